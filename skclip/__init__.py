@@ -1,0 +1,47 @@
+"""skclip: CLIP adapted to your own classes with few labels or none, as scikit-learn estimators.
+
+The public names load on first use (PEP 562): ``import skclip`` costs what ``import sklearn``
+costs, and imports neither torch nor open_clip.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "CLIPEmbedder": "skclip.embedding",
+    "Corpus": "skclip.corpus",
+    "CaptionRetriever": "skclip.recall",
+    "PrimingPool": "skclip.recall",
+    "ZeroShotFilter": "skclip.recall",
+    "MixedHeadClassifier": "skclip.heads",
+    "MultiProxyImprinter": "skclip.heads",
+    "NearestClassMean": "skclip.heads",
+    "PrimedNCMClassifier": "skclip.heads",
+    "ZeroShotClassifier": "skclip.heads",
+}
+_SUBPACKAGES = (
+    "corpus",
+    "datasets",
+    "embedding",
+    "exceptions",
+    "heads",
+    "prompts",
+    "recall",
+    "utils",
+)
+
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    if name in _SUBPACKAGES:
+        return import_module(f"skclip.{name}")
+    raise AttributeError(f"module 'skclip' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_SUBPACKAGES])

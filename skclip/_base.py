@@ -1,0 +1,101 @@
+"""What all heads share: from one score a class to labels and probabilities."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skclip._linalg import softmax
+from skclip._validation import check_embeddings
+
+__all__ = ["ScoreClassifierMixin"]
+
+
+class ScoreClassifierMixin(ClassifierMixin):
+    r"""Turn ``_class_scores(X) -> (n_samples, n_classes)`` into the whole predict family.
+
+    Probabilities are :math:`\mathrm{softmax}(s \cdot \mathrm{score})` with ``logit_scale_`` (the
+    model's :math:`s`, 100 for CLIP) where the head has it, else 1.
+    """
+
+    classes_: NDArray[Any]
+
+    @abstractmethod
+    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return one score a class for validated embeddings: ``(n, d) -> (n, C)``."""
+
+    def _validated_scores(self, X: ArrayLike) -> NDArray[Any]:
+        check_is_fitted(self)
+        return self._class_scores(check_embeddings(self, X, reset=False))
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """Score every class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
+            One score a class; for two classes the score of ``classes_[1]`` minus that of
+            ``classes_[0]``, as everywhere in scikit-learn.
+        """
+        scores = self._validated_scores(X)
+        if scores.shape[1] == 2:
+            difference: NDArray[Any] = scores[:, 1] - scores[:, 0]
+            return difference
+        return scores
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict the class of the highest score; the first in ``classes_`` wins a tie.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Class labels.
+        """
+        labels: NDArray[Any] = self.classes_[np.argmax(self._validated_scores(X), axis=1)]
+        return labels
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict probabilities: the softmax of the scores at the head's logit scale.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Rows sum to one; columns follow ``classes_``.
+        """
+        return softmax(self._validated_scores(X) * getattr(self, "logit_scale_", 1.0))
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict the logarithm of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Computed without taking the logarithm of a rounded probability.
+        """
+        logits = self._validated_scores(X) * getattr(self, "logit_scale_", 1.0)
+        logits = logits - logits.max(axis=1, keepdims=True)
+        log_proba: NDArray[Any] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return log_proba

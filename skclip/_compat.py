@@ -1,0 +1,66 @@
+"""The only file that touches private or version-dependent scikit-learn names.
+
+Everything else in skclip imports them from here under public-looking names, so that a change in
+scikit-learn is answered in one place.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import _fit_context as fit_context
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Hidden,
+    Interval,
+    Options,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = [
+    "CallbackSupportMixin",
+    "HasMethods",
+    "Hidden",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "check_sample_weight",
+    "fit_context",
+    "validate_params",
+    "with_callbacks",
+]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+try:  # scikit-learn >= 1.9
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # 1.7 and 1.8 have no callbacks: fits run without reporting
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for scikit-learn's mixin where callbacks do not exist yet."""
+
+    def with_callbacks(method: _Method) -> _Method:
+        """Return ``method`` unchanged."""
+        return method
+
+
+def check_sample_weight(
+    sample_weight: Any, X: NDArray[Any], *, dtype: Any = np.float64
+) -> NDArray[Any]:
+    """Validate weights: finite, not negative, one a row of ``X``, not all zero.
+
+    ``None`` gives ones.
+    """
+    weight: NDArray[Any] = _check_sample_weight(
+        sample_weight, X, dtype=dtype, ensure_non_negative=True
+    )
+    # scikit-learn < 1.9 lets all-zero weights pass
+    if sample_weight is not None and not np.any(weight):
+        raise ValueError(
+            "Sample weights are all zero: at least one of the "
+            f"{weight.shape[0]} rows must have a positive weight."
+        )
+    return weight

@@ -1,0 +1,45 @@
+"""Optional dependencies, one wording."""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["import_optional"]
+
+
+def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import ``module`` or say in one sentence which extra brings it.
+
+    Parameters
+    ----------
+    module : str
+        Name to import, e.g. ``"matplotlib.pyplot"``.
+
+    extra : str
+        Extra of skclip that installs it, e.g. ``"plot"``.
+
+    purpose : str
+        What the caller needs it for; begins the error message.
+
+    Returns
+    -------
+    module
+        The imported module.
+
+    Raises
+    ------
+    ImportError
+        If the module is not installed.
+
+    Examples
+    --------
+    >>> from skclip._optional import import_optional
+    >>> import_optional("no_such_module", extra="plot", purpose="The contact sheet")
+    Traceback (most recent call last):
+        ...
+    ImportError: The contact sheet needs no_such_module: pip install 'skclip[plot]'.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        raise ImportError(f"{purpose} needs {package}: pip install 'skclip[{extra}]'.") from error

@@ -1,0 +1,1 @@
+"""A captioned collection on disk."""

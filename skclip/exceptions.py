@@ -1,0 +1,52 @@
+"""Every error and warning class of skclip.
+
+Errors also inherit from the built-in error they refine, so ``except ValueError`` keeps working.
+"""
+
+__all__ = [
+    "CorpusError",
+    "CorpusFormatError",
+    "CorpusNotFoundError",
+    "ModelMismatchError",
+    "ModelNotFoundError",
+    "NoEvidenceWarning",
+    "NoMatchWarning",
+    "UnreadableImageError",
+    "UnreadableImageWarning",
+]
+
+
+class ModelNotFoundError(ValueError):
+    """The model name is unknown, or its weights are neither on disk nor downloadable."""
+
+
+class ModelMismatchError(ValueError):
+    """Embeddings of two different models were about to be compared."""
+
+
+class UnreadableImageError(ValueError):
+    """An image is missing, truncated, or not an image at all."""
+
+
+class CorpusError(ValueError):
+    """A captioned collection cannot be built or used as asked."""
+
+
+class CorpusNotFoundError(CorpusError, FileNotFoundError):
+    """The directory given as a corpus does not exist or holds no corpus."""
+
+
+class CorpusFormatError(CorpusError):
+    """The corpus is half written, damaged, or of a format this version cannot read."""
+
+
+class UnreadableImageWarning(UserWarning):
+    """Some images could not be read; their rows are zero and carry no evidence."""
+
+
+class NoMatchWarning(UserWarning):
+    """Some class names occur in no caption of the collection."""
+
+
+class NoEvidenceWarning(UserWarning):
+    """A head was fitted without the evidence its name promises."""

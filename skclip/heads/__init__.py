@@ -1,0 +1,1 @@
+"""Classifiers over embeddings: pure functions on arrays first, the class after."""

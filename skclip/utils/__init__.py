@@ -1,0 +1,1 @@
+"""Public estimator checks and environment information."""

@@ -1,0 +1,205 @@
+"""The priming pool: recalled images with the class each was recalled for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skclip._optional import import_optional
+from skclip._validation import check_class_names, sample_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PrimingPool"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PrimingPool:
+    """Recalled images, one row each, with the class they were recalled for.
+
+    A pool is what a retriever's ``recall`` returns and what a primed classifier adds to the
+    labelled samples. It is its own retriever: ``pool.recall(names)`` gives the rows of those
+    classes. Cloning an estimator shares the pool instead of copying it.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,)
+        Class of each row, as the class names were passed to ``recall``.
+
+    embeddings : array-like of shape (n_samples, n_features), default=None
+        Image embeddings; a zero row carries no evidence.
+
+    ids : array-like of shape (n_samples,), default=None
+        What the collection calls each row.
+
+    captions : array-like of shape (n_samples,), default=None
+        Caption of each row.
+
+    images : sequence of length n_samples, default=None
+        Image of each row: path, bytes, or whatever the collection holds.
+
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row; None means one each.
+
+    model_id : str, default=None
+        Identity of the model that made the embeddings; None if unknown.
+
+    See Also
+    --------
+    skclip.recall.CaptionRetriever : Makes pools from captions.
+    skclip.recall.ZeroShotFilter : Keeps the rows the zero-shot classifier agrees with.
+
+    Examples
+    --------
+    >>> from skclip.recall import PrimingPool
+    >>> pool = PrimingPool(
+    ...     labels=["cat", "dog", "cat"],
+    ...     embeddings=[[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]],
+    ...     captions=["a cat", "a dog", "a cat and a dog"],
+    ... )
+    >>> pool
+    PrimingPool(n_samples=3, classes=['cat', 'dog'], n_features=2)
+    >>> pool[pool.labels == "cat"].captions.tolist()
+    ['a cat', 'a cat and a dog']
+    >>> pool.recall(["dog"]).embeddings
+    array([[0., 1.]], dtype=float32)
+    """
+
+    labels: NDArray[Any]
+    embeddings: NDArray[Any] | None = None
+    ids: NDArray[Any] | None = None
+    captions: NDArray[Any] | None = None
+    images: NDArray[Any] | None = None
+    sample_weight: NDArray[Any] | None = None
+    model_id: str | None = None
+
+    def __post_init__(self) -> None:
+        labels = np.asarray(self.labels)
+        if labels.ndim != 1:
+            raise ValueError(
+                f"labels must be one class name a row, got an array of shape {labels.shape}."
+            )
+        self._set("labels", labels)
+        if self.embeddings is not None:
+            self._set("embeddings", _as_embeddings(self.embeddings))
+        for name in ("ids", "captions", "images"):
+            value = getattr(self, name)
+            if value is not None:
+                self._set(name, _as_column(value))
+        if self.sample_weight is not None:
+            self._set("sample_weight", _as_weights(self.sample_weight))
+        for name in _ROW_FIELDS[1:]:
+            value = getattr(self, name)
+            if value is not None and len(value) != len(labels):
+                raise ValueError(
+                    f"{name} has {len(value)} rows but labels has {len(labels)}: give one a row."
+                )
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # the dataclass is frozen
+
+    @property
+    def classes(self) -> list[Any]:
+        """Classes that have at least one row, sorted."""
+        classes: list[Any] = np.unique(self.labels).tolist()
+        return classes
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: ArrayLike | slice) -> "PrimingPool":
+        """Return the pool of the rows selected by a mask, indices or a slice."""
+        selection: Any = rows if isinstance(rows, slice) else np.atleast_1d(np.asarray(rows))
+        if not isinstance(rows, slice) and selection.size == 0:
+            selection = selection.astype(np.intp)
+        taken = {
+            name: value[selection]
+            for name in _ROW_FIELDS
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(self, **taken)
+
+    def __sklearn_clone__(self) -> "PrimingPool":
+        return self
+
+    def __repr__(self) -> str:
+        classes = self.classes
+        shown = f"[{sample_of(classes)}]" if len(classes) > 3 else repr(classes)
+        width = "" if self.embeddings is None else f", n_features={self.embeddings.shape[1]}"
+        return f"PrimingPool(n_samples={len(self)}, classes={shown}{width})"
+
+    def recall(self, names: Iterable[Any]) -> "PrimingPool":
+        """Return the rows of the given classes, so that a pool can stand for a retriever.
+
+        Parameters
+        ----------
+        names : iterable
+            Class names, compared as strings; those without a row are absent from the result.
+
+        Returns
+        -------
+        pool : PrimingPool
+            Rows whose label is among ``names``, in the pool's order, labelled as in ``names``.
+        """
+        names = np.asarray(check_class_names(names))
+        position = {str(name): i for i, name in enumerate(names.tolist())}
+        unique, inverse = np.unique(self.labels, return_inverse=True)
+        found = np.asarray([position.get(str(label), -1) for label in unique.tolist()], dtype=int)
+        positions = found[inverse]
+        kept = np.flatnonzero(positions >= 0)
+        return replace(self[kept], labels=names[positions[kept]])
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the rows as a pandas DataFrame, without the embeddings.
+
+        Returns
+        -------
+        frame : DataFrame
+            Columns ``label`` and those of ``id``, ``caption``, ``image`` and ``sample_weight``
+            that the pool has.
+        """
+        pandas: Any = import_optional("pandas", extra="test", purpose="PrimingPool.to_frame")
+        columns = {"label": self.labels}
+        for name in ("ids", "captions", "images", "sample_weight"):
+            value = getattr(self, name)
+            if value is not None:
+                columns[name.removesuffix("s") if name != "sample_weight" else name] = value
+        frame: pd.DataFrame = pandas.DataFrame(columns)
+        return frame
+
+
+_ROW_FIELDS = tuple(field.name for field in fields(PrimingPool) if field.name != "model_id")
+
+
+def _as_embeddings(values: ArrayLike) -> NDArray[Any]:
+    """Return ``values`` as a float matrix; only stored and Python floats are converted."""
+    embeddings = np.asarray(values)
+    if embeddings.ndim != 2:
+        raise ValueError(
+            "embeddings must have one row a sample, shape (n_samples, n_features); "
+            f"got shape {embeddings.shape}."
+        )
+    if isinstance(values, np.ndarray) and embeddings.dtype in (np.float32, np.float64):
+        return embeddings
+    return embeddings.astype(np.float32)
+
+
+def _as_column(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+    """Return ``values`` as a 1-D object array, whatever they hold."""
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == object:
+        return values
+    return np.fromiter(values, dtype=object, count=len(values))
+
+
+def _as_weights(values: ArrayLike) -> NDArray[Any]:
+    """Return ``values`` as finite weights that are not negative."""
+    weights = np.asarray(values, dtype=np.float64)
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight must be one number a row, got shape {weights.shape}.")
+    wrong = weights[~(np.isfinite(weights) & (weights >= 0))]
+    if wrong.size:
+        raise ValueError(f"sample_weight must be finite and not negative, got {sample_of(wrong)}.")
+    return weights

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._linalg import softmax
+from skclip._linalg import gen_row_blocks, softmax, unit_rows
 from skclip._validation import check_embeddings
 
-__all__ = ["ScoreClassifierMixin"]
+__all__ = ["CosineLinearMixin", "ScoreClassifierMixin"]
 
 
 class ScoreClassifierMixin(ClassifierMixin):
@@ -64,7 +64,13 @@ class ScoreClassifierMixin(ClassifierMixin):
         y : ndarray of shape (n_samples,)
             Class labels.
         """
-        labels: NDArray[Any] = self.classes_[np.argmax(self._validated_scores(X), axis=1)]
+        check_is_fitted(self)
+        X = check_embeddings(self, X, reset=False)
+        best = np.empty(len(X), dtype=np.intp)
+        # scores of a block are reduced while they are in cache, and never all in memory
+        for rows in gen_row_blocks(len(X), len(self.classes_)):
+            np.argmax(self._class_scores(X[rows]), axis=1, out=best[rows])
+        labels: NDArray[Any] = self.classes_[best]
         return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -93,9 +99,24 @@ class ScoreClassifierMixin(ClassifierMixin):
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
-            Computed without taking the logarithm of a rounded probability.
+            Minus infinity where the probability underflows.
         """
-        logits = self._validated_scores(X) * getattr(self, "logit_scale_", 1.0)
-        logits = logits - logits.max(axis=1, keepdims=True)
-        log_proba: NDArray[Any] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        with np.errstate(divide="ignore"):
+            log_proba: NDArray[Any] = np.log(self.predict_proba(X))
         return log_proba
+
+
+class CosineLinearMixin(ScoreClassifierMixin):
+    r"""A head that scores unit rows by one weight row a class.
+
+    .. math:: \mathrm{score}_c(x) = w_c \cdot x / \lVert x \rVert + b_c
+    """
+
+    coef_: NDArray[Any]
+    intercept_: NDArray[Any]
+
+    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        coef = self.coef_.astype(X.dtype, copy=False)
+        scores: NDArray[Any] = unit_rows(X) @ coef.T
+        scores += self.intercept_.astype(X.dtype, copy=False)
+        return scores

@@ -42,12 +42,15 @@ def unit_rows(X: ArrayLike) -> NDArray[Any]:
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float32)
     norms = row_norms(X)
-    if not np.all(np.isfinite(norms)) or np.any((norms > 0) & (norms < 1e-18)):
-        # squares over- or underflow: scale by the largest entry first
-        peaks = np.abs(X).max(axis=1, initial=0.0)
-        X = X / np.where(peaks > 0, peaks, 1)[:, None]
-        norms = row_norms(X)
-    unit: NDArray[Any] = X / np.where(norms > 0, norms, 1)[:, None]
+    # squares of such rows over- or underflow: they are scaled by their largest entry first
+    extreme = ~((norms > 1e-15) & (norms < 1e15))
+    if extreme.any():
+        X = X.copy()
+        peaks = np.abs(X[extreme]).max(axis=1, initial=0)
+        with np.errstate(invalid="ignore"):  # infinite rows become NaN, for the caller to report
+            X[extreme] /= np.where(peaks > 0, peaks, 1)[:, None]
+        norms[extreme] = row_norms(X[extreme])
+    unit: NDArray[Any] = X / np.where(norms == 0, 1, norms)[:, None]
     return unit
 
 

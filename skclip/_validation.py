@@ -5,9 +5,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-__all__ = ["check_class_names", "check_embeddings", "sample_of"]
+__all__ = [
+    "check_class_names",
+    "check_embeddings",
+    "check_labelled_embeddings",
+    "encode_labels",
+    "sample_of",
+]
+
+_FLOATS = {"dtype": [np.float64, np.float32], "order": "C"}
 
 
 def sample_of(values: Iterable[Any], n: int = 3) -> str:
@@ -18,7 +27,9 @@ def sample_of(values: Iterable[Any], n: int = 3) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def check_embeddings(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+def check_embeddings(
+    estimator: Any, X: Any, *, reset: bool, ensure_all_finite: bool = True
+) -> NDArray[Any]:
     """Validate embeddings for ``estimator`` and record or compare its feature count.
 
     Parameters
@@ -33,18 +44,83 @@ def check_embeddings(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     reset : bool
         True in ``fit``, False in ``predict`` and ``transform``.
 
+    ensure_all_finite : bool, default=True
+        False saves a pass over ``X`` for callers who find NaN and infinity on their own way.
+
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
         float32 or float64.
     """
-    # float16 is how embeddings are stored; scikit-learn would widen it to float64
-    if getattr(X, "dtype", None) == np.float16:
-        X = X.astype(np.float32)
     checked: NDArray[Any] = validate_data(
-        estimator, X, reset=reset, dtype=[np.float64, np.float32], order="C"
+        estimator, _widen_half(X), reset=reset, ensure_all_finite=ensure_all_finite, **_FLOATS
     )
     return checked
+
+
+def check_labelled_embeddings(
+    estimator: Any, X: Any, y: Any, *, reset: bool = True, ensure_all_finite: bool = True
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Validate embeddings and their class labels; see :func:`check_embeddings`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        float32 or float64.
+
+    y : ndarray of shape (n_samples,)
+        Labels; :func:`encode_labels` checks that they are class labels.
+    """
+    X, y = validate_data(
+        estimator, _widen_half(X), y, reset=reset, ensure_all_finite=ensure_all_finite, **_FLOATS
+    )
+    return X, y
+
+
+def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return the sorted classes and the index of every label in them.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Class labels.
+
+    Returns
+    -------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+
+    codes : ndarray of shape (n_samples,)
+        ``classes[codes]`` is ``y``.
+
+    Raises
+    ------
+    ValueError
+        If the labels are no class labels (floats with a fractional part).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip._validation import encode_labels
+    >>> encode_labels(np.array(["dog", "cat", "dog"]))
+    (array(['cat', 'dog'], dtype='<U3'), array([1, 0, 1], dtype=int32))
+    """
+    if y.dtype.kind in "iu" and len(y) and int(y.max()) - int(y.min()) < 4 * len(y) + 1024:
+        # counting costs a fraction of sorting, and sorting more than the class sums
+        offset = y.min()
+        shifted = y - offset
+        present = np.bincount(shifted) > 0
+        classes = (np.flatnonzero(present) + offset).astype(y.dtype)
+        codes = (np.cumsum(present) - 1)[shifted]
+    else:
+        classes, codes = np.unique(y, return_inverse=True)
+    check_classification_targets(classes)
+    return classes, codes.astype(np.int32, copy=False)
+
+
+def _widen_half(X: Any) -> Any:
+    # float16 is how embeddings are stored; scikit-learn would widen it to float64
+    return X.astype(np.float32) if getattr(X, "dtype", None) == np.float16 else X
 
 
 def check_class_names(names: Iterable[Any], *, parameter: str = "names") -> list[Any]:

@@ -1,0 +1,401 @@
+"""Nearest class mean: the image half of Neural Priming (arXiv 2306.10191).
+
+The state is one sum and one count a class, so rows can be added, taken away and merged exactly.
+Called by users, by PrimedNCMClassifier and by MixedHeadClassifier.
+"""
+
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
+
+from skclip._base import ScoreClassifierMixin
+from skclip._compat import Interval, StrOptions, check_sample_weight, fit_context
+from skclip._linalg import row_norms, unit_rows
+from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
+
+__all__ = ["NearestClassMean"]
+
+# Rows summed in their own precision before the sum is added in float64.
+N_ROWS_PER_BLOCK = 1 << 16
+
+
+def class_sums(
+    X: NDArray[Any],
+    codes: NDArray[np.int32],
+    n_classes: int,
+    weight: NDArray[Any],
+    *,
+    unit: bool = True,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Sum the rows of every class in one pass.
+
+    .. math:: S_c = \sum_{i: y_i = c} w_i x_i / \lVert x_i \rVert, \qquad
+              n_c = \sum_{i: y_i = c,\, x_i \ne 0} w_i
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        float32 or float64 rows. Zero rows carry no evidence and are not counted.
+
+    codes : ndarray of shape (n_samples,)
+        Class index of every row, in ``[0, n_classes)``.
+
+    n_classes : int
+        Number of classes.
+
+    weight : ndarray of shape (n_samples,)
+        Weight of every row.
+
+    unit : bool, default=True
+        Whether rows are normalised first.
+
+    Returns
+    -------
+    sums : ndarray of shape (n_classes, n_features)
+        NaN where ``X`` is not finite.
+
+    counts : ndarray of shape (n_classes,)
+        Sum of the weights of the rows that are not zero.
+    """
+    sums = np.zeros((n_classes, X.shape[1]))
+    counts = np.zeros(n_classes)
+    for start in range(0, len(X), N_ROWS_PER_BLOCK):
+        rows = slice(start, start + N_ROWS_PER_BLOCK)
+        block, block_codes, block_weight = X[rows], codes[rows], weight[rows]
+        if unit:
+            norms = row_norms(block)
+            if not np.all((norms > 1e-15) & (norms < 1e15)):
+                # over- and underflowing squares, NaN and true zeros: the careful way
+                block = unit_rows(block)
+                norms = block.any(axis=1).astype(X.dtype)
+        else:
+            norms = block.any(axis=1).astype(X.dtype)
+        is_evidence = norms > 0
+        row_scale = block_weight / np.where(is_evidence, norms, 1)
+        # a column of this matrix is a row of X: the product streams through X once, in order
+        membership = sp.csc_array(
+            (row_scale, block_codes, np.arange(len(block) + 1, dtype=np.int32)),
+            shape=(n_classes, len(block)),
+        )
+        sums += membership @ block
+        counts += np.bincount(block_codes, block_weight * is_evidence, minlength=n_classes)
+    return sums, counts
+
+
+class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
+    r"""Classify by the nearest mean of each class's unit embeddings.
+
+    .. math:: \mu_c = \mathrm{normalize}\Big(\sum_{i: y_i = c} w_i x_i\Big), \qquad
+              \hat y(x) = \arg\max_c\; x \cdot \mu_c
+
+    The state is the sum and the weight of every class. Therefore :meth:`partial_fit` over any
+    split of the rows equals :meth:`fit` over all of them, :meth:`forget` takes rows away as if
+    they had never been seen, and :meth:`merge` adds what another process has counted.
+
+    Parameters
+    ----------
+    metric : {"cosine", "euclidean"}, default="cosine"
+        ``"cosine"`` normalises rows and means, as CLIP heads do. ``"euclidean"`` uses the rows
+        as they are and scores :math:`x \cdot \mu_c - \lVert \mu_c \rVert^2 / 2`, which orders
+        classes by distance.
+
+    logit_scale : float, default=100.0
+        Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot \mathrm{score})`;
+        100 is CLIP's. It changes no label.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+
+    class_sum_ : ndarray of shape (n_classes, n_features)
+        Weighted sum of each class's rows, float64.
+
+    class_count_ : ndarray of shape (n_classes,)
+        Sum of the weights of each class's rows; zero rows carry no evidence and do not count.
+
+    coef_ : ndarray of shape (n_classes, n_features)
+        Class means, unit rows for ``metric="cosine"``. One row a class, also for two classes.
+
+    intercept_ : ndarray of shape (n_classes,)
+        :math:`-\lVert \mu_c \rVert^2 / 2` for ``metric="euclidean"``, else 0; :math:`-\infty`
+        for a class without evidence, which is never predicted.
+
+    logit_scale_ : float
+        Scale of the probabilities.
+
+    n_features_in_ : int
+        Number of features seen in :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when ``X`` has string column names.
+
+    See Also
+    --------
+    PrimedNCMClassifier : Class means of recalled images mixed with the text head.
+    MultiProxyImprinter : Several proxies a class.
+    sklearn.neighbors.NearestCentroid : Euclidean, without weights and updates.
+
+    Notes
+    -----
+    Fitting streams through ``X`` once; memory beyond ``X`` is one block and the sums. NaN and
+    infinity are found in the sums, so no pass is spent on looking for them.
+
+    References
+    ----------
+    .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",
+       `arXiv 2306.10191 <https://arxiv.org/abs/2306.10191>`_.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip import NearestClassMean
+    >>> X = np.array([[1.0, 0.1], [0.9, 0.0], [0.1, 1.0]])
+    >>> head = NearestClassMean().fit(X, ["cat", "cat", "dog"])
+    >>> head.predict([[2.0, 0.5]])
+    array(['cat'], dtype='<U3')
+
+    A new class arrives, and a row is withdrawn:
+
+    >>> head.partial_fit([[-1.0, 0.0]], ["fox"]).classes_
+    array(['cat', 'dog', 'fox'], dtype='<U3')
+    >>> head.forget(X[:1], ["cat"]).class_count_
+    array([1., 1., 1.])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "metric": [StrOptions({"cosine", "euclidean"})],
+        "logit_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, metric: str = "cosine", *, logit_scale: float = 100.0) -> None:
+        self.metric = metric
+        self.logit_scale = logit_scale
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Compute the class means.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings; zero rows are ignored.
+
+        y : array-like of shape (n_samples,)
+            Class labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every row: 2 is the row twice, 0 is the row left out.
+
+        Returns
+        -------
+        self : NearestClassMean
+            The fitted head.
+        """
+        X, classes, sums, counts = self._statistics(X, y, sample_weight, reset=True)
+        return self._set_state(classes, sums, counts, X.dtype)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Add rows; classes may be new.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,)
+            Class labels.
+
+        classes : array-like of shape (n_classes,), default=None
+            Classes to know from now on, with or without rows. Not needed: any call may bring
+            new classes.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every row.
+
+        Returns
+        -------
+        self : NearestClassMean
+            The updated head.
+        """
+        first = not hasattr(self, "class_sum_")
+        X, known, sums, counts = self._statistics(X, y, sample_weight, reset=first)
+        if classes is not None:
+            known, sums, counts = _add_states(
+                (known, sums, counts), _empty_state(np.unique(classes), X.shape[1])
+            )
+        if not first:
+            known, sums, counts = _add_states(self._state(), (known, sums, counts))
+        return self._set_state(known, sums, counts, X.dtype)
+
+    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Take rows away that were fitted before, as if they had never been seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The embeddings to forget, as they were given.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, as they were given.
+
+        Returns
+        -------
+        self : NearestClassMean
+            The updated head. A class whose last row went keeps its label and is not predicted
+            until it gets new rows; :meth:`forget_class` removes the label.
+
+        Raises
+        ------
+        ValueError
+            If the rows weigh more than what the head has seen of their class.
+        """
+        check_is_fitted(self)
+        X, known, sums, counts = self._statistics(X, y, sample_weight, reset=False)
+        unknown = np.setdiff1d(known, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"y holds classes this head has never seen: {sample_of(unknown)}. "
+                "Forget only rows that were fitted."
+            )
+        known, sums, counts = _add_states(self._state(), (known, -sums, -counts))
+        # what is left of a weight after sums of rounded terms is not evidence
+        counts[np.abs(counts) <= 1e-9 * np.maximum(1, self.class_count_)] = 0
+        if (counts < 0).any():
+            raise ValueError(
+                "More rows were to be forgotten than were fitted, for the classes "
+                f"{sample_of(known[counts < 0])}. Forget each row at most once."
+            )
+        sums[counts == 0] = 0
+        return self._set_state(known, sums, counts, self.coef_.dtype)
+
+    def forget_class(self, labels: Any) -> Self:
+        """Remove whole classes.
+
+        Parameters
+        ----------
+        labels : label or array-like of labels
+            Classes to remove.
+
+        Returns
+        -------
+        self : NearestClassMean
+            The updated head.
+        """
+        check_is_fitted(self)
+        gone = np.isin(self.classes_, np.atleast_1d(labels))
+        unknown = np.setdiff1d(labels, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"labels holds classes this head does not know: {sample_of(unknown)}. "
+                f"It knows {sample_of(self.classes_)}."
+            )
+        if gone.all():
+            raise ValueError("labels holds every class of this head: at least one must stay.")
+        classes, sums, counts = self._state()
+        return self._set_state(classes[~gone], sums[~gone], counts[~gone], self.coef_.dtype)
+
+    def merge(self, other: "NearestClassMean") -> Self:
+        """Add what another head has seen, as if its rows had been fitted here.
+
+        Parameters
+        ----------
+        other : NearestClassMean
+            A head fitted with the same ``metric`` on embeddings of the same model.
+
+        Returns
+        -------
+        self : NearestClassMean
+            The updated head.
+        """
+        check_is_fitted(self)
+        check_is_fitted(other)
+        if other.metric != self.metric:
+            raise ValueError(
+                f"Cannot merge a head with metric={other.metric!r} into one with "
+                f"metric={self.metric!r}: fit both with the same metric."
+            )
+        if other.n_features_in_ != self.n_features_in_:
+            raise ValueError(
+                f"Cannot merge a head of {other.n_features_in_} features into one of "
+                f"{self.n_features_in_}: fit both on embeddings of one model."
+            )
+        return self._set_state(*_add_states(self._state(), other._state()), self.coef_.dtype)
+
+    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        if self.metric == "cosine":
+            X = unit_rows(X)
+        scores: NDArray[Any] = X @ self.coef_.astype(X.dtype, copy=False).T
+        scores += self.intercept_.astype(X.dtype, copy=False)
+        return scores
+
+    def _statistics(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+        X, y = check_labelled_embeddings(self, X, y, reset=reset, ensure_all_finite=False)
+        classes, codes = encode_labels(y)
+        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        sums, counts = class_sums(X, codes, len(classes), weight, unit=self.metric == "cosine")
+        if not np.isfinite(sums).all():
+            assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
+        return X, classes, sums, counts
+
+    def _state(self) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+        return self.classes_, self.class_sum_, self.class_count_
+
+    def _set_state(
+        self,
+        classes: NDArray[Any],
+        sums: NDArray[np.float64],
+        counts: NDArray[np.float64],
+        dtype: Any,
+    ) -> Self:
+        if not (counts > 0).any():
+            raise ValueError(
+                "No row carries evidence: every embedding is zero or has weight zero. "
+                "Give at least one row that is not zero."
+            )
+        self.classes_, self.class_sum_, self.class_count_ = classes, sums, counts
+        if self.metric == "cosine":
+            self.coef_ = unit_rows(sums).astype(dtype)
+            intercept = np.zeros(len(classes))
+        else:
+            means = sums / np.where(counts > 0, counts, 1)[:, None]
+            self.coef_ = means.astype(dtype)
+            intercept = -0.5 * np.einsum("ij,ij->i", means, means)
+        self.intercept_ = np.where(counts > 0, intercept, -np.inf).astype(dtype)
+        self.logit_scale_ = float(self.logit_scale)
+        return self
+
+
+_State = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _empty_state(classes: NDArray[Any], n_features: int) -> _State:
+    return classes, np.zeros((len(classes), n_features)), np.zeros(len(classes))
+
+
+def _add_states(*states: _State) -> _State:
+    """Add sums and counts of states over different classes."""
+    classes = np.unique(np.concatenate([known for known, _, _ in states]))
+    _, total, count = _empty_state(classes, states[0][1].shape[1])
+    for known, sums, counts in states:
+        at = np.searchsorted(classes, known)
+        total[at] += sums
+        count[at] += counts
+    return classes, total, count

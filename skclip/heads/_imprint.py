@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import Interval, StrOptions, check_sample_weight, fit_context
-from skclip._linalg import row_norms, unit_rows
-from skclip._validation import check_embeddings
+from skclip._linalg import unit_rows
+from skclip._validation import check_labelled_embeddings, encode_labels
 from skclip.heads._aggregation import max_scores
 from skclip.heads._proxy_generation import generate_proxies, split_by_class
 
@@ -74,7 +72,7 @@ class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    sklearn.neighbors.NearestCentroid : One mean a class, by distance.
+    NearestClassMean : One mean a class.
 
     Notes
     -----
@@ -83,7 +81,8 @@ class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Westfechtel et al., "IMPRINT: multi-proxy weight imprinting", arXiv 2503.14572, 2025.
+    .. [1] Westerhoff et al., "Robust Weight Imprinting: Insights from Neural Collapse and
+       Proxy-Based Aggregation", `arXiv 2503.14572 <https://arxiv.org/abs/2503.14572>`_.
 
     Examples
     --------
@@ -150,17 +149,14 @@ class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
         self : MultiProxyImprinter
             The fitted estimator.
         """
-        rows = check_embeddings(self, X, reset=True)
-        labels = column_or_1d(y, warn=True)
-        check_consistent_length(rows, labels)
-        check_classification_targets(labels)
+        rows, labels = check_labelled_embeddings(self, X, y)
+        self.classes_, codes = encode_labels(labels)
         weight = check_sample_weight(sample_weight, rows)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        evidence = (weight > 0) & (row_norms(rows) > 0)
+        evidence = (weight > 0) & rows.any(axis=1)
         if not evidence.any():
             raise ValueError(
-                f"X holds no evidence: all {len(rows)} rows are zero or of weight zero. Give at "
-                "least one embedding that is not."
+                "No row carries evidence: every embedding is zero or has weight zero. "
+                "Give at least one row that is not zero."
             )
         classes = split_by_class(
             rows[evidence], codes[evidence], weight[evidence], len(self.classes_)

@@ -123,8 +123,11 @@ class _Products:
             products = self.gram[batch, picks]
         else:
             products = self.rows[batch, picks] @ self.rows.transpose(0, 2, 1)
-        distances = self.square[batch, picks][:, :, None] + self.square[:, None, :] - 2 * products
-        return np.maximum(distances, 0, out=distances)
+        distances: NDArray[Any] = (
+            self.square[batch, picks][:, :, None] + self.square[:, None, :] - 2 * products
+        )
+        np.maximum(distances, 0, out=distances)
+        return distances
 
     def with_centers(self, shares: NDArray[Any], active: NDArray[np.intp]) -> NDArray[Any]:
         r"""Squared distances ``(A, n, k)`` to the centres, less :math:`\lVert x \rVert^2`.

@@ -1,5 +1,6 @@
 """Proxies of a class from its rows: the GEN step of IMPRINT. Called by the imprinter's fit."""
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ class Proxies(NamedTuple):
 
 
 def split_by_class(
-    X: NDArray[Any], codes: NDArray[np.intp], weight: NDArray[Any], n_classes: int
+    X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any], n_classes: int
 ) -> list[ClassRows]:
     """Gather the rows of each class; rows that are equal become one of their summed weight.
 
@@ -58,7 +59,7 @@ def split_by_class(
         order = np.lexsort((*X.T[::-1], codes))
     bounds = np.searchsorted(codes[order], np.arange(n_classes + 1))
     classes = []
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         rows, w = X[order[start:stop]], weight[order[start:stop]]
         first = np.ones(len(rows), dtype=bool)
         first[1:] = np.any(rows[1:] != rows[:-1], axis=1)

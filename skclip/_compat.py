@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context as fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -29,6 +29,7 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fit_context",
+    "validate_parameters",
     "validate_params",
     "with_callbacks",
 ]
@@ -45,6 +46,14 @@ except ImportError:  # 1.7 and 1.8 have no callbacks: fits run without reporting
     def with_callbacks(method: _Method) -> _Method:
         """Return ``method`` unchanged."""
         return method
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
+    """Decorate ``fit``: parameters are checked first, in scikit-learn's wording."""
+    decorate: Callable[[_Method], _Method] = _fit_context(
+        prefer_skip_nested_validation=prefer_skip_nested_validation
+    )
+    return decorate
 
 
 def check_sample_weight(
@@ -64,3 +73,11 @@ def check_sample_weight(
             f"{weight.shape[0]} rows must have a positive weight."
         )
     return weight
+
+
+def validate_parameters(estimator: Any) -> None:
+    """Check an estimator's parameters against its constraints, in scikit-learn's wording.
+
+    For the methods of stateless estimators, which may come before any ``fit``.
+    """
+    estimator._validate_params()

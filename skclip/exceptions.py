@@ -4,6 +4,7 @@ Errors also inherit from the built-in error they refine, so ``except ValueError`
 """
 
 __all__ = [
+    "CacheWarning",
     "CorpusError",
     "CorpusFormatError",
     "CorpusNotFoundError",
@@ -11,6 +12,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoEvidenceWarning",
     "NoMatchWarning",
+    "TruncatedTextWarning",
     "UnreadableImageError",
     "UnreadableImageWarning",
 ]
@@ -42,6 +44,14 @@ class CorpusFormatError(CorpusError):
 
 class UnreadableImageWarning(UserWarning):
     """Some images could not be read; their rows are zero and carry no evidence."""
+
+
+class TruncatedTextWarning(UserWarning):
+    """Some texts are longer than the model reads; their ends were cut off."""
+
+
+class CacheWarning(UserWarning):
+    """The embedding cache was damaged or could not be written; no embedding is affected."""
 
 
 class NoMatchWarning(UserWarning):

@@ -1,0 +1,121 @@
+"""From whatever holds one image to an upright RGB image of eight bits a channel."""
+
+import os
+from collections.abc import Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip.exceptions import UnreadableImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["decode_image", "describe_image"]
+
+IMAGE_KINDS = "paths, bytes, PIL images or uint8 arrays"
+
+
+def decode_image(item: Any) -> "Image":
+    """Decode one image.
+
+    Parameters
+    ----------
+    item : str, path, bytes, PIL.Image.Image or ndarray of uint8
+        An image file by path or content, or pixels as ``(H, W)``, ``(H, W, C)`` or
+        ``(C, H, W)`` with 1, 3 or 4 channels. A mapping with ``"bytes"`` or ``"path"``, as
+        Hugging Face datasets store images, is looked into.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit
+        channels are scaled to 8, of several frames the first is taken.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is no image; the message is the reason alone.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(item, Mapping):
+        item = item.get("bytes") or item.get("path")
+    try:
+        if isinstance(item, Image.Image):
+            return _to_rgb(item)
+        if isinstance(item, (str, os.PathLike)):
+            with Image.open(item) as image:
+                return _to_rgb(image)
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            with Image.open(BytesIO(item)) as image:
+                return _to_rgb(image)
+        if hasattr(item, "__array__"):
+            return _to_rgb(Image.fromarray(_to_height_width_channel(np.asarray(item))))
+    except UnreadableImageError:
+        raise
+    except FileNotFoundError:
+        raise UnreadableImageError("no such file") from None
+    except UnidentifiedImageError:
+        raise UnreadableImageError("not an image in a format Pillow reads") from None
+    except Exception as error:  # decoders answer hostile bytes with every kind of exception
+        reason = str(error).strip() or type(error).__name__
+        raise UnreadableImageError(reason) from error
+    raise UnreadableImageError(f"expected one of {IMAGE_KINDS}, got {type(item).__name__}")
+
+
+def describe_image(item: Any, position: int) -> str:
+    """Name an item for messages: its path where it has one, else its position and type."""
+    if isinstance(item, Mapping):
+        item = item.get("path") or item.get("bytes")
+    if isinstance(item, (str, os.PathLike)):
+        return repr(os.fspath(item))
+    name = getattr(item, "filename", None) or getattr(item, "name", None)
+    if isinstance(name, str) and name:
+        return repr(name)
+    return f"item {position} ({type(item).__name__})"
+
+
+def _to_rgb(image: "Image") -> "Image":
+    from PIL import Image, ImageOps
+
+    if getattr(image, "is_animated", False):
+        image.seek(0)
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_to_eight_bits(np.asarray(image)))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _to_eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale 16-bit integers by their range, everything wider by its own extremes."""
+    values = pixels.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    if pixels.dtype.kind in "iu" and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0 if high > 255 or pixels.dtype.itemsize == 2 else 255.0
+    span = high - low if high > low else 1.0
+    return np.rint((values - low) / span * 255).astype(np.uint8)
+
+
+def _to_height_width_channel(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    if pixels.dtype != np.uint8:
+        raise UnreadableImageError(
+            f"expected pixels of dtype uint8, got {pixels.dtype}; scale to 0..255 and convert"
+        )
+    if pixels.ndim == 3 and pixels.shape[-1] not in (1, 3, 4) and pixels.shape[0] in (1, 3, 4):
+        pixels = pixels.transpose(1, 2, 0)
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if 0 in pixels.shape or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,), (4,)):
+        raise UnreadableImageError(
+            "expected pixels of shape (height, width), (height, width, channels) or (channels, "
+            f"height, width) with 1, 3 or 4 channels, got {pixels.shape}"
+        )
+    return np.ascontiguousarray(pixels)

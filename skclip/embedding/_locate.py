@@ -1,0 +1,291 @@
+"""From a model's name to open_clip's model: where weights come from, and what to say without.
+
+open_clip reports a missing model by several kinds of exception after a minute of retries on
+standard error. Here it is one :class:`~skclip.exceptions.ModelNotFoundError`, at once.
+"""
+
+import difflib
+import logging
+import os
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from skclip._validation import sample_of
+from skclip.exceptions import ModelNotFoundError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["create_open_clip_model", "create_tokenizer", "resolve_pretrained", "source_label"]
+
+T = TypeVar("T")
+
+BUNDLED = Path(__file__).parent / "tiny"
+DEFAULT_TAGS = {"ViT-B-32": "laion2b_s34b_b79k"}
+SCHEMAS = ("hf-hub:", "local-dir:")
+
+_registration = threading.Lock()
+_registered = False
+
+
+def _register_bundled() -> None:
+    """Make the models in this package known to open_clip by name."""
+    global _registered
+    import open_clip
+
+    with _registration:
+        if not _registered:
+            open_clip.add_model_config(BUNDLED)
+            _registered = True
+
+
+def resolve_pretrained(model_name: str, pretrained: str | os.PathLike[str]) -> str | None:
+    """Return the tag or checkpoint file that open_clip is to load; None where the name says it.
+
+    Parameters
+    ----------
+    model_name : str
+        As given by the user.
+
+    pretrained : str or path
+        As given by the user; ``"auto"`` is the bundled checkpoint, the default tag, or the only
+        tag of the model.
+
+    Returns
+    -------
+    pretrained : str or None
+        Known to open_clip, or an existing file.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If the name or the tag is unknown, with the nearest known ones.
+    """
+    given = os.fspath(pretrained)
+    if model_name.startswith(SCHEMAS):
+        if given != "auto":
+            raise ModelNotFoundError(
+                f"pretrained={given!r} does not go with model_name={model_name!r}: that name "
+                "brings its own weights. Leave pretrained='auto'."
+            )
+        return None
+    if given == "auto":
+        bundled = BUNDLED / f"{model_name}.safetensors"
+        if bundled.is_file():
+            return str(bundled)
+        if model_name in DEFAULT_TAGS:
+            return DEFAULT_TAGS[model_name]
+    return _known_checkpoint(model_name, given)
+
+
+def _known_checkpoint(model_name: str, pretrained: str) -> str:
+    import open_clip
+
+    _register_bundled()
+    known = open_clip.list_models()
+    name = _config_name(model_name)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
+        raise ModelNotFoundError(
+            f"model_name={model_name!r} is no model of open_clip{hint} "
+            "open_clip.list_models() lists them; 'hf-hub:ORG/REPO' and 'local-dir:PATH' "
+            "load others."
+        )
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if pretrained == "auto":
+        if len(tags) == 1:
+            return str(tags[0])
+        raise ModelNotFoundError(
+            f"pretrained='auto' knows no default for model_name={model_name!r}. "
+            + _pretrained_choices(tags)
+        )
+    if open_clip.get_pretrained_cfg(name, pretrained) or Path(pretrained).is_file():
+        return pretrained
+    raise ModelNotFoundError(
+        f"pretrained={pretrained!r} is neither a file nor a tag of model_name={model_name!r}. "
+        + _pretrained_choices(tags)
+    )
+
+
+def _pretrained_choices(tags: list[str]) -> str:
+    if not tags:
+        return "open_clip has no weights for it: give the path of a checkpoint file."
+    return f"Give the path of a checkpoint file or one of its tags: {sample_of(tags, len(tags))}."
+
+
+def source_label(model_name: str, checkpoint: str | None) -> str:
+    """Return ``name/pretrained`` for people; of paths only the last part, the rest is private."""
+    if checkpoint is None:
+        schema, _, place = model_name.partition(":")
+        return place if schema == "hf-hub" else Path(place).resolve().name
+    label = Path(checkpoint).stem if Path(checkpoint).is_file() else checkpoint
+    return model_name if label == model_name else f"{model_name}/{label}"
+
+
+def create_open_clip_model(
+    model_name: str,
+    checkpoint: str | None,
+    *,
+    precision: str = "fp32",
+    load_weights: bool = True,
+) -> tuple["torch.nn.Module", dict[str, Any]]:
+    """Create a model and return it with its configuration.
+
+    Parameters
+    ----------
+    model_name : str
+        Name as open_clip takes it.
+
+    checkpoint : str or None
+        From :func:`resolve_pretrained`.
+
+    precision : {"fp32", "fp16", "bf16"}, default="fp32"
+        Of the weights.
+
+    load_weights : bool, default=True
+        False leaves them random, for a caller who has them already.
+
+    Returns
+    -------
+    model : torch.nn.Module
+        On the CPU.
+
+    config : dict
+        The architecture.
+    """
+    import open_clip
+
+    _register_bundled()
+
+    def create() -> tuple["torch.nn.Module", dict[str, Any]]:
+        model = open_clip.create_model(
+            model_name,
+            pretrained=checkpoint,
+            precision=precision,
+            load_weights=load_weights,
+            # without it, a repository whose weights fail to download gives a random model
+            require_pretrained=load_weights,
+            pretrained_text=False,
+        )
+        return model, open_clip.get_model_config(_config_name(model_name))
+
+    has_file = checkpoint is not None and Path(checkpoint).is_file()
+    return _from_disk_or_hub(create, _display(model_name, checkpoint), try_hub=not has_file)
+
+
+def create_tokenizer(model_name: str, checkpoint: str | None) -> Callable[..., "torch.Tensor"]:
+    """Create the tokenizer of a model.
+
+    Parameters
+    ----------
+    model_name : str
+        Name as open_clip takes it.
+
+    checkpoint : str or None
+        From :func:`resolve_pretrained`; for the message.
+
+    Returns
+    -------
+    tokenizer : callable
+        From a list of texts to a tensor of token ids.
+    """
+    import open_clip
+
+    def create() -> Callable[..., "torch.Tensor"]:
+        tokenizer: Callable[..., torch.Tensor] = open_clip.get_tokenizer(_config_name(model_name))
+        return tokenizer
+
+    name = f"the tokenizer of {_display(model_name, checkpoint)}"
+    return _from_disk_or_hub(create, name, try_hub=True)
+
+
+def _config_name(model_name: str) -> str:
+    """Return the name under which open_clip files a configuration."""
+    return model_name if model_name.startswith(SCHEMAS) else model_name.replace("/", "-")
+
+
+def _from_disk_or_hub(create: Callable[[], T], what: str, *, try_hub: bool) -> T:
+    """Use the files on disk as they are; only what is missing makes a call to the hub."""
+    with _quiet_root_logger():
+        try:
+            with _files_on_disk_only():
+                return create()
+        except ModuleNotFoundError as error:
+            raise ImportError(f"{what} needs {error.name}: pip install {error.name}.") from None
+        except Exception as error:
+            if not try_hub or "local-dir:" in what:
+                raise _load_error(what, error) from None
+        if not _hub_is_reachable():
+            raise ModelNotFoundError(
+                f"The files of {what} are not all on this machine, and the Hugging Face Hub "
+                "cannot be reached. Run once with a network, or copy them here and give "
+                "pretrained='CHECKPOINT' or model_name='local-dir:FOLDER'; "
+                "model_name='skclip-tiny' comes with skclip and needs no download."
+            )
+        try:
+            return create()
+        except Exception as error:
+            raise _load_error(what, error) from None
+
+
+def _display(model_name: str, checkpoint: str | None) -> str:
+    return repr(model_name) + (f" (pretrained={checkpoint!r})" if checkpoint else "")
+
+
+def _load_error(what: str, error: Exception) -> ModelNotFoundError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = reason if len(reason) <= 300 else f"{reason[:300]}…"
+    return ModelNotFoundError(
+        f"{what} cannot be loaded ({reason.rstrip('.')}). Check that the name and the weights "
+        "belong together and that the files are complete."
+    )
+
+
+@contextmanager
+def _quiet_root_logger() -> Iterator[None]:
+    """Keep open_clip's calls of the root logger from configuring logging for the whole process."""
+    root = logging.getLogger()
+    handler = logging.NullHandler()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+@contextmanager
+def _files_on_disk_only() -> Iterator[None]:
+    """Make huggingface_hub answer from its cache: otherwise it asks, and retries, per file."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _hub_is_reachable() -> bool:
+    """Tell whether the hub answers at all; proxies of the environment are used."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        urlopen(constants.ENDPOINT, timeout=5).close()
+    except HTTPError:
+        return True
+    except URLError as error:
+        # the hub's own client may know certificates that the standard library does not
+        return isinstance(error.reason, ssl.SSLError)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,216 @@
+"""Models, loaded on first use and once per process, however often their embedders are cloned.
+
+Everything open_clip can load goes through :func:`get_model`. A loaded model knows its identity
+(:attr:`LoadedModel.model_id`) and has room for what callers derive from it
+(:attr:`LoadedModel.memo`).
+"""
+
+import hashlib
+import json
+import logging
+import math
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip.embedding._locate import (
+    create_open_clip_model,
+    create_tokenizer,
+    resolve_pretrained,
+    source_label,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["LoadedModel", "get_model", "resolve_device"]
+
+logger = logging.getLogger("skclip.embedding")
+
+PRECISION = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+
+_models: dict[tuple[str, str | None, str, str], "LoadedModel"] = {}
+_lock = threading.RLock()
+
+
+@dataclass(eq=False)
+class LoadedModel:
+    """A model in memory with all that belongs to it.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The open_clip model, in evaluation mode on its device.
+
+    preprocess : callable
+        From an RGB PIL image to the model's input tensor.
+
+    make_tokenizer : callable
+        Gives the tokenizer. It is called when the first text comes: some tokenizers need
+        packages or downloads that images do not.
+
+    model_id : str
+        ``"name/pretrained@fingerprint"``.
+
+    n_features : int
+        Length of an embedding.
+
+    logit_scale : float
+        Temperature of the model, already exponentiated.
+
+    logit_bias : float or None
+        Bias of models trained with a sigmoid loss (SigLIP).
+
+    device, dtype : str
+        Where the model runs and what its weights are stored as.
+
+    memo : dict
+        What callers derive from this model and want to find again in this process.
+    """
+
+    model: "torch.nn.Module"
+    preprocess: Callable[[Any], "torch.Tensor"]
+    make_tokenizer: Callable[[], Callable[..., "torch.Tensor"]]
+    model_id: str
+    n_features: int
+    logit_scale: float
+    logit_bias: float | None
+    device: str
+    dtype: str
+    memo: dict[Any, Any] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.RLock)
+    _tokenizer: Callable[..., "torch.Tensor"] | None = None
+
+    @property
+    def tokenizer(self) -> Callable[..., "torch.Tensor"]:
+        """The model's tokenizer: texts to a tensor of token ids."""
+        with self.lock:
+            if self._tokenizer is None:
+                self._tokenizer = self.make_tokenizer()
+            return self._tokenizer
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of configuration, weights and preprocessing."""
+        return self.model_id.rpartition("@")[2]
+
+    def encode_pixels(self, pixels: Sequence["torch.Tensor"]) -> NDArray[np.float32]:
+        """Run the image tower over preprocessed images."""
+        import torch
+
+        batch = torch.stack(list(pixels)).to(self.device, dtype=getattr(torch, self.dtype))
+        with torch.inference_mode():
+            vectors = self.model.encode_image(batch)  # type: ignore[operator]
+        return _to_numpy(vectors)
+
+    def encode_tokens(self, tokens: "torch.Tensor") -> NDArray[np.float32]:
+        """Run the text tower over token ids."""
+        import torch
+
+        with torch.inference_mode():
+            vectors = self.model.encode_text(tokens.to(self.device))  # type: ignore[operator]
+        return _to_numpy(vectors)
+
+
+def _to_numpy(vectors: "torch.Tensor") -> NDArray[np.float32]:
+    array: NDArray[np.float32] = vectors.float().cpu().numpy()
+    return array
+
+
+def resolve_device(device: str) -> str:
+    """Return ``device``, or for ``"auto"`` the accelerator of this machine, else the CPU."""
+    if device != "auto":
+        return device
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def get_model(
+    model_name: str,
+    pretrained: str | PathLike[str] = "auto",
+    device: str = "auto",
+    dtype: str = "float32",
+) -> LoadedModel:
+    """Return a model of this process's registry, loading it if it is not there.
+
+    Parameters
+    ----------
+    model_name : str
+        Any name open_clip knows, ``"skclip-tiny"``, ``"hf-hub:…"`` or ``"local-dir:…"``.
+
+    pretrained : str or path, default="auto"
+        Tag or checkpoint file; see :class:`~skclip.embedding.CLIPEmbedder`.
+
+    device : str, default="auto"
+        Where the model runs.
+
+    dtype : {"float32", "float16", "bfloat16"}, default="float32"
+        What the model computes in.
+
+    Returns
+    -------
+    loaded : LoadedModel
+        The same object for the same arguments, for as long as the process lives.
+    """
+    checkpoint = resolve_pretrained(model_name, pretrained)
+    key = (model_name, checkpoint, resolve_device(device), dtype)
+    with _lock:
+        if key not in _models:
+            _models[key] = _load(*key)
+        return _models[key]
+
+
+def _load(model_name: str, checkpoint: str | None, device: str, dtype: str) -> LoadedModel:
+    import open_clip
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+
+    model, config = create_open_clip_model(model_name, checkpoint)
+    preprocess_cfg = open_clip.get_model_preprocess_cfg(model)
+    # the identity is that of the full-precision weights: rounding them is no other model
+    weights = model.state_dict()
+    fingerprint = _fingerprint(weights, config, preprocess_cfg)
+    if dtype != "float32":
+        # layers differ by precision in open_clip, so a cast of the model would not do
+        rounded, _ = create_open_clip_model(
+            model_name, checkpoint, precision=PRECISION[dtype], load_weights=False
+        )
+        rounded.load_state_dict(weights)
+        model = rounded
+    model = model.to(device).eval().requires_grad_(False)
+    preprocess = image_transform_v2(PreprocessCfg(**preprocess_cfg), is_train=False)
+    model_id = f"{source_label(model_name, checkpoint)}@{fingerprint}"
+    logger.info("loaded %s on %s as %s", model_id, device, dtype)
+    return LoadedModel(
+        model=model,
+        preprocess=preprocess,
+        make_tokenizer=partial(create_tokenizer, model_name, checkpoint),
+        model_id=model_id,
+        n_features=int(config["embed_dim"]),
+        logit_scale=math.exp(weights["logit_scale"].item()),
+        logit_bias=weights["logit_bias"].item() if "logit_bias" in weights else None,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def _fingerprint(
+    weights: dict[str, "torch.Tensor"], config: dict[str, Any], preprocess_cfg: dict[str, Any]
+) -> str:
+    """Hash everything that decides what vector an image or text gets."""
+    digest = hashlib.sha256()
+    for part in (config, preprocess_cfg):
+        digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.numpy().data)
+    return digest.hexdigest()[:12]

@@ -1,0 +1,247 @@
+"""From class names to prompts, and from prompts to one text embedding a class.
+
+The template sets are those published with CLIP's zero-shot evaluations, in the selection of
+Wallingford et al., Neural Priming (2023).
+"""
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from string import Formatter
+from types import MappingProxyType
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+
+from skclip._linalg import unit_rows
+from skclip._validation import check_class_names, sample_of
+from skclip.embedding import CLIPEmbedder
+
+__all__ = ["TEMPLATES", "TextEmbedder", "build_prompts", "encode_prompts"]
+
+Templates: TypeAlias = "str | Sequence[str] | Mapping[Any, str | Sequence[str]]"
+
+TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "photo": ("a photo of a {}.",),
+        "imagenet": (
+            "itap of a {}.",
+            "a bad photo of the {}.",
+            "a origami {}.",
+            "a photo of the large {}.",
+            "a {} in a video game.",
+            "art of the {}.",
+            "a photo of the small {}.",
+        ),
+        "aircraft": (
+            "a photo of a {}, a type of aircraft.",
+            "a photo of the {}, a type of aircraft.",
+        ),
+        "cars": (
+            "a photo of a {}.",
+            "a photo of the {}.",
+            "a photo of my {}.",
+            "i love my {}!",
+            "a photo of my dirty {}.",
+            "a photo of my clean {}.",
+            "a photo of my new {}.",
+            "a photo of my old {}.",
+        ),
+        "flowers": ("a photo of a {}, a type of flower.",),
+        "food": ("a photo of {}, a type of food.",),
+        "pets": ("a photo of a {}, a type of pet.",),
+        "sun": ("a photo of a {}.", "a photo of the {}."),
+    }
+)
+
+# A GridSearchCV asks for the same classes again and again; other uses soon forget them.
+MAX_MEMORISED_CLASSES = 100_000
+
+
+class TextEmbedder(Protocol):
+    """Anything that embeds texts, e.g. a scikit-learn transformer."""
+
+    def transform(self, X: list[str]) -> ArrayLike:
+        """Return one row a text."""
+
+
+def build_prompts(
+    class_names: Iterable[Any],
+    templates: Templates = "photo",
+    synonyms: Mapping[Any, str | Sequence[str]] | None = None,
+) -> dict[Any, list[str]]:
+    """Write the prompts of every class.
+
+    Parameters
+    ----------
+    class_names : iterable
+        Class labels; ``str(name)`` is what goes into the templates.
+
+    templates : str, list of str or dict, default="photo"
+        Name of a published set in :data:`TEMPLATES`, one template, several, or for every class
+        its own (``{name: template or templates}``). ``{}`` stands for the class name. Only the
+        texts of a dict may do without: they are taken as they are, as descriptions.
+
+    synonyms : dict, default=None
+        Other names of a class, ``{name: name or names}``. They are put into the templates as the
+        name itself is. Names that are no class here are ignored.
+
+    Returns
+    -------
+    prompts : dict of {name: list of str}
+        In the order of ``class_names``, without repetitions.
+
+    Raises
+    ------
+    ValueError
+        If a template has no place for the name, or a class no template.
+
+    See Also
+    --------
+    encode_prompts : From prompts to embeddings.
+
+    Examples
+    --------
+    >>> from skclip.prompts import build_prompts
+    >>> build_prompts(["cat", "car"], synonyms={"car": "automobile"})
+    {'cat': ['a photo of a cat.'], 'car': ['a photo of a car.', 'a photo of a automobile.']}
+    >>> build_prompts(["dog"], {"dog": ["a {} on a leash.", "Dogs have wet noses."]})
+    {'dog': ['a dog on a leash.', 'Dogs have wet noses.']}
+    """
+    names = check_class_names(class_names, parameter="class_names")
+    per_class = _templates_per_class(names, templates)
+    prompts = {}
+    for name in names:
+        aliases = [str(name), *_as_tuple((synonyms or {}).get(name, ()))]
+        filled = [text.replace("{}", alias) for alias in aliases for text in per_class[name]]
+        prompts[name] = list(dict.fromkeys(filled))
+    return prompts
+
+
+def encode_prompts(
+    embedder: TextEmbedder, prompts: Mapping[Any, Sequence[str]]
+) -> NDArray[np.floating[Any]]:
+    r"""Embed every class by the mean of its prompts.
+
+    Parameters
+    ----------
+    embedder : CLIPEmbedder or transformer of texts
+        A :class:`~skclip.embedding.CLIPEmbedder` of either modality, or any object whose
+        ``transform`` turns a list of texts into rows. The result is remembered by the
+        embedder's model in this process, so that clones in a search encode nothing twice.
+
+    prompts : dict of {name: list of str}
+        From :func:`build_prompts`.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_classes, n_features)
+        Unit rows in the order of ``prompts``.
+
+    Notes
+    -----
+    The prompts :math:`p_{c1}, …, p_{cM}` of class :math:`c` give
+
+    .. math:: t_c = \frac{\sum_m u_{cm}}{\lVert \sum_m u_{cm} \rVert}, \qquad
+              u_{cm} = \frac{f(p_{cm})}{\lVert f(p_{cm}) \rVert}.
+
+    References
+    ----------
+    Radford et al., Learning Transferable Visual Models From Natural Language Supervision,
+    ICML 2021, section 3.1.4.
+
+    Examples
+    --------
+    >>> from skclip import CLIPEmbedder
+    >>> from skclip.prompts import build_prompts, encode_prompts
+    >>> encode_prompts(CLIPEmbedder("skclip-tiny"), build_prompts(["star", "ring"])).shape[0]
+    2
+    """
+    empty = [name for name, texts in prompts.items() if isinstance(texts, str) or not len(texts)]
+    if empty or not prompts:
+        raise ValueError(
+            "prompts must map every class name to a list of at least one text"
+            + (f"; wrong for {sample_of(empty)}." if empty else ", got none.")
+        )
+    if not isinstance(embedder, CLIPEmbedder):
+        return _mean_rows(embedder, list(prompts.values()))
+    model: CLIPEmbedder = embedder
+    if embedder.modality != "text":
+        model = clone(embedder).set_params(modality="text")
+    memo = model.load_model().memo.setdefault("prompts", {})
+    keys = [_digest(texts) for texts in prompts.values()]
+    found = {key: memo.get(key) for key in keys}
+    missing = {k: t for k, t in zip(keys, prompts.values(), strict=True) if found[k] is None}
+    if missing:
+        new = dict(zip(missing, _mean_rows(model, list(missing.values())), strict=True))
+        found.update(new)
+        if len(memo) + len(new) > MAX_MEMORISED_CLASSES:
+            memo.clear()
+        memo.update(new)
+    return np.stack([found[key] for key in keys])
+
+
+def _digest(texts: Sequence[str]) -> bytes:
+    return hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass")).digest()
+
+
+def _mean_rows(
+    embedder: TextEmbedder, prompts: Sequence[Sequence[str]]
+) -> NDArray[np.floating[Any]]:
+    """Encode all prompts in one go; return the normalised mean of each class's unit rows."""
+    texts = [text for of_class in prompts for text in of_class]
+    rows = unit_rows(np.asarray(embedder.transform(texts)))
+    starts = np.cumsum([0, *map(len, prompts[:-1])])
+    return unit_rows(np.add.reduceat(rows, starts, axis=0))
+
+
+def _templates_per_class(names: list[Any], templates: Templates) -> dict[Any, tuple[str, ...]]:
+    if isinstance(templates, Mapping):
+        missing = [name for name in names if not _as_tuple(templates.get(name, ()))]
+        if missing:
+            raise ValueError(
+                f"templates has no entry for {sample_of(missing)}: a dict must give every class "
+                "at least one text."
+            )
+        per_class = {name: _as_tuple(templates[name]) for name in names}
+        for texts in per_class.values():
+            _check_fields(texts)
+        return per_class
+    if isinstance(templates, str) and templates in TEMPLATES:
+        return dict.fromkeys(names, TEMPLATES[templates])
+    texts = _as_tuple(templates)
+    _check_fields(texts)
+    nowhere = [text for text in texts if "{}" not in text]
+    if isinstance(templates, str) and nowhere:
+        close = difflib.get_close_matches(templates, TEMPLATES, n=1)
+        raise ValueError(
+            f"templates={templates!r} is neither a published set ({', '.join(TEMPLATES)}) nor a "
+            "template with {} where the class name goes"
+            + (f"; did you mean {close[0]!r}?" if close else ".")
+        )
+    if nowhere or not texts:
+        raise ValueError(
+            "templates must be at least one text with {} where the class name goes, got "
+            f"{sample_of(nowhere) if texts else 'none'}. Texts of one class only go into a dict."
+        )
+    return dict.fromkeys(names, texts)
+
+
+def _check_fields(texts: Iterable[str]) -> None:
+    """Refuse ``{name}``, ``{0}`` and single braces, which would stay in the prompt unnoticed."""
+    for text in texts:
+        try:
+            fields = [field for _, field, *_ in Formatter().parse(text) if field is not None]
+        except (ValueError, TypeError):
+            fields = ["?"]
+        if any(fields):
+            raise ValueError(
+                f"templates holds {text!r}: the place of the class name is written {{}}, and "
+                "other braces have no meaning."
+            )
+
+
+def _as_tuple(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)

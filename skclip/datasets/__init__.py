@@ -1,5 +1,8 @@
-from skclip.datasets._captioned_images import make_captioned_images
-from skclip.datasets._shapes import CLASS_NAMES
-from skclip.datasets._styles import STYLES
+"""Captioned images made on the spot, to try things on without a download."""
 
-__all__ = ["CLASS_NAMES", "STYLES", "make_captioned_images"]
+from skclip.datasets._captioned_images import make_captioned_images
+from skclip.datasets._folder import write_captioned_folder
+from skclip.datasets._shapes import CLASS_NAMES
+from skclip.datasets._styles import STYLE_NAMES
+
+__all__ = ["CLASS_NAMES", "STYLE_NAMES", "make_captioned_images", "write_captioned_folder"]

@@ -1,4 +1,4 @@
-"""One caption for one drawn scene: varied phrasing, optional attributes, optional mention of something absent."""
+"""One caption for one drawn scene, in varied words, sometimes naming what is not there."""
 
 from collections.abc import Mapping
 
@@ -64,7 +64,7 @@ _DISTRACTORS = (
 def write_caption(
     name: str, scene: Mapping[str, str], rng: Rng, *, absent: str | None = None
 ) -> str:
-    """Describe a scene whose shape is called `name`; `absent` names something that is not in the picture."""
+    """Describe a scene whose shape is called `name`; `absent` names what is not in the picture."""
     words = [name]
     if rng.random() < 0.65:
         words.insert(0, _pick(_COLOR_WORDS[scene["color"]], rng, first=0.7))
@@ -96,7 +96,7 @@ def write_caption(
 
 
 def with_article(noun: str) -> str:
-    """The noun with "a" or "an" before it."""
+    """Put "a" or "an" before a noun."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 

@@ -1,8 +1,9 @@
 """The shape classes: what each is called and how it is drawn.
 
-A shape is a list of parts in drawing order. A part is a role and a polygon in the square [-1, 1]², y downwards. Roles:
-``"body"`` takes the main colour, ``"detail"`` the second colour, ``"cut"`` shows the background. Polygons alone, so that
-rotation, wobble and every style apply to all shapes alike.
+A shape is a list of parts in drawing order. A part is a role and a polygon in the square
+[-1, 1]², y downwards. Roles: ``"body"`` takes the main colour, ``"detail"`` the second colour,
+``"cut"`` shows the background. Polygons alone, so that rotation, wobble and every style apply to
+all shapes alike.
 """
 
 from collections.abc import Callable
@@ -13,8 +14,9 @@ Polygon = np.ndarray
 Part = tuple[str, Polygon]
 Rng = np.random.Generator
 
-# Names overlap on purpose ("star" in "starfish", "tree" in "palm tree", "cross" in "crossbow", "key" in "keyhole",
-# "house" in "lighthouse", "sun" and "flower" in "sunflower"): some inside a word, one as a word of a longer name.
+# Names overlap on purpose: inside a word ("star" in "starfish", "cross" in "crossbow", "key" in
+# "keyhole", "house" in "lighthouse", "sun" and "flower" in "sunflower", "ring" in any number of
+# words), and as a word of a longer name ("tree" in "palm tree").
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "anchor": ("ship anchor", "mooring hook"),
     "arrow": ("pointer", "direction sign"),
@@ -53,7 +55,7 @@ CLASS_NAMES: tuple[str, ...] = tuple(sorted(SYNONYMS))
 
 
 def draw_shape(name: str, rng: Rng) -> list[Part]:
-    """The parts of one shape; proportions vary with `rng`."""
+    """Return the parts of one shape; proportions vary with `rng`."""
     return _SHAPES[name](rng)
 
 
@@ -76,7 +78,7 @@ def _polar(radii: np.ndarray, start: float = -np.pi / 2) -> Polygon:
 
 
 def _band(cx: float, cy: float, r: float, width: float, a0: float, a1: float) -> Polygon:
-    """A circular arc of a given width; angles in degrees, clockwise from the right."""
+    """Return a circular arc of a given width; degrees, clockwise from the right."""
     t = np.radians(np.linspace(a0, a1, 18))
     ring = np.column_stack([np.cos(t), np.sin(t)])
     return np.array([cx, cy]) + np.vstack([ring * (r + width / 2), ring[::-1] * (r - width / 2)])
@@ -343,7 +345,6 @@ def _ring(rng: Rng) -> list[Part]:
 
 
 def _spiral(rng: Rng) -> list[Part]:
-    t = np.linspace(0.6, 1, 60) * rng.uniform(2.2, 2.7) * 2 * np.pi
     t = np.linspace(0.6, rng.uniform(2.2, 2.7) * 2 * np.pi, 60)
     centre = np.column_stack([np.cos(t), np.sin(t)])
     r = (t / t[-1])[:, None] * 0.85

@@ -1,8 +1,8 @@
 """How a shape is rendered: one function a style, from coverage masks to pixels.
 
-A style receives the two coverage masks of a shape (main and second colour, floats in [0, 1]), the colours picked for
-the image and a random generator, and returns float RGB in [0, 255]. Masks are drawn at four times the final size and
-averaged down, which is the antialiasing.
+A style receives a placed shape (polygons in the unit square), the colours picked for the image and
+a random generator, and returns float RGB in [0, 255]. Coverage masks are drawn at four times the
+final size and averaged down, which is the antialiasing.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,10 @@ def render(parts: list[Part], palette: Palette, style: str, size: int, rng: Rng)
 def _masks(
     parts: list[Part], size: int, line: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage of main and second colour, each (size, size, 1); `line` draws contours of that width instead."""
+    """Return the coverage of main and second colour, each (size, size, 1), in [0, 1].
+
+    With `line`, only contours of that width are drawn.
+    """
     big = size * _SUPERSAMPLING
     planes = {"body": Image.new("L", (big, big)), "detail": Image.new("L", (big, big))}
     pens = {role: ImageDraw.Draw(plane) for role, plane in planes.items()}
@@ -139,7 +142,7 @@ def _textured(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.nd
 
 
 def _sketch(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
-    """Shaky pencil: each contour two or three times, a little elsewhere each time, hatched, hardly any colour."""
+    """Shaky pencil: contours drawn two or three times over, hatching, hardly any colour."""
     paper = np.array([240, 236, 226], dtype=np.float32) + 6 * _noise(size, 1, rng)
     lead = (
         0.35 * palette.body.mean() * np.ones(3, dtype=np.float32) * 0.5 + 0.22 * palette.body + 14
@@ -159,7 +162,7 @@ def _sketch(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndar
 
 
 def _night(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
-    """A dim shape in the dark: low contrast, a tint, a lit corner and sensor noise."""
+    """Dim shapes in the dark: low contrast, a tint, a lit corner and sensor noise."""
     body, detail = _masks(parts, size)
     sky = np.array([20, 24, 44], dtype=np.float32) + rng.uniform(-8, 8, 3).astype(np.float32)
     light = rng.uniform(0.16, 0.45)
@@ -198,3 +201,4 @@ STYLES: dict[str, Callable[[list[Part], Palette, int, Rng], np.ndarray]] = {
     "night": _night,
     "mosaic": _mosaic,
 }
+STYLE_NAMES: tuple[str, ...] = tuple(STYLES)

@@ -2,5 +2,14 @@
 
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._imprint import MultiProxyImprinter
+from skclip.heads._mixed import MixedHeadClassifier
+from skclip.heads._primed import PrimedNCMClassifier
+from skclip.heads._zero_shot import ZeroShotClassifier
 
-__all__ = ["MultiProxyImprinter", "NearestClassMean"]
+__all__ = [
+    "MixedHeadClassifier",
+    "MultiProxyImprinter",
+    "NearestClassMean",
+    "PrimedNCMClassifier",
+    "ZeroShotClassifier",
+]

@@ -11,9 +11,10 @@ from sklearn.utils.metaestimators import available_if
 
 from skclip._compat import StrOptions
 
-__all__ = ["STEP_CONSTRAINT", "available_as"]
+__all__ = ["STEP_CONSTRAINT", "available_as", "shows_one_half"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
+_Class = TypeVar("_Class")
 
 STEP_CONSTRAINT = [StrOptions({"transform", "resample"})]
 
@@ -21,8 +22,8 @@ STEP_CONSTRAINT = [StrOptions({"transform", "resample"})]
 def available_as(step: str) -> Callable[[_Method], _Method]:
     """Show the decorated method only while the estimator's ``step`` parameter is ``step``.
 
-    A class that uses it on ``transform`` and inherits from ``TransformerMixin`` must pass
-    ``auto_wrap_output_keys=None``, since wrapping the output would undo the hiding.
+    On a class that inherits from ``TransformerMixin`` use :func:`shows_one_half` instead: wrapping
+    the output for ``set_output`` would undo the hiding.
 
     Parameters
     ----------
@@ -64,3 +65,17 @@ def available_as(step: str) -> Callable[[_Method], _Method]:
 
     decorator: Callable[[_Method], _Method] = available_if(check)
     return decorator
+
+
+def shows_one_half(cls: type[_Class]) -> type[_Class]:
+    """Hide ``transform`` and ``fit_transform``, or ``fit_resample``, as ``step`` says.
+
+    A class decorator, so that scikit-learn has wrapped the methods for ``set_output`` by the time
+    they are hidden.
+    """
+    for name, step in _HALVES.items():
+        setattr(cls, name, available_as(step)(getattr(cls, name)))
+    return cls
+
+
+_HALVES = {"transform": "transform", "fit_transform": "transform", "fit_resample": "resample"}

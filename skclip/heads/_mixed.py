@@ -1,0 +1,339 @@
+"""Mix any head with the text head, in weights, scores or probabilities."""
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import has_fit_parameter
+
+from skclip._base import ScoreClassifierMixin
+from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skclip._linalg import unit_rows
+from skclip._text_head import check_same_width, resolve_text_head
+from skclip._validation import check_labelled_embeddings, encode_labels
+from skclip.heads._class_mean import NearestClassMean, class_sums
+from skclip.heads._mixing import (
+    CALIBRATIONS,
+    SCHEDULES,
+    Alpha,
+    calibration,
+    class_spread,
+    evidence,
+    mix,
+    score_moments,
+    text_share,
+)
+
+__all__ = ["MixedHeadClassifier"]
+
+
+def class_rows(head: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return ``coef_`` and ``intercept_`` with one row a class.
+
+    scikit-learn's linear classifiers keep one row for two classes: half of it, with either sign,
+    gives the same difference.
+    """
+    coef = np.atleast_2d(head.coef_)
+    intercept = np.atleast_1d(getattr(head, "intercept_", 0.0))
+    if len(coef) == 1 and len(head.classes_) == 2:
+        coef = np.concatenate([-coef, coef]) / 2
+        intercept = np.concatenate([-intercept, intercept]) / 2
+    return coef, np.broadcast_to(intercept, len(coef))
+
+
+def class_scores(head: Any, X: NDArray[Any], space: str) -> NDArray[Any]:
+    """Return ``(n_samples, n_classes)`` scores or probabilities, also for two classes."""
+    if space == "proba":
+        proba: NDArray[Any] = head.predict_proba(X)
+        return proba
+    scores = head.decision_function(X)
+    return np.column_stack([-scores, scores]) / 2 if scores.ndim == 1 else scores
+
+
+class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
+    r"""Mix a classifier trained on images with the text head.
+
+    .. math:: \mathrm{score}_c(x) = \alpha_c\, x \cdot t_c + (1 - \alpha_c)\, (r f_c(x) + b)
+
+    with the share :math:`\alpha_c` of the text head, the image head :math:`f` and, unless
+    ``calibration="none"``, the affine map :math:`(r, b)` that puts its scores on the text head's
+    scale. For a linear head this is one linear head with weights
+    :math:`W = \alpha T + (1 - \alpha) M`, as in Neural Priming.
+
+    Parameters
+    ----------
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        The text head. Without one the image head stands alone.
+
+    head : classifier, default=None
+        The image head; it is cloned and fitted on unit rows. None is
+        :class:`NearestClassMean`. Wrap a fitted classifier in
+        :class:`~sklearn.frozen.FrozenEstimator` to use it as it is.
+
+    alpha : float, {"exponential", "shrinkage", "variance"} or callable, default="shrinkage"
+        Share of the text head: a number in [0, 1]; a schedule of the class counts :math:`n`
+        (:math:`e^{-n^2/\sigma}`, :math:`\sigma / (\sigma + n)`,
+        :math:`\sigma v_c / (\sigma v_c + n)` with the scatter :math:`v_c` of the class); or a
+        function of the counts that returns shares. A class without images has share 1.
+
+    sigma : float, default=10.0
+        Constant :math:`\sigma` of the schedules, in images (of the exponential one, in images
+        squared).
+
+    count : {"per_class", "mean", "total"}, default="per_class"
+        What :math:`n` counts: each class's images, their mean over classes, or all.
+
+    space : {"weights", "logits", "proba"}, default="logits"
+        Where to mix: weight rows (linear heads only), scores of ``decision_function``, or
+        probabilities.
+
+    calibration : {"none", "center", "zscore"}, default="zscore"
+        How the image head's scores are put on the text head's scale before they are mixed: not
+        at all (the paper), by their mean, or by mean and standard deviation over the training
+        rows. Has no part in ``space="proba"``.
+
+    logit_scale : "auto" or float, default="auto"
+        Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Classes of the text head, sorted; those in ``y`` without one.
+
+    alpha_ : ndarray of shape (n_classes,)
+        Share of the text head.
+
+    class_count_ : ndarray of shape (n_classes,)
+        Weight of each class's images.
+
+    head_ : classifier
+        The fitted image head.
+
+    text_head_ : TextHead or None
+        Text weights aligned with ``classes_``.
+
+    coef_ : ndarray of shape (n_classes, n_features)
+        Mixed weights, for ``space="weights"``. One row a class, also for two.
+
+    intercept_ : ndarray of shape (n_classes,)
+        Intercepts, for ``space="weights"``.
+
+    logit_scale_ : float
+        Scale of the probabilities.
+
+    n_features_in_ : int
+        Number of features seen in :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when ``X`` has string column names.
+
+    See Also
+    --------
+    PrimedNCMClassifier : Class means of labelled and recalled images beside the text head.
+    ZeroShotClassifier : The text head.
+
+    Notes
+    -----
+    Rows are normalised before anything else, so that both heads see directions only. Classes
+    that the text head knows and ``y`` lacks keep their text score and can be predicted.
+
+    References
+    ----------
+    .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",
+       `arXiv 2306.10191 <https://arxiv.org/abs/2306.10191>`_.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skclip import MixedHeadClassifier
+    >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0], "fox": [-1.0, 0.0]}
+    >>> X, y = [[0.8, 0.6], [0.6, 0.8], [0.0, 1.0]], ["cat", "dog", "dog"]
+    >>> mixed = MixedHeadClassifier(text, LogisticRegression(), alpha=0.5).fit(X, y)
+    >>> mixed.predict([[0.9, 0.2], [-0.9, 0.1]])
+    array(['cat', 'fox'], dtype='<U3')
+    >>> mixed.alpha_
+    array([0.5, 0.5, 1. ])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "head": [HasMethods(["fit", "predict"]), None],
+        "alpha": [Interval(Real, 0, 1, closed="both"), StrOptions(set(SCHEDULES)), callable],
+        "sigma": [Interval(Real, 0, None, closed="neither")],
+        "count": [StrOptions({"per_class", "mean", "total"})],
+        "space": [StrOptions({"weights", "logits", "proba"})],
+        "calibration": [StrOptions(CALIBRATIONS)],
+        "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        zero_shot: Any = None,
+        head: Any = None,
+        *,
+        alpha: Alpha = "shrinkage",
+        sigma: float = 10.0,
+        count: str = "per_class",
+        space: str = "logits",
+        calibration: str = "zscore",
+        logit_scale: str | float = "auto",
+    ) -> None:
+        self.zero_shot = zero_shot
+        self.head = head
+        self.alpha = alpha
+        self.sigma = sigma
+        self.count = count
+        self.space = space
+        self.calibration = calibration
+        self.logit_scale = logit_scale
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the image head and mix it with the text head.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings; zero rows are ignored.
+
+        y : array-like of shape (n_samples,)
+            Class labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every row, passed on to the head.
+
+        Returns
+        -------
+        self : MixedHeadClassifier
+            The fitted classifier.
+        """
+        X, y = check_labelled_embeddings(self, X, y)
+        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        labels, _ = encode_labels(y)
+        X = unit_rows(X)
+        evident = X.any(axis=1)
+        if not evident.any():
+            raise ValueError("X holds only zero rows, which carry no evidence.")
+        X, y, weight = X[evident], y[evident], weight[evident]
+        text_head = resolve_text_head(self.zero_shot, labels)
+        classes = labels if text_head is None else text_head.classes
+        self.text_head_, self.classes_ = text_head, classes
+        self._fit_head(X, y, None if sample_weight is None else weight)
+        sums, self.class_count_ = class_sums(
+            X, np.searchsorted(classes, y).astype(np.int32), len(classes), weight
+        )
+        known = np.isin(classes, self.head_.classes_) & (self.class_count_ > 0)
+        self.logit_scale_ = self._resolved_scale()
+        if text_head is None:
+            self.alpha_ = np.where(known, 0.0, 1.0)
+            self._scale_shift = 1.0, 0.0
+        else:
+            check_same_width(X.shape[1], text_head)
+            share = text_share(
+                self.alpha,
+                evidence(self.class_count_, self.count),
+                sigma=self.sigma,
+                spread=class_spread(sums, self.class_count_),
+            )
+            self.alpha_ = np.where(known, share, 1.0)
+            self._scale_shift = calibration(
+                "none" if self.space == "proba" else self.calibration,
+                score_moments(self._text_scores, X, known),
+                score_moments(self._image_scores, X, known),
+            )
+        if self.space == "weights":
+            self._set_weights(X.dtype)
+        return self
+
+    def _fit_head(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> None:
+        head = NearestClassMean() if self.head is None else clone(self.head)
+        if self.space == "proba" and not hasattr(head, "predict_proba"):
+            raise ValueError(
+                f"space='proba' needs a head with predict_proba, got {head!r}: use "
+                "space='logits', or wrap the head in CalibratedClassifierCV."
+            )
+        if weight is None:
+            self.head_ = head.fit(X, y)
+        elif has_fit_parameter(head, "sample_weight"):
+            self.head_ = head.fit(X, y, sample_weight=weight)
+        else:
+            raise ValueError(
+                f"sample_weight was given, but the head {head!r} takes none: leave the weights "
+                "out or choose a head whose fit has sample_weight."
+            )
+        if self.space == "weights" and not hasattr(self.head_, "coef_"):
+            raise ValueError(
+                f"space='weights' needs a linear head with coef_, got {head!r}: use "
+                "space='logits' or 'proba'."
+            )
+
+    def _resolved_scale(self) -> float:
+        if self.logit_scale != "auto":
+            return float(self.logit_scale)
+        if self.text_head_ is not None:
+            return self.text_head_.logit_scale
+        return float(getattr(self.head_, "logit_scale_", 1.0))
+
+    def _text_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the text head's scores, or probabilities, of unit rows."""
+        if self.text_head_ is None:
+            # classes without any evidence are never predicted
+            never = 0.0 if self.space == "proba" else -np.inf
+            row = np.where(self.alpha_ == 1, never, 0.0).astype(X.dtype)
+            return np.broadcast_to(row, (len(X), len(row)))
+        if self.space == "proba":
+            return self.text_head_.proba(X)
+        scores: NDArray[Any] = X @ self.text_head_.weights.astype(X.dtype, copy=False).T
+        return scores
+
+    def _image_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the image head's scores, or probabilities; 0 for classes it does not know."""
+        own = class_scores(self.head_, X, "proba" if self.space == "proba" else "logits")
+        scores = np.zeros((len(X), len(self.classes_)), dtype=own.dtype)
+        scores[:, np.searchsorted(self.classes_, self.head_.classes_)] = own
+        return scores
+
+    def _set_weights(self, dtype: Any) -> None:
+        """Write the mixture as one linear head."""
+        own_coef, own_intercept = class_rows(self.head_)
+        at = np.searchsorted(self.classes_, self.head_.classes_)
+        coef = np.zeros((len(self.classes_), own_coef.shape[1]))
+        intercept = np.full(len(self.classes_), -np.inf if self.text_head_ is None else 0.0)
+        scale, shift = self._scale_shift
+        coef[at], intercept[at] = scale * own_coef, scale * own_intercept + shift
+        if self.text_head_ is not None:
+            coef = mix(self.text_head_.weights, coef, self.alpha_)
+            intercept = mix(np.zeros(len(intercept)), intercept, self.alpha_)
+        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
+
+    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        X = unit_rows(X)
+        if self.space == "weights":
+            coef = self.coef_.astype(X.dtype, copy=False)
+            return X @ coef.T + self.intercept_.astype(X.dtype, copy=False)
+        scale, shift = self._scale_shift
+        scores = mix(self._text_scores(X).T, scale * self._image_scores(X).T + shift, self.alpha_).T
+        if self.space == "proba":
+            scores /= scores.sum(axis=1, keepdims=True)
+        return scores
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            The mixture itself for ``space="proba"``, else the softmax of the scores at the
+            logit scale. Columns follow ``classes_``.
+        """
+        if self.space == "proba":
+            return self._validated_scores(X)
+        return super().predict_proba(X)

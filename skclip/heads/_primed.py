@@ -1,0 +1,400 @@
+"""Neural Priming (arXiv 2306.10191): recall, filter, class means, mixed with the text head."""
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import assert_all_finite
+
+from skclip._base import CosineLinearMixin
+from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skclip._linalg import unit_rows
+from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
+from skclip._validation import check_class_names, check_labelled_embeddings, encode_labels
+from skclip.exceptions import ModelMismatchError
+from skclip.heads._class_mean import class_sums
+from skclip.heads._mixing import (
+    CALIBRATIONS,
+    COUNTS,
+    SCHEDULES,
+    Alpha,
+    calibration,
+    class_spread,
+    evidence,
+    mix,
+    score_moments,
+    text_share,
+)
+from skclip.recall import PrimingPool, ZeroShotFilter
+
+__all__ = ["PrimedNCMClassifier"]
+
+
+class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
+    r"""Classify by text and by the mean of recalled and labelled images (Neural Priming).
+
+    For every class, images whose captions name it are recalled from a captioned collection; those
+    that the zero-shot classifier agrees with join the labelled images, if there are any; their
+    mean direction is mixed with the text embedding of the class name:
+
+    .. math:: \mu_c = \mathrm{normalize}\Big(\sum_{i: y_i = c} w_i x_i\Big), \qquad
+              W_c = \alpha_c t_c + (1 - \alpha_c) \mu_c, \qquad
+              \hat y(x) = \arg\max_c\; x \cdot W_c
+
+    No label is needed: ``PrimedNCMClassifier(zero_shot, corpus=..., classes=names).fit()``.
+
+    Parameters
+    ----------
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        The text head. Without one the class means stand alone.
+
+    corpus : path or Corpus, default=None
+        Captioned collection to recall from, with a default
+        :class:`~skclip.recall.CaptionRetriever`. Give this or ``retriever``.
+
+    retriever : object with ``recall``, default=None
+        Anything whose ``recall(names)`` returns a :class:`~skclip.recall.PrimingPool`, for
+        instance a ``CaptionRetriever`` with its own ``k`` and ``synonyms``, or a pool itself. It
+        is cloned; wrap one that was fitted on captions in
+        :class:`~sklearn.frozen.FrozenEstimator`. Without ``corpus`` and ``retriever`` there are
+        the labelled images only.
+
+    filter : ZeroShotFilter or "passthrough", default=None
+        Which recalled images stay. None is ``ZeroShotFilter()``: those whose zero-shot label is
+        the class they were recalled for. The filter uses this classifier's text head unless it
+        has its own. ``"passthrough"`` keeps all.
+
+    classes : array-like of shape (n_classes,), default=None
+        Classes to know, whether labelled images of them are given or not. By default those of
+        the text head where it names them, else the labels in ``y``.
+
+    alpha : float, {"exponential", "shrinkage", "variance"} or callable, default="shrinkage"
+        Share of the text head: a number in [0, 1]; a schedule of the class counts :math:`n`
+        (:math:`e^{-n^2/\sigma}` as in the paper, :math:`\sigma / (\sigma + n)`,
+        :math:`\sigma v_c / (\sigma v_c + n)` with the scatter :math:`v_c` of the class); or a
+        function of the counts that returns shares. A class without images has share 1.
+
+    sigma : float, default=10.0
+        Constant :math:`\sigma` of the schedules, in images (of the exponential one, in images
+        squared).
+
+    count : {"per_class", "mean", "total", "shots"}, default="per_class"
+        What :math:`n` counts: each class's images, their mean over classes, all, or each class's
+        labelled images alone. The paper's :math:`|P|` leaves this open.
+
+    pool_weight : float, default=1.0
+        Weight of a recalled image beside a labelled one.
+
+    calibration : {"none", "center", "zscore"}, default="zscore"
+        How image scores are put on the text scores' scale before mixing: not at all, by their
+        mean, or by mean and standard deviation over the images. ``"none"`` with a number for
+        ``alpha`` is the published method to the letter. Image-image cosines are larger than
+        image-text cosines, so without calibration classes with more images win by that alone,
+        and a class without images is never predicted.
+
+    logit_scale : "auto" or float, default="auto"
+        Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class names, sorted.
+
+    coef_ : ndarray of shape (n_classes, n_features)
+        Mixed weights :math:`W`, not normalised. One row a class, also for two.
+
+    intercept_ : ndarray of shape (n_classes,)
+        Zeros for ``calibration="none"``.
+
+    alpha_ : ndarray of shape (n_classes,)
+        Share of the text head.
+
+    class_mean_ : ndarray of shape (n_classes, n_features)
+        Class means :math:`\mu`, unit rows; zero for a class without images.
+
+    class_count_ : ndarray of shape (n_classes,)
+        Weight of each class's images, labelled and recalled.
+
+    shot_count_ : ndarray of shape (n_classes,)
+        Weight of each class's labelled images.
+
+    pool_ : PrimingPool or None
+        The recalled images that the filter kept.
+
+    text_head_ : TextHead or None
+        Text weights, aligned with ``classes_``.
+
+    logit_scale_ : float
+        Scale of the probabilities.
+
+    n_features_in_ : int
+        Number of features of the embeddings.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when ``X`` was given with string column names.
+
+    See Also
+    --------
+    MixedHeadClassifier : Any head beside the text head.
+    NearestClassMean : The image part alone.
+    skclip.recall.CaptionRetriever : Recall by exact phrase search on captions.
+    skclip.recall.ZeroShotFilter : The filter.
+
+    Notes
+    -----
+    The pool is recalled once in ``fit`` and is never split by cross-validation: folds divide the
+    labelled images only. Recall is kept per collection, so the clones of a grid search that
+    differ in ``alpha`` or ``sigma`` do not search again.
+
+    References
+    ----------
+    .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",
+       `arXiv 2306.10191 <https://arxiv.org/abs/2306.10191>`_.
+
+    Examples
+    --------
+    >>> from skclip import PrimedNCMClassifier
+    >>> from skclip.recall import PrimingPool
+    >>> text = {"cat": [0.8, 0.6], "dog": [0.6, 0.8]}
+    >>> pool = PrimingPool(["cat", "cat", "dog"], [[1.0, 0.0], [0.0, 1.0], [0.2, 1.0]])
+
+    Names only; the second "cat" looks like a dog and is filtered out:
+
+    >>> head = PrimedNCMClassifier(text, retriever=pool, alpha=0.5, calibration="none").fit()
+    >>> head.class_count_
+    array([1., 1.])
+    >>> head.predict([[0.9, 0.3]])
+    array(['cat'], dtype='<U3')
+
+    With a labelled image:
+
+    >>> head.fit([[0.3, 0.9]], ["dog"]).class_count_
+    array([1., 2.])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "corpus": "no_validation",
+        "retriever": [HasMethods(["recall"]), None],
+        "filter": [HasMethods(["support"]), StrOptions({"passthrough"}), None],
+        "classes": ["array-like", None],
+        "alpha": [Interval(Real, 0, 1, closed="both"), StrOptions(set(SCHEDULES)), callable],
+        "sigma": [Interval(Real, 0, None, closed="neither")],
+        "count": [StrOptions(COUNTS)],
+        "pool_weight": [Interval(Real, 0, None, closed="left")],
+        "calibration": [StrOptions(CALIBRATIONS)],
+        "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        zero_shot: Any = None,
+        *,
+        corpus: Any = None,
+        retriever: Any = None,
+        filter: Any = None,
+        classes: ArrayLike | None = None,
+        alpha: Alpha = "shrinkage",
+        sigma: float = 10.0,
+        count: str = "per_class",
+        pool_weight: float = 1.0,
+        calibration: str = "zscore",
+        logit_scale: str | float = "auto",
+    ) -> None:
+        self.zero_shot = zero_shot
+        self.corpus = corpus
+        self.retriever = retriever
+        self.filter = filter
+        self.classes = classes
+        self.alpha = alpha
+        self.sigma = sigma
+        self.count = count
+        self.pool_weight = pool_weight
+        self.calibration = calibration
+        self.logit_scale = logit_scale
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Recall, filter, average and mix.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Embeddings of labelled images; zero rows are ignored. May be left out where class
+            names are known without labels.
+
+        y : array-like of shape (n_samples,), default=None
+            Class labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every labelled image.
+
+        Returns
+        -------
+        self : PrimedNCMClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are neither labels nor class names, a label has no text embedding, or the
+            widths of images, pool and text differ.
+        ModelMismatchError
+            If the pool was embedded by another model than the text.
+        """
+        if X is not None and y is not None:
+            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
+            weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+            shots = X, y, weight
+        else:
+            shots = None
+        text_head, classes = self._resolve_classes(y)
+        self.text_head_, self.classes_ = text_head, classes
+        self.pool_ = self._recall(classes, text_head)
+        parts = [part for part in (shots, self._pool_rows()) if part is not None]
+        self.n_features_in_ = self._common_width(parts, text_head)
+        statistics = [self._sums(*part) for part in parts]
+        self.shot_count_ = statistics[0][1] if shots is not None else np.zeros(len(classes))
+        if shots is not None and not np.isfinite(statistics[0][0]).all():
+            assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
+        sums = sum((s for s, _ in statistics), np.zeros((len(classes), self.n_features_in_)))
+        self.class_count_ = sum((n for _, n in statistics), np.zeros(len(classes)))
+        if text_head is None and not self.class_count_.any():
+            raise ValueError(
+                "There is neither a text head nor an image that carries evidence: give "
+                "`zero_shot`, a pool, or labelled images that are not zero."
+            )
+        self._mix(sums, [rows for rows, _, _ in parts])
+        return self
+
+    def _resolve_classes(self, y: NDArray[Any] | None) -> tuple[TextHead | None, NDArray[Any]]:
+        """Return the text head and the sorted classes to predict."""
+        if self.classes is not None:
+            names = np.unique(np.asarray(check_class_names(self.classes, parameter="classes")))
+            if y is not None:
+                check_labels_known(encode_labels(y)[0], names)
+        elif y is not None:
+            names = encode_labels(y)[0]
+        elif isinstance(self.zero_shot, Mapping):
+            names = np.empty(0, dtype=str)
+        elif getattr(self.zero_shot, "classes", None) is not None:
+            names = np.unique(np.asarray(self.zero_shot.classes))
+        else:
+            raise ValueError(
+                "PrimedNCMClassifier requires y to be passed, but the target y is None, and "
+                "neither `classes` nor the text head names the classes."
+            )
+        text_head = resolve_text_head(self.zero_shot, names)
+        if text_head is None:
+            return None, names
+        if self.classes is not None:
+            # of all the classes the text head may know, those asked for
+            text_head = text_head.restricted(names)
+        return text_head, text_head.classes
+
+    def _recall(self, classes: NDArray[Any], text_head: TextHead | None) -> PrimingPool | None:
+        """Recall images of the classes and keep those that pass the filter."""
+        if self.corpus is not None and self.retriever is not None:
+            raise ValueError(
+                "Give either `corpus` or `retriever`, not both: a retriever has a corpus of its "
+                "own."
+            )
+        if self.corpus is None and self.retriever is None:
+            return None
+        retriever = (
+            CaptionRetriever(self.corpus)
+            if self.retriever is None
+            else clone(self.retriever, safe=False)
+        )
+        pool: PrimingPool = retriever.recall(check_class_names(classes, parameter="classes"))
+        if pool.embeddings is None:
+            raise ValueError(
+                f"The {len(pool)} recalled images have no embeddings: build the corpus with an "
+                "embedder, or give the retriever one."
+            )
+        models = {pool.model_id, None if text_head is None else text_head.model_id} - {None}
+        if len(models) > 1:
+            raise ModelMismatchError(
+                f"The pool was embedded by {pool.model_id!r}, the class names by "
+                f"{text_head.model_id!r}: embed both with one model."
+            )
+        if not len(pool) or isinstance(self.filter, str):
+            return pool
+        pool_filter = ZeroShotFilter() if self.filter is None else clone(self.filter)
+        return pool[pool_filter.support(pool.embeddings, pool.labels, text_head)]
+
+    def _pool_rows(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
+        pool = self.pool_
+        if pool is None or pool.embeddings is None or not len(pool):
+            return None
+        weight = np.full(len(pool), float(self.pool_weight))
+        if pool.sample_weight is not None:
+            weight *= pool.sample_weight
+        return pool.embeddings, pool.labels, weight.astype(pool.embeddings.dtype)
+
+    def _common_width(
+        self, parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]], text: TextHead | None
+    ) -> int:
+        """Return the number of features that labelled images, pool and text share."""
+        widths = {rows.shape[1] for rows, _, _ in parts}
+        if len(widths) > 1:
+            raise ValueError(
+                f"X has {parts[0][0].shape[1]} features, but the recalled images have "
+                f"{parts[1][0].shape[1]}: both must be embedded by the same model."
+            )
+        if text is None:
+            return widths.pop() if widths else 0
+        for width in widths:
+            check_same_width(width, text)
+        return text.weights.shape[1]
+
+    def _sums(
+        self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        codes = np.searchsorted(self.classes_, y).astype(np.int32)
+        return class_sums(X, codes, len(self.classes_), weight)
+
+    def _mix(self, sums: NDArray[np.float64], references: list[NDArray[Any]]) -> None:
+        """Write the mixture as one linear head."""
+        dtype = np.result_type(np.float32, *(rows.dtype for rows in references))
+        known = self.class_count_ > 0
+        means = unit_rows(sums)
+        self.class_mean_ = means.astype(dtype)
+        text = self.text_head_
+        if text is None:
+            self.alpha_ = np.where(known, 0.0, 1.0)
+            self.coef_ = self.class_mean_
+            self.intercept_ = np.where(known, 0.0, -np.inf).astype(dtype)
+            self.logit_scale_ = 100.0 if self.logit_scale == "auto" else float(self.logit_scale)
+            return
+        counts = evidence(self.class_count_, self.count, self.shot_count_)
+        share = text_share(
+            self.alpha, counts, sigma=self.sigma, spread=class_spread(sums, self.class_count_)
+        )
+        self.alpha_ = np.where(known, share, 1.0)
+        scale, shift = 1.0, 0.0
+        if self.calibration != "none" and known.any():
+            rows = np.concatenate(
+                [unit_rows(part).astype(dtype, copy=False) for part in references]
+            )
+            rows = rows[rows.any(axis=1)]
+            scale, shift = calibration(
+                self.calibration,
+                score_moments(lambda X: X @ text.weights.astype(dtype).T, rows, known),
+                score_moments(lambda X: X @ self.class_mean_.T, rows, known),
+            )
+        self.coef_ = mix(text.weights, scale * means, self.alpha_).astype(dtype)
+        self.intercept_ = mix(np.zeros(len(known)), np.full(len(known), shift), self.alpha_).astype(
+            dtype
+        )
+        self.logit_scale_ = (
+            text.logit_scale if self.logit_scale == "auto" else float(self.logit_scale)
+        )

@@ -1,0 +1,295 @@
+"""Keep what the zero-shot classifier agrees with (the filter of Neural Priming, 2306.10191)."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skclip._compat import HasMethods, Interval, fit_context
+from skclip._linalg import gen_row_blocks, unit_rows
+from skclip._text_head import TextHead, check_same_width, resolve_text_head
+from skclip._validation import check_embeddings, check_labelled_embeddings, encode_labels
+from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
+
+__all__ = ["ZeroShotFilter", "agreement"]
+
+
+def agreement(
+    X: NDArray[Any],
+    codes: NDArray[Any],
+    text_head: TextHead,
+    *,
+    threshold: float = 0.0,
+    k: int | None = None,
+) -> NDArray[np.bool_]:
+    r"""Return which rows the text head labels as they are labelled.
+
+    .. math:: \arg\max_c x \cdot t_c = y \;\wedge\; \mathrm{softmax}(s\, x \cdot T)_y \ge \theta
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Embeddings. A zero row carries no evidence and is rejected.
+
+    codes : ndarray of shape (n_samples,)
+        Label of every row as its index in ``text_head.classes``.
+
+    text_head : TextHead
+        Text weights and logit scale.
+
+    threshold : float, default=0.0
+        Least probability :math:`\theta` of the row's own label.
+
+    k : int, default=None
+        Keep at most so many rows a class, the most probable ones; earlier rows win ties.
+
+    Returns
+    -------
+    kept : ndarray of shape (n_samples,) of bool
+        Rows that stay.
+    """
+    kept = np.zeros(len(X), dtype=bool)
+    own = np.zeros(len(X))
+    for rows in gen_row_blocks(len(X), len(text_head.classes)):
+        unit, own_codes = unit_rows(X[rows]), codes[rows]
+        proba = text_head.proba(unit)
+        own[rows] = proba[np.arange(len(unit)), own_codes]
+        kept[rows] = (
+            (proba.argmax(axis=1) == own_codes) & (own[rows] >= threshold) & unit.any(axis=1)
+        )
+    if k is not None:
+        order = np.lexsort((-own, codes))
+        order = order[kept[order]]
+        rank = np.arange(len(order)) - np.searchsorted(codes[order], codes[order])
+        kept[order[rank >= k]] = False
+    return kept
+
+
+@shows_one_half
+class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    r"""Keep the rows whose label the zero-shot classifier agrees with.
+
+    A caption that names a class does not prove that the image shows it. A row :math:`(x, y)` stays
+    if :math:`\arg\max_c x \cdot t_c = y` and the zero-shot probability of :math:`y` reaches the
+    threshold.
+
+    There are three ways to use it. In a :class:`~sklearn.pipeline.Pipeline`, which cannot drop
+    rows, ``fit_transform`` sets rejected rows to zero (a zero row carries no evidence: every head
+    ignores it) and ``transform`` passes rows through. In imbalanced-learn's pipeline, with
+    ``step="resample"``, ``fit_resample`` drops them. As the ``filter`` of
+    :class:`~skclip.PrimedNCMClassifier` it is a parameter, and takes the classifier's text head.
+
+    Parameters
+    ----------
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        The text head. Without one every row stays, except inside a classifier, which lends its
+        own.
+
+    threshold : float, default=0.0
+        Least zero-shot probability of a row's own label, in [0, 1]; 0 asks for the largest
+        only.
+
+    k : int, default=None
+        Keep at most so many rows a class, those with the highest probability.
+
+    step : {"transform", "resample"}, default="transform"
+        Which half to show: ``transform`` for scikit-learn's pipelines, ``fit_resample`` for
+        imbalanced-learn's, which refuse steps that have both.
+
+    Attributes
+    ----------
+    support_ : ndarray of shape (n_samples,) of bool
+        Rows of the data seen in :term:`fit` that stay.
+
+    text_head_ : TextHead or None
+        Text weights, aligned with their classes.
+
+    n_features_in_ : int
+        Number of features seen in :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when ``X`` has string column names.
+
+    See Also
+    --------
+    PrimedNCMClassifier : Recall, filter and head in one estimator.
+    skclip.recall.CaptionRetriever : Recalls the rows to filter.
+
+    References
+    ----------
+    .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",
+       `arXiv 2306.10191 <https://arxiv.org/abs/2306.10191>`_.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip import ZeroShotFilter
+    >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0]}
+    >>> X = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.1]])
+    >>> y = ["cat", "cat", "dog"]
+
+    >>> ZeroShotFilter(text).fit_transform(X, y)
+    array([[0.9, 0.1],
+           [0. , 0. ],
+           [0. , 0. ]])
+
+    >>> ZeroShotFilter(text, step="resample").fit_resample(X, y)
+    (array([[0.9, 0.1]]), array(['cat'], dtype='<U3'))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "zero_shot": [HasMethods(["fit"]), dict, None],
+        "threshold": [Interval(Real, 0, 1, closed="both")],
+        "k": [Interval(Integral, 1, None, closed="left"), None],
+        "step": STEP_CONSTRAINT,
+    }
+
+    def __init__(
+        self,
+        zero_shot: Any = None,
+        *,
+        threshold: float = 0.0,
+        k: int | None = None,
+        step: str = "transform",
+    ) -> None:
+        self.zero_shot = zero_shot
+        self.threshold = threshold
+        self.k = k
+        self.step = step
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Find the rows that stay.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,), default=None
+            Class labels. Needed as soon as there is a text head to compare them with.
+
+        Returns
+        -------
+        self : ZeroShotFilter
+            The fitted filter; ``support_`` holds the rows that stay.
+        """
+        self._fit(X, y)
+        return self
+
+    def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[Any]:
+        """Fit, and return the rows with the rejected ones set to zero.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,), default=None
+            Class labels.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Rejected rows are zero.
+        """
+        X, _ = self._fit(X, y)
+        return np.where(self.support_[:, None], X, 0).astype(X.dtype, copy=False)
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Pass new rows through: their labels are not known yet.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            As given.
+        """
+        check_is_fitted(self)
+        return check_embeddings(self, X, reset=False)
+
+    def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Fit, and return only the rows that stay.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,)
+            Class labels.
+
+        Returns
+        -------
+        X : ndarray of shape (n_kept, n_features)
+            Rows that stay, in their order.
+
+        y : ndarray of shape (n_kept,)
+            Their labels.
+        """
+        X, y = self._fit(X, y)
+        return X[self.support_], y[self.support_]
+
+    def _fit(self, X: ArrayLike, y: ArrayLike | None) -> tuple[NDArray[Any], NDArray[Any]]:
+        if y is None:
+            if self.zero_shot is not None:
+                raise ValueError(
+                    "ZeroShotFilter requires y to be passed, but the target y is None: the "
+                    "zero-shot labels are compared with it."
+                )
+            X = check_embeddings(self, X, reset=True)
+            self.text_head_ = None
+            self.support_ = np.ones(len(X), dtype=bool)
+            return X, np.empty(0)
+        X, y = check_labelled_embeddings(self, X, y)
+        classes, _ = encode_labels(y)
+        self.text_head_ = resolve_text_head(self.zero_shot, classes)
+        self.support_ = self._keeps(X, y, self.text_head_)
+        return X, y
+
+    def support(
+        self, X: NDArray[Any], y: NDArray[Any], text_head: TextHead | None
+    ) -> NDArray[np.bool_]:
+        """Return the rows that stay; called by classifiers that nest the filter.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features)
+            Embeddings.
+
+        y : ndarray of shape (n_samples,)
+            Class labels.
+
+        text_head : TextHead or None
+            The classifier's text head, used where the filter has no ``zero_shot`` of its own.
+
+        Returns
+        -------
+        kept : ndarray of shape (n_samples,) of bool
+            Rows that stay.
+        """
+        if self.zero_shot is not None:
+            text_head = resolve_text_head(self.zero_shot, encode_labels(y)[0])
+        return self._keeps(X, y, text_head)
+
+    def _keeps(
+        self, X: NDArray[Any], y: NDArray[Any], text_head: TextHead | None
+    ) -> NDArray[np.bool_]:
+        if text_head is None:
+            return np.ones(len(X), dtype=bool)
+        check_same_width(X.shape[1], text_head)
+        codes = np.searchsorted(text_head.classes, y)
+        return agreement(X, codes, text_head, threshold=self.threshold, k=self.k)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.zero_shot is not None
+        return tags

@@ -1,0 +1,300 @@
+"""Build a corpus: captions, then indexes, then embeddings, then the manifest that names them.
+
+Every file is complete before it gets its name, and no file counts before the manifest names it.
+Running an interrupted build again finds the finished files and goes on.
+"""
+
+import errno
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from skclip.corpus._embedding import Embedder, embed_shard
+from skclip.corpus._index import build_index
+from skclip.corpus._manifest import (
+    UNFINISHED,
+    Manifest,
+    ShardEntry,
+    next_generation,
+    replacing,
+    write_manifest,
+)
+from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
+from skclip.corpus._sources import Part
+from skclip.corpus._writer import write_shards
+from skclip.exceptions import CorpusError
+
+__all__ = [
+    "Job",
+    "add_shards",
+    "embed_shards",
+    "first_rows_read",
+    "keep_embeddings",
+    "working_on",
+]
+
+_SHARD_FILE = re.compile(r"\d{3,}-\d{5,}\.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work on a corpus directory; ends by replacing the manifest.
+
+    Parameters
+    ----------
+    directory : Path
+        Directory of the corpus.
+
+    generation : int
+        Goes into the names of new files.
+
+    verbose : int
+        Whether to show progress bars.
+    """
+
+    directory: Path
+    generation: int
+    verbose: int
+
+    def files(self, number: int) -> ShardFiles:
+        """Return the names of new files for the shard of a number."""
+        return ShardFiles(self.directory, f"{self.generation:03d}-{number:05d}")
+
+    def progress(self, description: str, total: int | None = None) -> Any:
+        """Return a progress bar over captions."""
+        return tqdm(
+            desc=description,
+            total=total,
+            unit=" captions",
+            unit_scale=True,
+            disable=None if self.verbose else True,
+        )
+
+    def commit(self, manifest: Manifest) -> None:
+        """Replace the manifest, then remove the files that no longer count."""
+        write_manifest(self.directory, replace(manifest, generation=self.generation))
+        counting = {name for entry in manifest.shards for name in entry.files}
+        for path in self.directory.iterdir():
+            if _SHARD_FILE.match(path.name) and path.name not in counting:
+                path.unlink()
+        (self.directory / UNFINISHED).unlink()
+
+
+@contextmanager
+def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterator[Job]:
+    """Begin or resume work on a directory; one process at a time.
+
+    Parameters
+    ----------
+    directory : Path
+        Directory of the corpus; made if it does not exist.
+
+    model_id : str or None
+        Model that will embed. What another model has begun is dropped.
+
+    verbose : int
+        Whether to show progress bars.
+
+    Yields
+    ------
+    job : Job
+        The work.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / ".lock", timeout=0):
+            generation = next_generation(directory)
+            _note_begin(directory, {"generation": generation, "model_id": model_id})
+            yield Job(directory, generation, verbose)
+    except Timeout as error:
+        raise CorpusError(
+            f"Another process is building the corpus {str(directory)!r}: wait for it to end."
+        ) from error
+    except (OSError, sqlite3.OperationalError) as error:
+        reason = _storage_problem(error)
+        if reason is None:
+            raise
+        raise CorpusError(
+            f"The corpus {str(directory)!r} cannot be written: {reason}. Nothing that was there is "
+            "lost; run the same call again once this is solved, it goes on where it stopped."
+        ) from error
+
+
+def _note_begin(directory: Path, begun: dict[str, Any]) -> None:
+    """Say what is unfinished; drop what an earlier attempt began differently."""
+    path = directory / UNFINISHED
+    earlier: dict[str, Any] | None = None
+    with suppress(FileNotFoundError, ValueError):
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    if earlier == begun:
+        return
+    for stale in directory.glob(f"{begun['generation']:03d}-*.*"):
+        if ".embeddings." in stale.name or ".failures." in stale.name:
+            stale.unlink()
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(begun), encoding="utf-8")
+
+
+def _storage_problem(error: Exception) -> str | None:
+    """Return what is wrong with the disk, or None if the error is about something else."""
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
+        return "the disk is full"
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in str(error):
+        return "the place is read-only"
+    return None
+
+
+def first_rows_read(parts: Iterable[Part]) -> Iterator[Part]:
+    """Return ``parts`` after reading the first rows, so that a bad source fails early."""
+    source = iter(parts)
+    for part in source:
+        tables = iter(part.tables)
+        for table in tables:
+            if table.num_rows:
+                rest = replace(part, tables=chain([table], tables))
+                return chain([rest], source)
+    raise CorpusError("The source has no captions: a corpus needs at least one.")
+
+
+def add_shards(
+    job: Job, parts: Iterable[Part], *, index: bool, shard_size: int, n_jobs: int | None
+) -> list[ShardEntry]:
+    """Write the captions of a source and their indexes.
+
+    Parameters
+    ----------
+    job : Job
+        Work these shards belong to.
+
+    parts : iterable of Part
+        The source.
+
+    index : bool
+        Whether to index the captions.
+
+    shard_size : int
+        Most captions a shard.
+
+    n_jobs : int or None
+        Number of shards indexed at once.
+
+    Returns
+    -------
+    entries : list of ShardEntry
+        The new shards.
+    """
+    entries = []
+    with job.progress("captions") as bar:
+        for entry in write_shards(
+            parts, job.directory, generation=job.generation, shard_size=shard_size
+        ):
+            entries.append(entry)
+            bar.update(entry.n_rows)
+    if index:
+        with job.progress("index", sum(e.n_rows for e in entries)) as bar:
+            work = (delayed(_index_shard)(job.directory, entry) for entry in entries)
+            for n_rows in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(work):
+                bar.update(n_rows)
+        entries = [replace(entry, indexed=True) for entry in entries]
+    return entries
+
+
+def _index_shard(directory: Path, entry: ShardEntry) -> int:
+    shard = DiskShard(directory, entry)
+    if not shard.files.index.exists():
+        with replacing(shard.files.index) as temporary:
+            build_index(chain.from_iterable(shard.iter_captions()), temporary)
+    return entry.n_rows
+
+
+def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) -> Manifest:
+    """Embed shards that have no embeddings yet.
+
+    Parameters
+    ----------
+    job : Job
+        Work these shards belong to.
+
+    entries : sequence of ShardEntry
+        All shards of the corpus to come.
+
+    embedder : Embedder
+        Embeds their images.
+
+    Returns
+    -------
+    manifest : Manifest
+        All shards, embedded.
+    """
+    todo = [i for i, entry in enumerate(entries) if entry.embeddings is None]
+    done = list(entries)
+    with job.progress("embeddings", sum(entries[i].n_rows for i in todo)) as bar:
+        for number, i in enumerate(todo):
+            files = job.files(number)
+            shard = DiskShard(job.directory, entries[i])
+            if files.embeddings.exists():
+                bar.update(shard.n_rows)
+            else:
+                for n_rows in embed_shard(shard, files, embedder):
+                    bar.update(n_rows)
+            done[i] = replace(
+                entries[i],
+                embeddings=files.embeddings.name,
+                failures=files.failures.name if files.failures.exists() else None,
+            )
+    return Manifest(tuple(done), embedder.model_id, _common_width(job.directory, done))
+
+
+def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | None) -> Manifest:
+    """Take shards as they are, with the embeddings their source brought or without any.
+
+    Parameters
+    ----------
+    job : Job
+        Work these shards belong to.
+
+    entries : sequence of ShardEntry
+        All shards of the corpus to come.
+
+    model_id : str or None
+        Model that made the embeddings.
+
+    Returns
+    -------
+    manifest : Manifest
+        All shards; the images their sources lacked are listed.
+    """
+    done = []
+    for entry in entries:
+        files = ShardFiles(job.directory, entry.name)
+        if entry.failures is None:
+            write_failures(DiskShard(job.directory, entry), files, {})
+        failures = files.failures.name if files.failures.exists() else entry.failures
+        done.append(replace(entry, failures=failures))
+    return Manifest(tuple(done), model_id, _common_width(job.directory, done))
+
+
+def _common_width(directory: Path, entries: Sequence[ShardEntry]) -> int | None:
+    """Return the width of all embeddings, or say that they differ."""
+    widths = {
+        np.load(directory / e.embeddings, mmap_mode="r").shape[1]
+        for e in entries
+        if e.embeddings is not None
+    }
+    if len(widths) > 1:
+        raise CorpusError(
+            f"The embeddings have different widths ({sorted(widths)}): they are of several models."
+        )
+    return int(widths.pop()) if widths else None

@@ -1,0 +1,366 @@
+"""Corpus: a captioned collection in a directory, named by its path."""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skclip.corpus._build import (
+    add_shards,
+    embed_shards,
+    first_rows_read,
+    keep_embeddings,
+    working_on,
+)
+from skclip.corpus._columns import Columns
+from skclip.corpus._embedding import Embedder
+from skclip.corpus._manifest import MANIFEST, UNFINISHED, ShardEntry, read_manifest
+from skclip.corpus._shard import DiskShard
+from skclip.corpus._sources import open_source
+from skclip.corpus._store import CaptionStore
+from skclip.exceptions import CorpusError, ModelMismatchError
+
+__all__ = ["Corpus", "open_corpus"]
+
+
+class Corpus(CaptionStore):
+    """A captioned image collection on disk.
+
+    A corpus is a directory: captions, ids and image references in Parquet, a full-text index of
+    the captions, and embeddings if an embedder was given when it was built. It is made by
+    :meth:`build` and never changed by reading; estimators name it by its path, so that clones,
+    processes and machines share it without copying. Threads may use one object at once.
+
+    Parameters
+    ----------
+    path : path-like
+        Directory that :meth:`build` has written.
+
+    Attributes
+    ----------
+    path : Path
+        Absolute path of the directory.
+
+    model_id : str or None
+        Identity of the model that made the embeddings.
+
+    n_features : int or None
+        Width of the embeddings.
+
+    See Also
+    --------
+    skclip.recall.CaptionRetriever : Recall images from a corpus by class name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skclip.corpus import Corpus
+    >>> captions = ["a cat on a mat", "two dogs", "The Cat!"]
+    >>> images = ["1.jpg", "2.jpg", "3.jpg"]
+    >>> corpus = Corpus.build((captions, images), tempfile.mkdtemp())
+    >>> len(corpus), corpus.search("cat").tolist()
+    (3, [0, 2])
+    >>> corpus.captions([2]).tolist()
+    ['The Cat!']
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self._manifest = read_manifest(self.path)
+        self._shards = tuple(DiskShard(self.path, entry) for entry in self._manifest.shards)
+        self.n_features = self._manifest.n_features
+
+    @classmethod
+    def build(
+        cls,
+        source: Any,
+        path: str | os.PathLike[str],
+        *,
+        embedder: Embedder | None = None,
+        model_id: str | None = None,
+        index: bool = True,
+        shard_size: int = 500_000,
+        caption_column: str | None = None,
+        image_column: str | None = None,
+        id_column: str | None = None,
+        overwrite: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> Self:
+        """Build a corpus from captioned images.
+
+        A build that was interrupted, by an error or by ``kill -9``, goes on where it stopped when
+        it is called again, and ends with the same bytes. Until it ends, a corpus that was at
+        ``path`` before stays as it was.
+
+        Parameters
+        ----------
+        source : path-like, data frame, (captions, images) or list of str
+            A folder with images and, in it, one CSV, TSV or Parquet file with captions by image
+            path, or a ``.txt`` or ``.json`` file beside each image; such a table itself; a text
+            file with one caption a line; a pandas, polars or Arrow table; two sequences, where
+            images are paths, URLs, bytes, PIL images or arrays; or captions alone.
+
+        path : path-like
+            Directory to write; new, empty, or a corpus (see ``overwrite``).
+
+        embedder : transformer, default=None
+            Embeds every image, e.g. :class:`skclip.CLIPEmbedder`. Without one, retrievers embed
+            only what they recall. Images that cannot be read get a zero row and are listed by
+            :meth:`failures`.
+
+        model_id : str, default=None
+            Model behind the embeddings that a source brings along.
+
+        index : bool, default=True
+            Whether to index the captions; without an index they can only be scanned.
+
+        shard_size : int, default=500_000
+            Most captions a shard.
+
+        caption_column, image_column, id_column : str, default=None
+            Columns of a table; None finds the usual names.
+
+        overwrite : bool, default=False
+            Whether to replace a corpus that is already there.
+
+        n_jobs : int, default=None
+            Number of shards indexed at once; None means 1 unless in a
+            :func:`joblib.parallel_config` context.
+
+        verbose : int, default=0
+            Whether to show progress bars, on a terminal.
+
+        Returns
+        -------
+        corpus : Corpus
+            Opened.
+        """
+        directory = Path(path).absolute()
+        _check_free(directory, overwrite=overwrite)
+        parts = open_source(source, Columns(caption_column, image_column, id_column))
+        return cls._add(
+            directory,
+            first_rows_read(parts),
+            kept=(),
+            embedder=embedder,
+            model_id=model_id,
+            index=index,
+            shard_size=shard_size,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+
+    def append(
+        self,
+        source: Any,
+        *,
+        embedder: Embedder | None = None,
+        shard_size: int = 500_000,
+        caption_column: str | None = None,
+        image_column: str | None = None,
+        id_column: str | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> Self:
+        """Add captioned images after those that are there.
+
+        Parameters
+        ----------
+        source : path-like, data frame, (captions, images) or list of str
+            As for :meth:`build`.
+
+        embedder : transformer, default=None
+            Must be given if the corpus has embeddings, and be the model that made them.
+
+        shard_size : int, default=500_000
+            Most captions a shard.
+
+        caption_column, image_column, id_column : str, default=None
+            Columns of a table; None finds the usual names.
+
+        n_jobs : int, default=None
+            Number of shards indexed at once.
+
+        verbose : int, default=0
+            Whether to show progress bars, on a terminal.
+
+        Returns
+        -------
+        corpus : Corpus
+            The longer corpus; this object keeps to the rows it was opened with.
+        """
+        if self.has_embeddings and embedder is None:
+            raise CorpusError(
+                f"{self!r} has embeddings: give the embedder that made them, so that new rows get "
+                "theirs."
+            )
+        if embedder is not None:
+            self._check_model(embedder)
+        parts = open_source(source, Columns(caption_column, image_column, id_column))
+        return self._add(
+            self.path,
+            first_rows_read(parts),
+            kept=self._manifest.shards,
+            embedder=embedder,
+            model_id=self.model_id,
+            index=self.has_index,
+            shard_size=shard_size,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+
+    def embed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
+        """Embed the images of a corpus that was built without an embedder.
+
+        Parameters
+        ----------
+        embedder : transformer
+            Embeds every image, e.g. :class:`skclip.CLIPEmbedder`.
+
+        verbose : int, default=0
+            Whether to show a progress bar, on a terminal.
+
+        Returns
+        -------
+        corpus : Corpus
+            The corpus with embeddings; the same if it has those of this model already.
+        """
+        self._check_model(embedder)
+        if self.has_embeddings:
+            return self
+        with working_on(
+            self.path,
+            model_id=embedder.model_id,
+            verbose=verbose,
+        ) as job:
+            job.commit(embed_shards(job, self._manifest.shards, embedder))
+        return type(self)(self.path)
+
+    @classmethod
+    def _add(
+        cls,
+        directory: Path,
+        parts: Any,
+        *,
+        kept: Sequence[ShardEntry],
+        embedder: Embedder | None,
+        model_id: str | None,
+        index: bool,
+        shard_size: int,
+        n_jobs: int | None,
+        verbose: int,
+    ) -> Self:
+        """Write the shards of a source after those that are kept."""
+        embedder_id = None if embedder is None else embedder.model_id
+        with working_on(directory, model_id=embedder_id, verbose=verbose) as job:
+            new = add_shards(job, parts, index=index, shard_size=shard_size, n_jobs=n_jobs)
+            entries = [*kept, *new]
+            if embedder is None:
+                job.commit(keep_embeddings(job, entries, model_id))
+            else:
+                job.commit(embed_shards(job, entries, embedder))
+        return cls(directory)
+
+    def _check_model(self, embedder: Embedder) -> None:
+        if self.has_embeddings and self.model_id not in (None, embedder.model_id):
+            raise ModelMismatchError(
+                f"{str(self.path)!r} holds embeddings of {self.model_id}, the embedder is "
+                f"{embedder.model_id}: use the embedder it was built with, or build a corpus of "
+                "its own for the other model."
+            )
+
+    @property
+    def shards(self) -> Sequence[DiskShard]:
+        """Shards in row order."""
+        return self._shards
+
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether every row has a stored embedding."""
+        return all(shard.entry.embeddings is not None for shard in self._shards)
+
+    @property
+    def has_index(self) -> bool:
+        """Whether captions can be searched without reading them all."""
+        return all(shard.entry.indexed for shard in self._shards)
+
+    @property
+    def model_id(self) -> str | None:
+        """Identity of the model that made the embeddings; None if unknown or none."""
+        return self._manifest.model_id
+
+    def failures(self) -> pa.Table:
+        """Return the rows whose image could not be read.
+
+        Returns
+        -------
+        failures : pyarrow.Table
+            Columns ``row``, ``id`` and ``reason``.
+        """
+        parts = []
+        for offset, shard in zip(self.offsets[:-1], self._shards, strict=True):
+            table = shard.failures()
+            rows = pc.add(table.column("row"), int(offset))
+            parts.append(table.set_column(0, "row", rows))
+        return pa.concat_tables(parts)
+
+    def __repr__(self) -> str:
+        embedded = "" if self.model_id is None else f", model_id={self.model_id!r}"
+        return f"Corpus({str(self.path)!r}, n_captions={len(self)}{embedded})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_corpus, (str(self.path),)
+
+    def __sklearn_clone__(self) -> "Self":
+        return self
+
+
+def _check_free(directory: Path, *, overwrite: bool) -> None:
+    """Refuse to build where something is that is not to be replaced."""
+    if (directory / MANIFEST).exists():
+        if not overwrite:
+            raise CorpusError(
+                f"{str(directory)!r} already holds a corpus: pass overwrite=True to replace it, or "
+                "add to it by Corpus(path).append(source)."
+            )
+    elif directory.exists() and not (directory / UNFINISHED).exists():
+        if not directory.is_dir() or any(directory.iterdir()):
+            raise CorpusError(
+                f"{str(directory)!r} exists and is not a corpus: give a new or empty directory."
+            )
+
+
+def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:
+    """Return the corpus at a path; the same object until the corpus on disk changes.
+
+    Clones of an estimator open the corpus they name again and again; sharing the object lets
+    them share what has been recalled.
+
+    Parameters
+    ----------
+    corpus : Corpus or path-like
+        A corpus is returned as it is.
+
+    Returns
+    -------
+    corpus : Corpus
+        Ready to read.
+    """
+    if isinstance(corpus, Corpus):
+        return corpus
+    path = Path(corpus).resolve()
+    try:
+        status = (path / MANIFEST).stat()
+    except OSError:
+        return Corpus(path)  # says what is wrong
+    return _open_unchanged(str(path), status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=8)
+def _open_unchanged(path: str, mtime_ns: int, inode: int) -> Corpus:
+    return Corpus(path)

@@ -1,0 +1,199 @@
+"""Embed the images of a collection: nothing twice, nothing invented, nothing lost."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
+from skclip.exceptions import CorpusError, UnreadableImageWarning
+
+__all__ = ["Embedder", "embed_images", "embed_shard"]
+
+_CHUNK = 256
+
+
+class Embedder(Protocol):
+    """What embeds images; :class:`skclip.CLIPEmbedder` does."""
+
+    @property
+    def model_id(self) -> str:
+        """Identity of model, weights and preprocessing."""
+
+    def transform(self, X: Any) -> NDArray[Any]:
+        """Return one row an image."""
+
+
+def embed_images(
+    embedder: Embedder, images: Sequence[Any]
+) -> tuple[NDArray[np.float32], list[str | None]]:
+    """Embed images; those that cannot be read get a zero row and a reason.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        Images that occur twice by path or content are given to it once.
+
+    images : sequence
+        Paths, bytes, or anything the embedder takes; None where there is no image.
+
+    Returns
+    -------
+    embeddings : ndarray of shape (n_images, n_features)
+        float32.
+
+    reasons : list of str or None
+        Why a row is zero.
+    """
+    distinct: dict[Any, int] = {}
+    items: list[Any] = []
+    position = np.full(len(images), -1)
+    for i, image in enumerate(images):
+        if image is None:
+            continue
+        key = image if isinstance(image, str | bytes) else id(image)
+        if key not in distinct:
+            distinct[key] = len(items)
+            items.append(image)
+        position[i] = distinct[key]
+    # without any image a blank one tells how wide the zero rows must be
+    vectors, reasons = _embed_items(embedder, items or [np.zeros((32, 32, 3), np.uint8)])
+    embeddings = np.zeros((len(images), vectors.shape[1]), dtype=np.float32)
+    embeddings[position >= 0] = vectors[position[position >= 0]]
+    return embeddings, [reasons[p] if p >= 0 else "no image" for p in position]
+
+
+def _embed_items(
+    embedder: Embedder, items: list[Any]
+) -> tuple[NDArray[np.float32], list[str | None]]:
+    """Embed items that exist; ask again, one by one, why a row is zero."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnreadableImageWarning)
+        vectors = np.asarray(_on_error(embedder, "skip").transform(items), dtype=np.float32)
+    reasons: list[str | None] = [None] * len(items)
+    strict = _on_error(embedder, "raise")
+    for i in np.flatnonzero(~vectors.any(axis=1)):
+        reasons[i] = "its embedding is zero"
+        try:
+            strict.transform([items[i]])
+        except (ValueError, OSError) as error:
+            reasons[i] = str(error)
+    return vectors, reasons
+
+
+def _on_error(embedder: Any, on_error: str) -> Any:
+    """Return a copy of the embedder that raises or skips, if it knows the difference."""
+    if hasattr(embedder, "get_params") and "on_error" in embedder.get_params(deep=False):
+        return clone(embedder).set_params(on_error=on_error)
+    return embedder
+
+
+def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iterator[int]:
+    """Embed the images of a shard into ``files.embeddings``, going on where it stopped.
+
+    Chunks of rows are appended to a file of the final size's header; whatever a crash left behind
+    a whole chunk is embedded again. Rows are always embedded in the same chunks, so that an
+    interrupted build gives the same bytes as an uninterrupted one.
+
+    Parameters
+    ----------
+    shard : DiskShard
+        Gives the images.
+
+    files : ShardFiles
+        Gets embeddings and failures.
+
+    embedder : Embedder
+        Model to embed with.
+
+    Yields
+    ------
+    n_rows : int
+        Rows done since the last time.
+    """
+    partial = files.embeddings.with_suffix(".partial")
+    notes = files.failures.with_suffix(".partial")
+    chunk = 4 * getattr(embedder, "batch_size", _CHUNK // 4)
+    done, width = _resume(partial, shard.n_rows, chunk)
+    yield done
+    while done < shard.n_rows:
+        rows = np.arange(done, min(done + chunk, shard.n_rows))
+        vectors, reasons = embed_images(embedder, shard.column("image", rows).tolist())
+        if width is None:
+            width = vectors.shape[1]
+            _start(partial, (shard.n_rows, width))
+        elif vectors.shape[1] != width:
+            raise CorpusError(
+                f"The embedder gave {vectors.shape[1]} features for rows {done} onwards of "
+                f"{shard.entry.name} but {width} before: an embedder must not change its width."
+            )
+        # reasons first: a vector on disk then always has its reason
+        _append(notes, _note_lines(rows, reasons))
+        _append(partial, vectors.astype("<f2").tobytes())
+        done += len(rows)
+        yield len(rows)
+    vectors = np.load(partial, mmap_mode="r")
+    # a row that failed before a crash may have succeeded after it
+    reasons_by_row = {r: why for r, why in _read_notes(notes).items() if not vectors[r].any()}
+    write_failures(shard, files, reasons_by_row)
+    partial.replace(files.embeddings)
+    notes.unlink(missing_ok=True)
+
+
+def _start(partial: Path, shape: tuple[int, int]) -> None:
+    """Write the header of an ``.npy`` file of float16."""
+    with partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f2", "fortran_order": False, "shape": shape}
+        )
+
+
+def _resume(partial: Path, n_rows: int, chunk: int) -> tuple[int, int | None]:
+    """Cut a partial file back to whole chunks; return the rows it keeps and their width."""
+    with suppress(OSError, ValueError), partial.open("rb+") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        header, row = file.tell(), dtype.itemsize * shape[1]
+        done = (os.fstat(file.fileno()).st_size - header) // row
+        if done < n_rows:
+            done -= done % chunk
+        if shape[0] == n_rows:
+            file.truncate(header + done * row)
+            return done, shape[1]
+    partial.unlink(missing_ok=True)
+    return 0, None
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _note_lines(rows: NDArray[np.int64], reasons: list[str | None]) -> bytes:
+    # each on a line of its own even after a torn one
+    lines = [
+        "\n" + json.dumps([int(row), reason])
+        for row, reason in zip(rows, reasons, strict=True)
+        if reason is not None
+    ]
+    return "".join(lines).encode()
+
+
+def _read_notes(notes: Path) -> dict[int, str]:
+    """Return the reasons by row; the last line of a row counts, a torn one was repeated."""
+    reasons: dict[int, str] = {}
+    with suppress(FileNotFoundError):
+        for line in notes.read_text(encoding="utf-8").splitlines():
+            with suppress(json.JSONDecodeError):
+                row, reason = json.loads(line)
+                reasons[row] = reason
+    return reasons

@@ -1,0 +1,144 @@
+"""The caption index: one contentless SQLite FTS5 table a shard, rowid = row in the shard.
+
+The table holds token positions only; captions stay in their own files. Text is normalised by
+:mod:`skclip.corpus._text`; SQLite's ``ascii`` tokenizer, which treats every byte beyond ASCII as
+part of a word, then only splits it at the spaces.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip.corpus._text import normalize
+from skclip.exceptions import CorpusFormatError
+
+__all__ = ["build_index", "build_index_image", "matching_rows", "open_index", "phrase_query"]
+
+_CREATE = (
+    "CREATE VIRTUAL TABLE captions USING fts5("
+    "caption, content='', detail=full, columnsize=0, tokenize='ascii')"
+)
+# One string a query instead of one Python object a row: eight times faster on common words.
+_SELECT = "SELECT group_concat(rowid) FROM captions WHERE captions MATCH ?"
+
+
+def build_index(captions: Iterable[str], path: str | os.PathLike[str]) -> None:
+    """Write the index of ``captions`` to a new file.
+
+    The file is written without a journal: a caller gives it a temporary name and renames it once
+    this function has returned.
+
+    Parameters
+    ----------
+    captions : iterable of str
+        Captions in row order.
+
+    path : path-like
+        File to write; must not exist.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        _fill(connection, captions)
+
+
+def build_index_image(captions: Iterable[str]) -> bytes:
+    """Return the index of ``captions`` as the bytes of its file."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        _fill(connection, captions)
+        return connection.serialize()
+
+
+def _fill(connection: sqlite3.Connection, captions: Iterable[str]) -> None:
+    try:
+        connection.execute(_CREATE)
+    except sqlite3.OperationalError as error:
+        raise RuntimeError(
+            f"The caption index needs SQLite with FTS5, but the SQLite {sqlite3.sqlite_version} "
+            "of this Python was built without it: use a Python from python.org, conda or your "
+            "distribution, or match with method='scan'."
+        ) from error
+    connection.execute("BEGIN")
+    connection.executemany(
+        "INSERT INTO captions(rowid, caption) VALUES (?, ?)",
+        # the ascii tokenizer normalises ASCII text just as `normalize` does, but faster
+        enumerate(c if c.isascii() else normalize(c) for c in captions),
+    )
+    connection.execute("COMMIT")
+    connection.execute("INSERT INTO captions(captions) VALUES ('optimize')")
+
+
+@contextmanager
+def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
+    """Open an index for reading and close it afterwards.
+
+    Connections are never kept: opening costs 0.1 ms, and a connection must not be used by two
+    threads at once nor survive a fork.
+
+    Parameters
+    ----------
+    index : bytes or path-like
+        What :func:`build_index_image` returned, or the file :func:`build_index` wrote.
+
+    Yields
+    ------
+    connection : sqlite3.Connection
+        Read-only.
+    """
+    try:
+        with closing(_connect(index)) as connection:
+            yield connection
+    except sqlite3.DatabaseError as error:
+        where = "in memory" if isinstance(index, bytes) else str(index)
+        raise CorpusFormatError(
+            f"The caption index {where} cannot be read ({error}): build the corpus again with "
+            "overwrite=True."
+        ) from error
+
+
+def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
+    if isinstance(index, bytes):
+        connection = sqlite3.connect(":memory:")
+        connection.deserialize(index)
+        return connection
+    # immutable=1: no locks and no journal files beside the index, so read-only media work
+    uri = f"file:{quote(str(Path(index).absolute()))}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True)
+
+
+def phrase_query(tokens: Sequence[str]) -> str:
+    """Return the FTS5 query for ``tokens`` in a row.
+
+    A quoted phrase is data, never an operator; a token has no quote that could end it.
+    """
+    return '"' + " ".join(tokens) + '"'
+
+
+def matching_rows(connection: sqlite3.Connection, query: str) -> NDArray[np.int64]:
+    """Return the rows that match an FTS5 query, ascending.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        From :func:`open_index`.
+
+    query : str
+        FTS5 query made of :func:`phrase_query` parts.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_matches,)
+        Row numbers within the shard.
+    """
+    (joined,) = connection.execute(_SELECT, (query,)).fetchone()
+    if joined is None:
+        return np.empty(0, dtype=np.int64)
+    rows: NDArray[np.int64] = np.fromstring(joined, dtype=np.int64, sep=",")
+    rows.sort()
+    return rows

@@ -1,0 +1,204 @@
+"""The manifest: the one file that makes a directory a corpus.
+
+A corpus consists of the files its manifest names and of nothing else. Builders write new files
+under names no manifest uses yet and replace the manifest last, in one step, so that a reader sees
+the old collection or the new one and a crash loses neither.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from skclip._validation import sample_of
+from skclip.exceptions import CorpusFormatError, CorpusNotFoundError
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "UNFINISHED",
+    "Manifest",
+    "ShardEntry",
+    "next_generation",
+    "read_manifest",
+    "replacing",
+    "write_manifest",
+]
+
+FORMAT = "skclip-corpus"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.json"
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """What the manifest says about one shard.
+
+    Parameters
+    ----------
+    name : str
+        Stem of the shard's file names.
+
+    n_rows : int
+        Number of captions.
+
+    image_root : str or None
+        Directory that relative image paths start from.
+
+    indexed : bool
+        Whether there is a caption index.
+
+    embeddings : str or None
+        ``.npy`` file: a name in the corpus directory, or the absolute path of a file elsewhere.
+
+    first_embedding : int
+        Row of the embeddings file that belongs to the shard's first row.
+
+    failures : str or None
+        Parquet file that lists the rows without a readable image.
+    """
+
+    name: str
+    n_rows: int
+    image_root: str | None = None
+    indexed: bool = False
+    embeddings: str | None = None
+    first_embedding: int = 0
+    failures: str | None = None
+
+    @property
+    def needed_files(self) -> list[str]:
+        """Names of the files that the shard cannot be read without."""
+        names = [f"{self.name}.captions.parquet", self.embeddings, self.failures]
+        if self.indexed:
+            names.append(f"{self.name}.index.sqlite")
+        return [name for name in names if name is not None]
+
+    @property
+    def files(self) -> list[str]:
+        """Names of all files that belong to the shard."""
+        return [*self.needed_files, f"{self.name}.images.bin"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Contents of ``manifest.json``.
+
+    Parameters
+    ----------
+    shards : tuple of ShardEntry
+        Shards in row order.
+
+    model_id : str or None
+        Identity of the model that made the embeddings.
+
+    n_features : int or None
+        Width of the embeddings.
+
+    generation : int
+        How often the manifest has been replaced; new files carry the next number.
+    """
+
+    shards: tuple[ShardEntry, ...]
+    model_id: str | None = None
+    n_features: int | None = None
+    generation: int = 0
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that takes the place of ``path`` in one step at the end.
+
+    The new file is on disk before the name points to it. If the block fails, ``path`` is as it
+    was and the temporary file is gone.
+    """
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Replace the manifest of ``directory``."""
+    content = {"format": FORMAT, "version": FORMAT_VERSION, **asdict(manifest)}
+    with replacing(directory / MANIFEST) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read the manifest of ``directory``, or say what is wrong with the directory.
+
+    Raises
+    ------
+    CorpusNotFoundError
+        If there is no such directory or no corpus in it.
+
+    CorpusFormatError
+        If the corpus is unfinished, damaged, or of a newer format.
+    """
+    if not directory.is_dir():
+        what = "is a file" if directory.exists() else "does not exist"
+        raise CorpusNotFoundError(
+            f"The corpus {str(directory)!r} {what}: give the directory that "
+            "Corpus.build(source, path) has written."
+        )
+    path = directory / MANIFEST
+    if not path.exists():
+        if (directory / UNFINISHED).exists():
+            raise CorpusFormatError(
+                f"The corpus {str(directory)!r} is unfinished, its build was interrupted: run the "
+                "same Corpus.build again, it goes on where it stopped."
+            )
+        raise CorpusNotFoundError(
+            f"The directory {str(directory)!r} holds no corpus (no {MANIFEST}): make one of a "
+            "folder of captioned images by Corpus.build(source, path)."
+        )
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format") != FORMAT:
+            raise ValueError("it is another program's file")
+        version = content.pop("version")
+        if version != FORMAT_VERSION:
+            raise CorpusFormatError(
+                f"The corpus {str(directory)!r} has format version {version}, this skclip reads "
+                f"version {FORMAT_VERSION}: upgrade skclip, or build the corpus again with "
+                "overwrite=True."
+            )
+        shards = tuple(ShardEntry(**entry) for entry in content.pop("shards"))
+        manifest = Manifest(shards, **content)
+    except CorpusFormatError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorpusFormatError(
+            f"The manifest of the corpus {str(directory)!r} cannot be read ({error}): build the "
+            "corpus again with overwrite=True."
+        ) from error
+    missing = [f for s in manifest.shards for f in s.needed_files if not (directory / f).exists()]
+    if missing:
+        raise CorpusFormatError(
+            f"The corpus {str(directory)!r} lacks {len(missing)} of its files "
+            f"({sample_of(missing)}): copy it completely, or build it again with overwrite=True."
+        )
+    return manifest
+
+
+def next_generation(directory: Path) -> int:
+    """Return the number of the manifest to come, even if the present one cannot be read."""
+    for name, step in ((MANIFEST, 1), (UNFINISHED, 0)):
+        try:
+            content = json.loads((directory / name).read_text(encoding="utf-8"))
+            return int(content["generation"]) + step
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+    used = [path.name.partition("-")[0] for path in directory.glob("[0-9]*-[0-9]*.*")]
+    return 1 + max((int(number) for number in used if number.isdigit()), default=-1)

@@ -1,0 +1,92 @@
+"""What a corpus can be built from, as runs of rows."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from skclip.corpus._columns import Columns
+from skclip.corpus._folder import read_captions_file, read_folder
+from skclip.corpus._tables import TABLE_SUFFIXES, is_frame, is_pair, read_frame, read_pairs
+from skclip.exceptions import CorpusError
+
+__all__ = ["Part", "open_source"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that share a folder of images and, if there are any, an embeddings file.
+
+    Parameters
+    ----------
+    tables : iterable of pyarrow.Table
+        Rows in order; read once.
+
+    image_root : str or None
+        Folder that relative image paths start from.
+
+    embeddings : str or None
+        Absolute path of a ``.npy`` file with one row a caption, used where it lies.
+    """
+
+    tables: Iterable[pa.Table]
+    image_root: str | None = None
+    embeddings: str | None = None
+
+
+def open_source(source: Any, wanted: Columns) -> Iterator[Part]:
+    """Yield the parts of whatever holds captions.
+
+    Parameters
+    ----------
+    source : path-like, data frame, (captions, images) or list of str
+        What :meth:`skclip.corpus.Corpus.build` takes.
+
+    wanted : Columns
+        Columns the user named.
+
+    Yields
+    ------
+    part : Part
+        In a fixed order: the same source gives the same rows every time.
+    """
+    if isinstance(source, str | os.PathLike):
+        yield from _open_path(Path(source), wanted)
+    elif is_frame(source):
+        yield Part(read_frame(source, wanted), image_root=os.getcwd())
+    elif is_pair(source):
+        yield Part(read_pairs(*source), image_root=os.getcwd())
+    elif _is_texts(source):
+        yield Part(read_pairs(source, None))
+    else:
+        raise CorpusError(
+            f"A corpus cannot be built from {type(source).__name__}: give a folder, a CSV, TSV, "
+            "Parquet or text file, a data frame, (captions, images), or a list of captions."
+        )
+
+
+def _open_path(path: Path, wanted: Columns) -> Iterator[Part]:
+    path = path.absolute()
+    if path.is_dir():
+        yield Part(read_folder(path, wanted), image_root=str(path))
+    elif not path.exists():
+        raise CorpusError(f"The source {str(path)!r} does not exist.")
+    elif path.suffix in (*TABLE_SUFFIXES, ".txt"):
+        yield Part(read_captions_file(path, wanted), image_root=str(path.parent))
+    else:
+        raise CorpusError(
+            f"The source {str(path)!r} is neither a folder nor a table of captions: expected a "
+            f"file ending in {', '.join(TABLE_SUFFIXES)} or .txt."
+        )
+
+
+def _is_texts(source: Any) -> bool:
+    return (
+        hasattr(source, "__len__")
+        and hasattr(source, "__getitem__")
+        and not isinstance(source, bytes | dict)
+        and all(isinstance(text, str) for text in source)
+    )

@@ -1,0 +1,195 @@
+"""What a captioned collection can do, wherever its shards live."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skclip._validation import sample_of
+from skclip.corpus._index import matching_rows, open_index, phrase_query
+from skclip.corpus._text import tokenize
+from skclip.exceptions import CorpusError
+
+__all__ = ["CaptionStore", "Shard"]
+
+
+class Shard(Protocol):
+    """A run of rows: captions, ids, images, and where their index and embeddings are."""
+
+    n_rows: int
+
+    @property
+    def index(self) -> bytes | str | None:
+        """Bytes or path of the caption index; None if there is none."""
+
+    def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return ``"caption"``, ``"id"`` or ``"image"`` of the given rows as objects."""
+
+    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the embeddings of the given rows."""
+
+    def iter_captions(self) -> Iterator[list[str]]:
+        """Yield all captions in batches."""
+
+
+class CaptionStore(ABC):
+    """Captions, ids, images and embeddings by row number; captions also by phrase.
+
+    Subclasses give the shards; everything here works on them in row order.
+    """
+
+    @property
+    @abstractmethod
+    def shards(self) -> Sequence[Shard]:
+        """Shards in row order."""
+
+    @property
+    @abstractmethod
+    def has_embeddings(self) -> bool:
+        """Whether every row has a stored embedding."""
+
+    @property
+    @abstractmethod
+    def model_id(self) -> str | None:
+        """Identity of the model behind the stored embeddings; None if unknown or none."""
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """First row of every shard, and the number of rows at the end."""
+        return np.cumsum([0, *(shard.n_rows for shard in self.shards)], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.offsets[-1])
+
+    def captions(self, rows: ArrayLike | None = None) -> NDArray[Any]:
+        """Return captions.
+
+        Parameters
+        ----------
+        rows : array-like of int, default=None
+            Row numbers in any order; None means all.
+
+        Returns
+        -------
+        captions : ndarray of object
+            One string a row.
+        """
+        return self._gather(rows, lambda shard, local: shard.column("caption", local))
+
+    def ids(self, rows: ArrayLike | None = None) -> NDArray[Any]:
+        """Return what the source calls each row.
+
+        Parameters
+        ----------
+        rows : array-like of int, default=None
+            Row numbers in any order; None means all.
+
+        Returns
+        -------
+        ids : ndarray of object
+            One identifier a row.
+        """
+        return self._gather(rows, lambda shard, local: shard.column("id", local))
+
+    def images(self, rows: ArrayLike | None = None) -> NDArray[Any]:
+        """Return images as an embedder takes them.
+
+        Parameters
+        ----------
+        rows : array-like of int, default=None
+            Row numbers in any order; None means all.
+
+        Returns
+        -------
+        images : ndarray of object
+            Path, URL or bytes; None where a caption has no image.
+        """
+        return self._gather(rows, lambda shard, local: shard.column("image", local))
+
+    def embeddings(self, rows: ArrayLike | None = None) -> NDArray[np.float32]:
+        """Return stored embeddings.
+
+        Parameters
+        ----------
+        rows : array-like of int, default=None
+            Row numbers in any order; None means all.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_rows, n_features)
+            float32; a zero row belongs to an image that could not be read.
+        """
+        if not self.has_embeddings:
+            raise CorpusError(
+                f"{self!r} has no stored embeddings: build it with embedder=, or give the "
+                "retriever an embedder."
+            )
+        return self._gather(rows, lambda shard, local: shard.embeddings(local))
+
+    def search(self, phrase: str) -> NDArray[np.int64]:
+        """Return the rows whose caption contains a phrase.
+
+        Parameters
+        ----------
+        phrase : str
+            Any text; its tokens must follow each other in the caption, case and accents folded.
+
+        Returns
+        -------
+        rows : ndarray of int64
+            Ascending; empty if the phrase has neither letters nor digits.
+        """
+        tokens = tokenize(phrase)
+        if not tokens:
+            return np.empty(0, dtype=np.int64)
+        found = []
+        for offset, shard in zip(self.offsets[:-1], self.shards, strict=True):
+            with open_index(self.index_of(shard)) as connection:
+                found.append(offset + matching_rows(connection, phrase_query(tokens)))
+        return np.concatenate(found)
+
+    def index_of(self, shard: Shard) -> bytes | str:
+        """Return the caption index of a shard, or say that the collection has none."""
+        if shard.index is None:
+            raise CorpusError(
+                f"{self!r} has no caption index: build it with index=True, or match with "
+                "method='scan'."
+            )
+        return shard.index
+
+    def _gather(
+        self,
+        rows: ArrayLike | None,
+        read: Callable[[Shard, NDArray[np.int64]], NDArray[Any]],
+    ) -> NDArray[Any]:
+        """Read ``rows`` shard by shard and return them in the order asked for."""
+        offsets, wanted = self.offsets, self._check_rows(rows)
+        shard_of = np.searchsorted(offsets, wanted, side="right") - 1
+        out: NDArray[Any] | None = None
+        for i in np.unique(shard_of):
+            here = np.flatnonzero(shard_of == i)
+            values = read(self.shards[i], wanted[here] - offsets[i])
+            if out is None:
+                out = np.empty((len(wanted), *values.shape[1:]), dtype=values.dtype)
+            out[here] = values
+        if out is None:  # no rows asked for: the first shard knows width and dtype
+            return read(self.shards[0], wanted)
+        return out
+
+    def _check_rows(self, rows: ArrayLike | None) -> NDArray[np.int64]:
+        if rows is None:
+            return np.arange(len(self), dtype=np.int64)
+        wanted = np.atleast_1d(np.asarray(rows))
+        if wanted.size == 0:
+            return np.empty(0, dtype=np.int64)
+        if wanted.ndim != 1 or wanted.dtype.kind not in "iu":
+            raise TypeError(
+                f"rows must be row numbers, got an array of {wanted.dtype} with shape "
+                f"{wanted.shape}."
+            )
+        outside = wanted[(wanted < 0) | (wanted >= len(self))]
+        if outside.size:
+            raise IndexError(f"rows must lie in [0, {len(self)}), got {sample_of(outside)}.")
+        return wanted.astype(np.int64, copy=False)

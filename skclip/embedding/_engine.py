@@ -123,17 +123,22 @@ def _prefetch(
     n_workers = effective_n_jobs(n_jobs)
     # two chunks a worker even out images of unequal size
     chunk_size = -(-batch_size // (2 * n_workers))
+    decoding: Iterator[list[torch.Tensor | Failure]] = iter(())
     with Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator") as parallel:
-        decoding: Iterator[list[torch.Tensor | Failure]] | None = None
-        for batch in _batched(enumerate(items), batch_size):
-            decoded = None if decoding is None else list(chain.from_iterable(decoding))
-            decoding = parallel(
-                delayed(_decode_chunk)(preprocess, chunk) for chunk in _batched(batch, chunk_size)
-            )
-            if decoded is not None:
-                yield decoded
-        if decoding is not None:
+        try:
+            for batch in _batched(enumerate(items), batch_size):
+                decoded = list(chain.from_iterable(decoding))
+                decoding = parallel(
+                    delayed(_decode_chunk)(preprocess, chunk)
+                    for chunk in _batched(batch, chunk_size)
+                )
+                if decoded:
+                    yield decoded
             yield list(chain.from_iterable(decoding))
+        finally:
+            # joblib wants what it began to be taken, also when the caller has had enough
+            for _ in decoding:
+                pass
 
 
 def _decode_chunk(

@@ -5,6 +5,7 @@ Containers are walked, not copied: an Arrow column of a million images stays whe
 
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
+from itertools import chain, islice
 from os import PathLike
 from typing import Any
 
@@ -63,7 +64,10 @@ def as_items(X: Any, modality: str) -> Items:
     if isinstance(column, Mapping) or not isinstance(column, Iterable):
         raise TypeError(f"{expected}, got {type(X).__name__}.")
     n = len(column) if isinstance(column, Sized) else None
-    if n == 0:
+    if n is None:
+        first = list(islice(values := iter(column), 1))
+        column = chain(first, values)
+    if n == 0 or (n is None and not first):
         raise ValueError(
             f"Found array with 0 sample(s) while a minimum of 1 is required: {expected}."
         )

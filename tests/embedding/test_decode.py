@@ -1,0 +1,192 @@
+"""Decoding: every kind of source and of file gives the same upright RGB picture."""
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skclip.embedding._decode import decode_image, describe_image
+from skclip.exceptions import UnreadableImageError
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    rng = np.random.default_rng(1)
+    return Image.fromarray(rng.integers(0, 256, (7, 11, 3), dtype=np.uint8))
+
+
+def to_bytes(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pixels(item) -> np.ndarray:
+    image = decode_image(item)
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+def test_every_source_gives_the_same_pixels(picture, tmp_path):
+    path = tmp_path / "ünïcode name.png"
+    picture.save(path)
+    content = path.read_bytes()
+    array = np.asarray(picture)
+    sources = [
+        str(path),
+        path,
+        content,
+        bytearray(content),
+        memoryview(content),
+        picture,
+        array,
+        array.transpose(2, 0, 1),
+        {"bytes": content, "path": None},
+        {"bytes": None, "path": str(path)},
+        np.str_(path),
+    ]
+    for source in sources:
+        np.testing.assert_array_equal(pixels(source), array)
+
+
+def test_read_only_array(picture):
+    array = np.asarray(picture).copy()
+    array.flags.writeable = False
+    np.testing.assert_array_equal(pixels(array), array)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (5, 6, 1), (1, 5, 6)])
+def test_grey_arrays(shape):
+    grey = np.arange(30, dtype=np.uint8).reshape(shape)
+    assert pixels(grey).shape == (5, 6, 3)
+    np.testing.assert_array_equal(pixels(grey)[..., 1].ravel(), grey.ravel())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(picture, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = to_bytes(picture, "PNG", exif=exif)
+    expected = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda a: np.rot90(a, 1),
+    }[orientation](np.asarray(picture))
+    np.testing.assert_array_equal(pixels(turned), expected)
+
+
+def test_transparency_is_laid_over_white():
+    rgba = np.zeros((1, 3, 4), dtype=np.uint8)
+    rgba[0, :, 3] = [0, 255, 128]
+    np.testing.assert_array_equal(pixels(rgba)[0, :, 0], [255, 0, 127])
+
+
+def test_palette_with_a_transparent_colour():
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 0, 0, 0])
+    image.putpixel((1, 0), 1)
+    content = to_bytes(image, "PNG", transparency=1)
+    np.testing.assert_array_equal(pixels(content)[0], [[10, 20, 30], [255, 255, 255]])
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    ramp = np.array([[0, 257 * 100, 65535]], dtype=np.uint16)
+    path = tmp_path / "deep.png"
+    Image.fromarray(ramp).save(path)
+    np.testing.assert_array_equal(pixels(path)[0, :, 0], [0, 100, 255])
+
+
+def test_float_image_is_scaled_by_its_extremes(tmp_path):
+    path = tmp_path / "float.tiff"
+    Image.fromarray(np.array([[-1.0, 0.0, 1.0]], dtype=np.float32)).save(path)
+    np.testing.assert_array_equal(pixels(path)[0, :, 0], [0, 128, 255])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "YCbCr", "HSV", "RGBA", "I", "F"])
+def test_every_mode_becomes_rgb(picture, mode):
+    assert pixels(picture.convert("RGB").convert(mode)).shape == (7, 11, 3)
+
+
+def test_cmyk_jpeg_keeps_its_colours():
+    red = Image.new("RGB", (16, 16), (200, 30, 30))
+    content = to_bytes(red.convert("CMYK"), "JPEG", quality=95)
+    assert np.abs(pixels(content).astype(int) - [200, 30, 30]).max() < 12
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_of_an_animation_the_first_frame_is_taken(kind):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("blue", "red", "lime")]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = to_bytes(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    np.testing.assert_array_equal(pixels(content)[4, 4], [0, 0, 255])
+
+
+def test_the_callers_image_is_left_as_it_was(picture):
+    rgba = picture.convert("RGBA")
+    decode_image(rgba)
+    assert rgba.mode == "RGBA"
+
+
+def reason_for(item) -> str:
+    with pytest.raises(UnreadableImageError) as caught:
+        decode_image(item)
+    return str(caught.value)
+
+
+def test_missing_file_and_folder(tmp_path):
+    assert reason_for(tmp_path / "none.png") == "no such file"
+    assert "irectory" in reason_for(tmp_path)
+
+
+def test_truncated_and_foreign_files(picture, tmp_path):
+    photo = to_bytes(Image.effect_noise((64, 64), 60), "JPEG")
+    assert "truncated" in reason_for(photo[: len(photo) // 2])
+    assert reason_for(b"not an image") == "not an image in a format Pillow reads"
+    assert reason_for(b"") == "not an image in a format Pillow reads"
+    png = to_bytes(picture)
+    reason_for(png[: len(png) // 2])
+
+
+def test_broken_png_checksum(picture):
+    content = bytearray(to_bytes(picture))
+    content[-30] ^= 0xFF
+    reason_for(bytes(content))
+
+
+def test_decompression_bomb_is_refused():
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
+    assert "decompression bomb" in reason_for(bomb)
+
+
+def test_wrong_arrays_are_explained():
+    assert "uint8, got float32" in reason_for(np.zeros((4, 4, 3), dtype=np.float32))
+    assert "got (5, 5, 7)" in reason_for(np.zeros((5, 5, 7), dtype=np.uint8))
+    assert "got (0, 4, 3)" in reason_for(np.zeros((0, 4, 3), dtype=np.uint8))
+    assert "got int" in reason_for(3)
+    assert "got NoneType" in reason_for(None)
+    assert "got NoneType" in reason_for({"bytes": None, "path": None})
+
+
+def test_items_are_named_by_path_where_they_have_one(tmp_path):
+    assert describe_image("a/b.png", 3) == "'a/b.png'"
+    assert describe_image(Path("c.png"), 3) == "'c.png'"
+    assert describe_image({"path": "d.png", "bytes": b""}, 3) == "'d.png'"
+    assert describe_image(b"abc", 3) == "item 3 (bytes)"
+    Image.new("RGB", (2, 2)).save(tmp_path / "e.png")
+    with Image.open(tmp_path / "e.png") as image:
+        assert describe_image(image, 3) == repr(str(tmp_path / "e.png"))

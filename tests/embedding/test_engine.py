@@ -1,0 +1,71 @@
+"""Batches through the model: memory that does not suffice, failures by position."""
+
+import numpy as np
+import pytest
+
+from skclip.embedding._engine import _AdaptiveEncoder, embed_images, embed_texts
+from skclip.embedding._registry import get_model
+
+torch = pytest.importorskip("torch")
+
+
+class Tower:
+    """Doubles numbers and has memory for ``room`` of them at once."""
+
+    def __init__(self, room: int, error: Exception) -> None:
+        self.room, self.error, self.sizes = room, error, []
+
+    def __call__(self, batch):
+        self.sizes.append(len(batch))
+        if len(batch) > self.room:
+            raise self.error
+        return np.asarray(batch, dtype=np.float32)[:, None] * 2
+
+
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    RuntimeError("MPS backend out of memory"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu", "mps"])
+def test_batches_shrink_until_they_fit_and_stay_small(error):
+    tower = Tower(3, error)
+    encode = _AdaptiveEncoder(tower)
+    for _ in range(2):
+        np.testing.assert_array_equal(encode(list(range(10)))[:, 0], np.arange(0, 20, 2))
+    assert tower.sizes == [10, 5, *[2] * 5, *[2] * 5]
+
+
+def test_shrinking_is_logged(caplog):
+    _AdaptiveEncoder(Tower(2, OUT_OF_MEMORY[0]))([1, 2, 3, 4])
+    assert "out of memory: going on with batches of 2" in caplog.text
+
+
+def test_one_item_too_large_is_an_error():
+    with pytest.raises(torch.OutOfMemoryError):
+        _AdaptiveEncoder(Tower(0, OUT_OF_MEMORY[0]))([1, 2])
+
+
+def test_other_errors_are_not_tried_again():
+    tower = Tower(0, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        _AdaptiveEncoder(tower)([1, 2])
+    assert tower.sizes == [2]
+
+
+def test_failures_carry_position_name_and_reason(tiny_model, pictures):
+    loaded = get_model(tiny_model, device="cpu")
+    items = [*pictures[:3], b"nothing", pictures[3]]
+    batches = list(embed_images(loaded, items, batch_size=2, n_jobs=1))
+    assert [len(batch.rows) for batch in batches] == [2, 2, 1]
+    assert [f.position for batch in batches for f in batch.failures] == [3]
+    assert str(batches[1].failures[0]).startswith("item 3 (bytes): not an image")
+
+
+def test_truncated_texts_are_counted_by_batch(tiny_model):
+    loaded = get_model(tiny_model, device="cpu")
+    texts = ["a", "b " * 40, "c " * 40]
+    batches = list(embed_texts(loaded, texts, batch_size=2))
+    assert [batch.n_truncated for batch in batches] == [1, 1]

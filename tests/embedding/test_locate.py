@@ -1,0 +1,162 @@
+"""Where weights come from, and the one sentence when they do not. No test asks the network."""
+
+import logging
+from urllib.error import HTTPError, URLError
+
+import pytest
+
+from skclip.embedding import _locate
+from skclip.embedding._locate import create_open_clip_model, resolve_pretrained, source_label
+from skclip.exceptions import ModelNotFoundError
+
+
+@pytest.fixture
+def no_network(monkeypatch, tmp_path):
+    """An empty hub cache and a hub that does not answer."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(_locate, "_hub_is_reachable", lambda: False)
+
+
+def test_auto_is_the_bundled_file_the_default_or_the_only_tag():
+    assert resolve_pretrained("skclip-tiny", "auto").endswith("skclip-tiny.safetensors")
+    assert resolve_pretrained("ViT-B-32", "auto") == "laion2b_s34b_b79k"
+    assert resolve_pretrained("ViT-B-16-SigLIP", "auto") == "webli"
+    assert resolve_pretrained("hf-hub:org/repo", "auto") is None
+    assert resolve_pretrained("local-dir:/models/x", "auto") is None
+
+
+def test_slashes_in_names_are_dashes_as_in_open_clip():
+    assert resolve_pretrained("ViT-B/32", "openai") == "openai"
+
+
+def test_checkpoint_file_passes_through(tmp_path):
+    checkpoint = tmp_path / "mine.pt"
+    checkpoint.touch()
+    assert resolve_pretrained("ViT-B-32", checkpoint) == str(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ViT-B32", "auto"), r"'ViT-B32' is no model of open_clip; did you mean 'ViT-B-32'"),
+        (("qqqq", "auto"), r"'qqqq' is no model of open_clip\. open_clip\.list_models\(\)"),
+        (("ViT-B-32", "laion2b"), r"neither a file nor a tag .* tags: 'openai', 'laion400m_e31'"),
+        (("ViT-L-14", "auto"), r"knows no default .* tags: 'openai'"),
+        (("ViT-e-14", "auto"), r"no weights for it: give the path"),
+        (("hf-hub:org/repo", "openai"), r"brings its own weights. Leave pretrained='auto'"),
+    ],
+)
+def test_unknown_names_and_tags(arguments, message):
+    with pytest.raises(ModelNotFoundError, match=message):
+        resolve_pretrained(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "checkpoint"), [("ViT-B-32", "laion2b_s34b_b79k"), ("hf-hub:org/repo", None)]
+)
+def test_without_network_and_weights(no_network, capfd, name, checkpoint):
+    with pytest.raises(ModelNotFoundError, match="Run once with a network, or copy") as caught:
+        create_open_clip_model(name, checkpoint)
+    assert repr(name) in str(caught.value)
+    assert caught.value.__cause__ is None
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert output.err == ""
+
+
+def test_files_on_disk_need_no_network(monkeypatch, tmp_path, tiny_model):
+    """A hub repository that was downloaded once loads from the cache, with no word to the hub."""
+    from huggingface_hub import constants
+
+    folder = tiny_model.removeprefix("local-dir:")
+    snapshot = tmp_path / "models--org--repo" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "open_clip_config.json").symlink_to(f"{folder}/open_clip_config.json")
+    # the name under which open_clip looks for weights in a repository
+    (snapshot / "open_clip_model.safetensors").symlink_to(f"{folder}/model.safetensors")
+    refs = snapshot.parents[1] / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("0" * 40)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(_locate, "_hub_is_reachable", pytest.fail)
+    _, config = create_open_clip_model("hf-hub:org/repo", None)
+    assert config["embed_dim"] == 12
+    assert constants.HF_HUB_OFFLINE is False
+
+
+def test_repository_without_weights_is_no_random_model(
+    no_network, monkeypatch, tmp_path, tiny_model
+):
+    """open_clip would go on with random weights and one line in the log."""
+    snapshot = tmp_path / "models--org--empty" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "open_clip_config.json").symlink_to(
+        f"{tiny_model.removeprefix('local-dir:')}/open_clip_config.json"
+    )
+    refs = snapshot.parents[1] / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("0" * 40)
+    with pytest.raises(ModelNotFoundError, match="not all on this machine"):
+        create_open_clip_model("hf-hub:org/empty", None)
+
+
+def test_folder_that_is_none(tmp_path):
+    with pytest.raises(ModelNotFoundError, match=r"cannot be loaded \(Directory specified"):
+        create_open_clip_model(f"local-dir:{tmp_path}/none", None)
+
+
+def test_weights_of_another_model(tmp_path, tiny_model):
+    checkpoint = f"{tiny_model.removeprefix('local-dir:')}/model.safetensors"
+    with pytest.raises(ModelNotFoundError, match="belong together"):
+        create_open_clip_model("skclip-tiny", checkpoint)
+
+
+def test_file_that_is_no_checkpoint(tmp_path):
+    checkpoint = tmp_path / "broken.safetensors"
+    checkpoint.write_bytes(b"nothing")
+    with pytest.raises(ModelNotFoundError, match="files are complete"):
+        create_open_clip_model("skclip-tiny", str(checkpoint))
+
+
+def test_missing_package_is_named(monkeypatch):
+    import open_clip
+
+    def needs_package(*args, **kwargs):
+        raise ModuleNotFoundError("No module named 'transformers'", name="transformers")
+
+    monkeypatch.setattr(open_clip, "get_tokenizer", needs_package)
+    with pytest.raises(ImportError, match="needs transformers: pip install transformers"):
+        _locate.create_tokenizer("skclip-tiny", None)
+
+
+def test_logging_stays_as_the_user_configured_it(tiny_model, monkeypatch):
+    monkeypatch.setattr(logging.root, "handlers", [])
+    create_open_clip_model(tiny_model, None)
+    assert logging.root.handlers == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reachable"),
+    [
+        (HTTPError("", 503, "", None, None), True),
+        (URLError(OSError("no name service")), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_a_hub_that_answers_anything_is_reachable(monkeypatch, answer, reachable):
+    def urlopen(*args, **kwargs):
+        raise answer
+
+    monkeypatch.setattr(_locate, "urlopen", urlopen)
+    assert _locate._hub_is_reachable() is reachable
+
+
+def test_labels_hold_no_folders(tmp_path):
+    checkpoint = tmp_path / "mine.pt"
+    checkpoint.touch()
+    assert source_label("ViT-B-32", "openai") == "ViT-B-32/openai"
+    assert source_label("ViT-B-32", str(checkpoint)) == "ViT-B-32/mine"
+    assert source_label("hf-hub:org/repo", None) == "org/repo"
+    assert source_label(f"local-dir:{tmp_path}/model", None) == "model"

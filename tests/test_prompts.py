@@ -1,0 +1,142 @@
+"""Prompts: templates, synonyms, braces, and embeddings that are computed once."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+
+from skclip import CLIPEmbedder
+from skclip.embedding._registry import LoadedModel
+from skclip.prompts import TEMPLATES, build_prompts, encode_prompts
+
+
+def test_published_sets_have_a_place_for_the_name_each():
+    assert len(TEMPLATES["imagenet"]) == 7
+    assert len(TEMPLATES["cars"]) == 8
+    assert all("{}" in text for texts in TEMPLATES.values() for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("templates", "expected"),
+    [
+        ("photo", ["a photo of a cat."]),
+        ("sun", ["a photo of a cat.", "a photo of the cat."]),
+        ("one {}, two {}s", ["one cat, two cats"]),
+        (["{}", "the {}"], ["cat", "the cat"]),
+        (("{}", "{}"), ["cat"]),
+        ({"cat": "my {}"}, ["my cat"]),
+        ({"cat": ["Cats purr.", "a {}"], "dog": "x"}, ["Cats purr.", "a cat"]),
+    ],
+)
+def test_templates(templates, expected):
+    assert build_prompts(["cat"], templates) == {"cat": expected}
+
+
+def test_synonyms_are_put_into_every_template_after_the_name():
+    prompts = build_prompts(["car", "cat"], ["a {}", "my {}"], {"car": ["auto", "car"], "x": "y"})
+    assert prompts == {"car": ["a car", "my car", "a auto", "my auto"], "cat": ["a cat", "my cat"]}
+
+
+def test_labels_need_not_be_strings():
+    assert build_prompts(np.array([3, 1]), "{}") == {3: ["3"], 1: ["1"]}
+
+
+def test_names_with_braces_are_names():
+    assert build_prompts(["{}", "{x}"], "a {}.") == {"{}": ["a {}."], "{x}": ["a {x}."]}
+
+
+@given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=5, unique=True))
+def test_any_names_give_prompts_in_their_order(names):
+    prompts = build_prompts(names, ["a {}.", "the {}"])
+    assert list(prompts) == names
+    assert all(texts[0] == f"a {name}." for name, texts in prompts.items())
+
+
+@pytest.mark.parametrize(
+    ("templates", "message"),
+    [
+        ("imagnet", r"neither a published set \(photo, imagenet.* did you mean 'imagenet'\?"),
+        ("a picture", r"nor a template with \{\} where the class name goes\.$"),
+        (["a {}", "a photo"], r"got 'a photo'\. Texts of one class only go into a dict"),
+        ([], r"got none\."),
+        ("a {name}", r"holds 'a \{name\}': the place of the class name is written \{\}"),
+        ("a {0}", r"holds 'a \{0\}'"),
+        ("a {} {", r"holds 'a \{\} \{'"),
+        ({"dog": "a {}"}, r"no entry for 'cat'"),
+        ({"cat": []}, r"no entry for 'cat'"),
+        ({"cat": "a {c}"}, r"holds 'a \{c\}'"),
+    ],
+)
+def test_wrong_templates(templates, message):
+    with pytest.raises(ValueError, match=message):
+        build_prompts(["cat"], templates)
+
+
+@pytest.mark.parametrize("names", [[], [" "], ["a", "a"], "cat"])
+def test_wrong_names(names):
+    with pytest.raises(ValueError, match="class_names"):
+        build_prompts(names)
+
+
+class LengthEmbedder(TransformerMixin, BaseEstimator):
+    """A foreign embedder: a text becomes (length, number of spaces)."""
+
+    def transform(self, X):
+        assert isinstance(X, list)
+        return [[len(text), text.count(" ")] for text in X]
+
+
+def test_class_row_is_the_unit_mean_of_unit_rows():
+    weights = encode_prompts(LengthEmbedder(), {"a": ["abc", "a b c d"], "b": ["abcdef"]})
+    first, second = np.array([1.0, 0.0]), np.array([7.0, 3.0]) / np.hypot(7, 3)
+    mean = (first + second) / 2
+    np.testing.assert_allclose(weights, [mean / np.linalg.norm(mean), [1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("prompts", [{}, {"a": []}, {"a": "a cat"}])
+def test_wrong_prompts(prompts):
+    with pytest.raises(ValueError, match="prompts must map every class name to a list"):
+        encode_prompts(LengthEmbedder(), prompts)
+
+
+@pytest.fixture
+def texts_encoded(monkeypatch):
+    """Count the texts that reach the text tower."""
+    counts = []
+
+    def counting(self, tokens):
+        counts.append(len(tokens))
+        return original(self, tokens)
+
+    original = LoadedModel.encode_tokens
+    monkeypatch.setattr(LoadedModel, "encode_tokens", counting)
+    return counts
+
+
+def test_clones_encode_nothing_twice(texts_encoded):
+    embedder = CLIPEmbedder("skclip-tiny", device="cpu")
+    prompts = build_prompts(["never asked before", "nor this"], "imagenet")
+    weights = encode_prompts(embedder, prompts)
+    assert sum(texts_encoded) == 14
+    again = encode_prompts(clone(embedder), dict(reversed(prompts.items())))
+    assert sum(texts_encoded) == 14
+    np.testing.assert_array_equal(again[::-1], weights)
+    more = encode_prompts(embedder, prompts | build_prompts(["a third"], "imagenet"))
+    assert sum(texts_encoded) == 21
+    np.testing.assert_array_equal(more[:2], weights)
+
+
+def test_image_embedder_stands_for_its_model():
+    prompts = build_prompts(["star", "ring"])
+    embedder = CLIPEmbedder("skclip-tiny", device="cpu")
+    expected = clone(embedder).set_params(modality="text").transform(["a photo of a star."])
+    np.testing.assert_allclose(encode_prompts(embedder, prompts)[:1], expected, atol=1e-6)
+
+
+def test_memory_is_bounded(monkeypatch, texts_encoded):
+    monkeypatch.setattr("skclip.prompts.MAX_MEMORISED_CLASSES", 2)
+    embedder = CLIPEmbedder("skclip-tiny", device="cpu")
+    for _ in range(2):
+        encode_prompts(embedder, build_prompts(["p", "q", "r"], "bounded {}"))
+    assert len(embedder.load_model().memo["prompts"]) == 3

@@ -67,7 +67,7 @@ def write_caption(
     """Describe a scene whose shape is called `name`; `absent` names what is not in the picture."""
     words = [name]
     if rng.random() < 0.65:
-        words.insert(0, _pick(_COLOR_WORDS[scene["color"]], rng, first=0.7))
+        words.insert(0, _pick_color_word(scene["color"], rng))
     if rng.random() < 0.2:
         words.insert(0, scene["size"])
     thing = " ".join(words)
@@ -100,8 +100,10 @@ def with_article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def _pick(options: tuple[str, ...], rng: Rng, first: float | None = None) -> str:
-    """One of the options; `first` is the probability of the first, the others share the rest."""
-    if first is not None and rng.random() < first:
-        return options[0]
+def _pick(options: tuple[str, ...], rng: Rng) -> str:
     return options[rng.integers(len(options))]
+
+
+def _pick_color_word(color: str, rng: Rng) -> str:
+    """Mostly the plain word, which is the first."""
+    return color if rng.random() < 0.7 else _pick(_COLOR_WORDS[color], rng)

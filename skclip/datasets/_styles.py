@@ -7,13 +7,16 @@ final size and averaged down, which is the antialiasing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from skclip.datasets._shapes import Part
 
 Rng = np.random.Generator
+Floats = NDArray[np.floating[Any]]
 Rgb = tuple[int, int, int]
 _SUPERSAMPLING = 4
 
@@ -45,9 +48,9 @@ BACKGROUNDS: dict[str, Rgb] = {
 class Palette:
     """Colours of one image: the shape's, its details', the background's."""
 
-    body: np.ndarray
-    detail: np.ndarray
-    background: np.ndarray
+    body: Floats
+    detail: Floats
+    background: Floats
 
 
 def render(parts: list[Part], palette: Palette, style: str, size: int, rng: Rng) -> Image.Image:
@@ -56,9 +59,7 @@ def render(parts: list[Part], palette: Palette, style: str, size: int, rng: Rng)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def _masks(
-    parts: list[Part], size: int, line: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def _masks(parts: list[Part], size: int, line: float | None = None) -> tuple[Floats, Floats]:
     """Return the coverage of main and second colour, each (size, size, 1), in [0, 1].
 
     With `line`, only contours of that width are drawn.
@@ -81,72 +82,70 @@ def _masks(
     return body, detail
 
 
-def _over(canvas: np.ndarray, mask: np.ndarray, color: np.ndarray) -> np.ndarray:
-    return canvas + mask * (color - canvas)
+def _over(canvas: Floats, mask: Floats, color: Floats) -> Floats:
+    blended: Floats = canvas + mask * (color - canvas)
+    return blended
 
 
-def _backdrop(palette: Palette, size: int, rng: Rng) -> np.ndarray:
+def _backdrop(palette: Palette, size: int, rng: Rng) -> Floats:
     """Plain, shaded from one side to the other, or striped."""
     kind = rng.integers(3)
     grid = np.linspace(0, 1, size, dtype=np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     slope = grid[:, None] * np.sin(angle) + grid[None, :] * np.cos(angle)
     if kind == 0:
-        return np.broadcast_to(palette.background, (size, size, 3)).astype(np.float32)
-    if kind == 1:
-        return palette.background + (slope[..., None] - 0.5) * rng.uniform(20, 50)
-    wave = np.sin(slope * rng.uniform(25, 50)) > 0
-    return palette.background - wave[..., None] * np.float32(rng.uniform(8, 22))
+        shade = np.zeros_like(slope)
+    elif kind == 1:
+        shade = (slope - 0.5) * rng.uniform(20, 50)
+    else:
+        shade = (np.sin(slope * rng.uniform(25, 50)) > 0) * -rng.uniform(8, 22)
+    ground: Floats = palette.background + shade[..., None]
+    return ground
 
 
-def _noise(size: int, cell: int, rng: Rng, channels: int = 1) -> np.ndarray:
+def _noise(size: int, cell: int, rng: Rng, channels: int = 1) -> Floats:
     """Noise in [-1, 1] that is constant over about `cell` pixels."""
     n = -(-size // cell)
     coarse = rng.random((n, n, channels), dtype=np.float32) * 2 - 1
     return coarse.repeat(cell, axis=0).repeat(cell, axis=1)[:size, :size]
 
 
-def _flat(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
+def _flat(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
     body, detail = _masks(parts, size)
     canvas = _over(_backdrop(palette, size, rng), body, palette.body)
     return _over(canvas, detail, palette.detail)
 
 
-def _outline(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
+def _outline(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
     body, detail = _masks(parts, size, line=rng.uniform(0.018, 0.04))
     canvas = _over(_backdrop(palette, size, rng), detail, palette.detail)
     return _over(canvas, body, palette.body)
 
 
-def _textured(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
+def _textured(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
     """Speckled, checked or striped surfaces on a speckled ground."""
     body, detail = _masks(parts, size)
-    grain = rng.uniform(15, 40) * _noise(size, 1, rng, 3) + rng.uniform(10, 30) * _noise(
-        size, 7, rng
-    )
+    grain = rng.uniform(15, 40) * _noise(size, 1, rng, 3)
+    grain = grain + rng.uniform(10, 30) * _noise(size, 7, rng)
     rows, columns = np.indices((size, size), dtype=np.float32)
     pitch = size / rng.uniform(7, 14)
     kind = rng.integers(3)
     if kind == 0:
-        pattern = _noise(size, max(1, size // 20), rng)
+        pattern: Floats = _noise(size, max(1, size // 20), rng)[..., 0]
     elif kind == 1:
-        pattern = (
-            np.sign(np.sin(rows * np.pi / pitch)) * np.sign(np.sin(columns * np.pi / pitch))
-        )[..., None]
+        pattern = np.sign(np.sin(rows * np.pi / pitch) * np.sin(columns * np.pi / pitch))
     else:
-        pattern = np.sign(np.sin((rows * rng.uniform(-1, 1) + columns) * np.pi / pitch))[..., None]
-    canvas = _over(
-        _backdrop(palette, size, rng) + grain, body, palette.body + pattern * rng.uniform(20, 45)
-    )
+        pattern = np.sign(np.sin((rows * rng.uniform(-1, 1) + columns) * np.pi / pitch))
+    ground = _backdrop(palette, size, rng) + grain
+    surface = palette.body + pattern[..., None] * rng.uniform(20, 45)
+    canvas = _over(ground, body, surface)
     return _over(canvas, detail, palette.detail) + 8 * _noise(size, 1, rng, 3)
 
 
-def _sketch(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
+def _sketch(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
     """Shaky pencil: contours drawn two or three times over, hatching, hardly any colour."""
-    paper = np.array([240, 236, 226], dtype=np.float32) + 6 * _noise(size, 1, rng)
-    lead = (
-        0.35 * palette.body.mean() * np.ones(3, dtype=np.float32) * 0.5 + 0.22 * palette.body + 14
-    )
+    paper: Floats = np.array([240, 236, 226], dtype=np.float32) + 6 * _noise(size, 1, rng)
+    lead = 14 + 0.175 * palette.body.mean() + 0.22 * palette.body
     for _ in range(rng.integers(2, 4)):
         shaky = [
             (role, p + rng.normal(0, 0.008, p.shape) + rng.normal(0, 0.006, 2)) for role, p in parts
@@ -155,13 +154,11 @@ def _sketch(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndar
         paper = _over(paper, np.maximum(body, detail) * rng.uniform(0.45, 0.8), lead)
     body, _ = _masks(parts, size)
     rows, columns = np.indices((size, size), dtype=np.float32)
-    hatch = (
-        np.sin((rows * rng.uniform(0.5, 1.5) + columns) * rng.uniform(0.9, 1.6))[..., None] > 0.3
-    )
-    return _over(paper, body * hatch * rng.uniform(0.15, 0.5), lead)
+    hatch = np.sin((rows * rng.uniform(0.5, 1.5) + columns) * rng.uniform(0.9, 1.6)) > 0.3
+    return _over(paper, body * hatch[..., None] * rng.uniform(0.15, 0.5), lead)
 
 
-def _night(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
+def _night(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
     """Dim shapes in the dark: low contrast, a tint, a lit corner and sensor noise."""
     body, detail = _masks(parts, size)
     sky = np.array([20, 24, 44], dtype=np.float32) + rng.uniform(-8, 8, 3).astype(np.float32)
@@ -176,7 +173,7 @@ def _night(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarr
     )
 
 
-def _mosaic(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndarray:
+def _mosaic(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
     """Tiles with grout between, each of one colour and slightly off it."""
     tiles = int(rng.integers(14, 20))
     small = _flat(parts, palette, size, rng)
@@ -193,7 +190,7 @@ def _mosaic(parts: list[Part], palette: Palette, size: int, rng: Rng) -> np.ndar
     return _over(shades[cell][:, cell], 0.5 * lines, np.full(3, 90, dtype=np.float32))
 
 
-STYLES: dict[str, Callable[[list[Part], Palette, int, Rng], np.ndarray]] = {
+STYLES: dict[str, Callable[[list[Part], Palette, int, Rng], Floats]] = {
     "flat": _flat,
     "outline": _outline,
     "textured": _textured,

@@ -328,11 +328,13 @@ def _check_free(directory: Path, *, overwrite: bool) -> None:
                 f"{str(directory)!r} already holds a corpus: pass overwrite=True to replace it, or "
                 "add to it by Corpus(path).append(source)."
             )
-    elif directory.exists() and not (directory / UNFINISHED).exists():
-        if not directory.is_dir() or any(directory.iterdir()):
-            raise CorpusError(
-                f"{str(directory)!r} exists and is not a corpus: give a new or empty directory."
-            )
+        return
+    resumable = (directory / UNFINISHED).exists()
+    free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+    if not (resumable or free):
+        raise CorpusError(
+            f"{str(directory)!r} exists and is not a corpus: give a new or empty directory."
+        )
 
 
 def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skclip._validation import sample_of
 from skclip.corpus._index import matching_rows, open_index, phrase_query
+from skclip.corpus._memo import Memo
 from skclip.corpus._text import tokenize
 from skclip.exceptions import CorpusError
 
@@ -54,6 +56,16 @@ class CaptionStore(ABC):
     @abstractmethod
     def model_id(self) -> str | None:
         """Identity of the model behind the stored embeddings; None if unknown or none."""
+
+    @cached_property
+    def recalled(self) -> Memo:
+        """Latest recalls from this collection in this process."""
+        return Memo(max_size=8)
+
+    @cached_property
+    def embedded(self) -> Memo:
+        """Embeddings of rows that were embedded on recall, by model and row."""
+        return Memo(max_size=1 << 16)
 
     @property
     def offsets(self) -> NDArray[np.int64]:

@@ -2,5 +2,7 @@
 
 from skclip.recall._filter import ZeroShotFilter
 from skclip.recall._pool import PrimingPool
+from skclip.recall._report import RecallReport
+from skclip.recall._retriever import CaptionRetriever
 
-__all__ = ["PrimingPool", "ZeroShotFilter"]
+__all__ = ["CaptionRetriever", "PrimingPool", "RecallReport", "ZeroShotFilter"]

@@ -1,7 +1,7 @@
 """The priming pool: recalled images with the class each was recalled for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skclip._optional import import_optional
 from skclip._validation import check_class_names, sample_of
+from skclip.recall._report import RecallReport, count_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,9 @@ class PrimingPool:
     model_id : str, default=None
         Identity of the model that made the embeddings; None if unknown.
 
+    recall_report : RecallReport, default=None
+        Counts of the recall that made the pool; see :meth:`report`.
+
     See Also
     --------
     skclip.recall.CaptionRetriever : Makes pools from captions.
@@ -75,6 +79,7 @@ class PrimingPool:
     images: NDArray[Any] | None = None
     sample_weight: NDArray[Any] | None = None
     model_id: str | None = None
+    recall_report: RecallReport | None = None
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.labels)
@@ -152,6 +157,20 @@ class PrimingPool:
         kept = np.flatnonzero(positions >= 0)
         return replace(self[kept], labels=names[positions[kept]])
 
+    def report(self) -> RecallReport:
+        """Return what became of each class's matches, ``kept`` being the rows in this pool.
+
+        Returns
+        -------
+        report : RecallReport
+            One row a class; prints as a table.
+        """
+        if self.recall_report is None:
+            kept = count_labels(self.classes, self.labels)
+            return RecallReport(self.classes, {"matches": kept, "kept": kept})
+        names, counts = self.recall_report.names, self.recall_report.counts
+        return RecallReport(names, {**counts, "kept": count_labels(names, self.labels)})
+
     def to_frame(self) -> "pd.DataFrame":
         """Return the rows as a pandas DataFrame, without the embeddings.
 
@@ -171,7 +190,7 @@ class PrimingPool:
         return frame
 
 
-_ROW_FIELDS = tuple(field.name for field in fields(PrimingPool) if field.name != "model_id")
+_ROW_FIELDS = ("labels", "embeddings", "ids", "captions", "images", "sample_weight")
 
 
 def _as_embeddings(values: ArrayLike) -> NDArray[Any]:

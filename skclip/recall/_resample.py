@@ -1,0 +1,60 @@
+"""imbalanced-learn's protocol: labelled rows in, the same rows and the recalled ones out."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+
+from skclip.recall._pool import PrimingPool
+
+__all__ = ["append_pool", "check_labelled"]
+
+
+def check_labelled(X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Validate labelled embeddings."""
+    rows: NDArray[Any] = check_array(X, dtype=[np.float64, np.float32])
+    labels: NDArray[Any] = column_or_1d(y, warn=True)
+    check_consistent_length(rows, labels)
+    return rows, labels
+
+
+def append_pool(
+    X: NDArray[Any], y: NDArray[Any], pool: PrimingPool
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Append the embeddings and labels of a pool to labelled embeddings.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Embeddings.
+
+    y : ndarray of shape (n_samples,)
+        Their labels.
+
+    pool : PrimingPool
+        Rows to append.
+
+    Returns
+    -------
+    X_resampled : ndarray of shape (n_samples + len(pool), n_features)
+        Of the dtype of ``X``.
+
+    y_resampled : ndarray of shape (n_samples + len(pool),)
+        Of the dtype of ``y``.
+    """
+    if not len(pool):
+        return X, y
+    if pool.embeddings is None:
+        raise ValueError(
+            "The recalled images have no embeddings to append: build the corpus with embedder=, or "
+            "give the retriever an embedder."
+        )
+    if pool.embeddings.shape[1] != X.shape[1]:
+        model = "" if pool.model_id is None else f" of {pool.model_id}"
+        raise ValueError(
+            f"X has {X.shape[1]} features but the recalled embeddings{model} have "
+            f"{pool.embeddings.shape[1]}: embed both with the same model."
+        )
+    embeddings = pool.embeddings.astype(X.dtype, copy=False)
+    return np.concatenate([X, embeddings]), np.concatenate([y, pool.labels])

@@ -1,5 +1,10 @@
-"""Multi-proxy weight imprinting (IMPRINT): a few vectors a class, classified by the best match."""
+"""Multi-proxy weight imprinting (IMPRINT): a few vectors a class, classified by the best match.
 
+Generation, normalisation and aggregation are functions of sibling modules; here they are chained.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -7,48 +12,129 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
-from skclip._base import ScoreClassifierMixin
-from skclip._compat import Interval, StrOptions, check_sample_weight, fit_context
-from skclip._linalg import unit_rows
-from skclip._validation import check_labelled_embeddings, encode_labels
-from skclip.heads._aggregation import max_scores
-from skclip.heads._proxy_generation import generate_proxies, split_by_class
+from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skclip._neural_collapse import neural_collapse_score
+from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
+from skclip.heads._least_squares import (
+    least_squares_weights,
+    leave_one_out_regularization,
+    second_moment,
+)
+from skclip.heads._proxy_count import choose_k, proxies_per_class
+from skclip.heads._proxy_generation import WeightedRows
+from skclip.heads._proxy_normalization import (
+    normalize_rows,
+    quantile_in_order,
+    quantile_reference,
+)
+from skclip.heads._proxy_scores import ProxyScoresMixin
+from skclip.heads._proxy_state import add_rows, add_sums, nearest_of_class, spread
+from skclip.heads._similarity import METRICS, whitening_matrix
 
 __all__ = ["MultiProxyImprinter"]
 
+# Generations whose proxies are sums of rows: updated and forgotten exactly.
+_SUMS = ("mean", "least_squares")
+_LEAST_SQUARES = ("least_squares", "kmeans_least_squares")
+_WITHOUT_K = (*_SUMS, "all")
 
-class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
+
+def _keeps_sums(imprinter: "MultiProxyImprinter") -> bool:
+    if imprinter.generation not in _SUMS:
+        raise AttributeError(
+            f"Rows can be forgotten one by one with generation in {_SUMS} only, where proxies are "
+            f"sums; this one has generation={imprinter.generation!r}."
+        )
+    return True
+
+
+class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
     r"""Classify embeddings by the best matching of a few proxies a class (IMPRINT).
 
-    The rows of each class are condensed to ``k`` proxies; a query gets the class of the proxy
-    with the largest inner product.
+    The rows of each class are condensed to a few proxies (generation, GEN). A query is compared
+    with all of them, and the similarities to the proxies of a class become its score
+    (aggregation, AGG). Rows are normalised before (NORMpre), proxies after (NORMpost), queries at
+    inference (NORMinf). The defaults are the best of the published comparison: L2, 20 centres of
+    k-means, L2, L2, maximum.
+
+    Read more in the user guide on imprinting, which also lists the parameters of every published
+    row.
 
     Parameters
     ----------
-    generation : {"kmeans", "mean"}, default="kmeans"
-        How the proxies of a class are made (GEN): ``k`` centres of k-means, or the mean.
+    generation : str or clusterer, default="kmeans"
+        How the proxies of a class are made:
 
-    k : int, default=20
-        Proxies a class. A class with fewer distinct rows uses what it has.
+        - ``"mean"``: the mean;
+        - ``"kmeans"``: ``k`` centres of k-means, all classes clustered at once;
+        - ``"kmedoids"``: ``k`` rows of least total distance to the others;
+        - ``"farthest"``: ``k`` rows, each the farthest from those before;
+        - ``"covariance"``: the ``k`` rows of largest summed sample covariance;
+        - ``"random"``: ``k`` rows;
+        - ``"all"``: every row;
+        - ``"least_squares"``: the class's row of the class-balanced ridge regression;
+        - ``"kmeans_least_squares"``: the same with the clusters of k-means as classes;
+        - a clusterer: the means of the clusters that a clone of it finds in each class. ``k`` is
+          not used then; a class of at most its ``n_clusters`` rows keeps its rows.
 
-    normalize_inputs : {"l2"} or None, default="l2"
-        Normalisation of the training rows before proxies are made (NORMpre).
+    k : int, mapping of label to int, or "auto", default=20
+        Proxies a class. A class with fewer distinct rows uses what it has. ``"auto"`` chooses one
+        of 1, 2, 3, 5, 10 and 20 by cross-validation.
 
-    normalize_proxies : {"l2"} or None, default="l2"
-        Normalisation of the proxies (NORMpost).
+    normalize_inputs : {"l2", "quantile"} or None, default="l2"
+        Normalisation of the training rows before proxies are made.
 
-    normalize_queries : {"l2"} or None, default="l2"
-        Normalisation of the rows to predict (NORMinf).
+    normalize_proxies : {"l2", "quantile", "quantile_in_order"} or None, default="l2"
+        Normalisation of the proxies. ``"quantile"`` gives all proxies the distribution of
+        entries of the reference. ``"quantile_in_order"`` is its published form: the reference of
+        a class is what the proxies of the classes before it became, so that the result depends
+        on the order of the classes, and the first class is not normalised.
 
-    aggregation : {"max"}, default="max"
-        From similarities to one score a class (AGG).
+    normalize_queries : {"l2", "quantile"} or None, default="l2"
+        Normalisation of the rows to predict.
+
+    quantile_reference : array-like or None, default=None
+        Sample of the reference distribution of ``"quantile"``, of any shape. ``None`` takes the
+        entries of what is there: the training rows for inputs, all proxies for proxies, the
+        normalised proxies for queries.
+
+    aggregation : {"max", "logsumexp", "mean", "nearest"}, default="max"
+        From similarities to one score a class: the largest, its smooth form
+        :math:`\tau \log \sum e^{s/\tau}`, the mean, or the share of votes of the
+        ``n_neighbors`` closest proxies of all classes.
+
+    temperature : float, default=0.01
+        :math:`\tau` of ``aggregation="logsumexp"``; ``"max"`` is its limit for 0.
+
+    n_neighbors : int, default=5
+        Voters of ``aggregation="nearest"``; all proxies vote when there are fewer.
+
+    weights : {"uniform", "distance"}, default="uniform"
+        Weight of a vote of ``aggregation="nearest"``: one, or one over the distance.
+
+    metric : {"inner_product", "cosine", "euclidean", "manhattan", "chebyshev", "mahalanobis"}, \
+            default="inner_product"
+        Similarity to a proxy: the inner product, the cosine, or minus a distance. Mahalanobis
+        distance uses the covariance of the proxies plus :math:`10^{-6} I`.
+
+    regularization : float or "auto", default="auto"
+        Ridge :math:`\lambda` of the least-squares generations. ``"auto"`` chooses the one whose
+        leave-one-out predictions have the best balanced accuracy.
+
+    cv : int, cross-validation generator, iterable or None, default=None
+        Folds of ``k="auto"``. ``None`` means five stratified folds, fewer when the smallest
+        class has fewer rows.
 
     logit_scale : float, default=100.0
-        Probabilities are the softmax of the scores times this.
+        Probabilities are the softmax of the scores times this. With ``aggregation="nearest"``
+        they are the shares of the votes.
 
     random_state : int, RandomState instance or None, default=None
-        Start of k-means. The proxies of a class depend on its own rows and this seed only.
+        Start of k-means and of farthest points, and the choice of random rows. The proxies of a
+        class depend on its own rows and this seed only.
 
     Attributes
     ----------
@@ -64,25 +150,48 @@ class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
     proxy_weights_ : ndarray of shape (n_proxies,)
         Sum of the weights of the rows each proxy stands for.
 
-    n_features_in_ : int
-        Width of the embeddings.
+    k_ : int or mapping of label to int
+        Proxies a class that were asked for; with ``k="auto"`` the choice.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Feature names, when ``X`` had some that are all strings.
+    k_scores_ : dict of int to ndarray of shape (n_splits,)
+        Accuracy of every candidate on every fold. Only with ``k="auto"``.
+
+    neural_collapse_score_ : float
+        NC1 of the training rows, every class weighing the same. Reported beside ``k_``, not used
+        for it. Only with ``k="auto"`` and at least two classes.
+
+    regularization_ : float
+        Ridge of the least-squares generations, and only there.
+
+    logit_scale_ : float
+        Scale of the probabilities.
+
+    n_features_in_ : int
+        Number of features seen in :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when ``X`` has string column names.
 
     See Also
     --------
     NearestClassMean : One mean a class.
+    skclip.metrics.neural_collapse_score : Spread within classes relative to between.
 
     Notes
     -----
-    Rows of zeros and rows of weight zero are ignored in ``fit``. A weight of two is the same as
-    the row given twice, and the order of the rows does not matter.
+    Rows of zeros and rows of weight zero are ignored in ``fit``; a class that has no others is
+    known but never predicted. A weight of two is the same as the row given twice, and the order
+    of the rows does not matter.
+
+    :meth:`partial_fit` is exact for ``"mean"``, ``"all"`` and ``"least_squares"``. For the other
+    generations the proxies stand for the rows they were made of: new proxies are made of the old
+    ones, with their weights, and the new rows.
 
     References
     ----------
     .. [1] Westerhoff et al., "Robust Weight Imprinting: Insights from Neural Collapse and
        Proxy-Based Aggregation", `arXiv 2503.14572 <https://arxiv.org/abs/2503.14572>`_.
+    .. [2] Qi, Brown and Lowe, "Low-Shot Learning with Imprinted Weights", CVPR 2018.
 
     Examples
     --------
@@ -95,28 +204,55 @@ class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
     array(['across', 'across', 'up', 'up'], dtype='<U6')
     >>> imprinter.predict([[-0.9, 0.1]])
     array(['across'], dtype='<U6')
+
+    A class arrives later, and one goes:
+
+    >>> imprinter.partial_fit([[0.7, 0.7]], ["diagonal"]).classes_
+    array(['across', 'diagonal', 'up'], dtype='<U8')
+    >>> imprinter.forget_class("up").get_feature_names_out()
+    array(['across_0', 'across_1', 'diagonal_0'], dtype=object)
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "generation": [StrOptions({"kmeans", "mean"})],
-        "k": [Interval(Integral, 1, None, closed="left")],
-        "normalize_inputs": [StrOptions({"l2"}), None],
-        "normalize_proxies": [StrOptions({"l2"}), None],
-        "normalize_queries": [StrOptions({"l2"}), None],
-        "aggregation": [StrOptions({"max"})],
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "generation": [
+            StrOptions(
+                {"mean", "kmeans", "kmedoids", "farthest", "covariance", "random", "all"}
+                | set(_LEAST_SQUARES)
+            ),
+            HasMethods("fit"),
+        ],
+        "k": [Interval(Integral, 1, None, closed="left"), Mapping, StrOptions({"auto"})],
+        "normalize_inputs": [StrOptions({"l2", "quantile"}), None],
+        "normalize_proxies": [StrOptions({"l2", "quantile", "quantile_in_order"}), None],
+        "normalize_queries": [StrOptions({"l2", "quantile"}), None],
+        "quantile_reference": ["array-like", None],
+        "aggregation": [StrOptions({"max", "logsumexp", "mean", "nearest"})],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "weights": [StrOptions({"uniform", "distance"})],
+        "metric": [StrOptions(set(METRICS))],
+        "regularization": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "cv": ["cv_object"],
         "logit_scale": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
 
     def __init__(
         self,
-        generation: str = "kmeans",
+        generation: Any = "kmeans",
         *,
-        k: int = 20,
+        k: int | Mapping[Any, int] | str = 20,
         normalize_inputs: str | None = "l2",
         normalize_proxies: str | None = "l2",
         normalize_queries: str | None = "l2",
+        quantile_reference: ArrayLike | None = None,
         aggregation: str = "max",
+        temperature: float = 0.01,
+        n_neighbors: int = 5,
+        weights: str = "uniform",
+        metric: str = "inner_product",
+        regularization: float | str = "auto",
+        cv: Any = None,
         logit_scale: float = 100.0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -125,7 +261,14 @@ class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
         self.normalize_inputs = normalize_inputs
         self.normalize_proxies = normalize_proxies
         self.normalize_queries = normalize_queries
+        self.quantile_reference = quantile_reference
         self.aggregation = aggregation
+        self.temperature = temperature
+        self.n_neighbors = n_neighbors
+        self.weights = weights
+        self.metric = metric
+        self.regularization = regularization
+        self.cv = cv
         self.logit_scale = logit_scale
         self.random_state = random_state
 
@@ -142,38 +285,252 @@ class MultiProxyImprinter(ScoreClassifierMixin, BaseEstimator):
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+            Weight of every row: 2 is the row twice, 0 is the row left out.
 
         Returns
         -------
         self : MultiProxyImprinter
-            The fitted estimator.
+            The fitted head.
         """
-        rows, labels = check_labelled_embeddings(self, X, y)
-        self.classes_, codes = encode_labels(labels)
-        weight = check_sample_weight(sample_weight, rows)
-        evidence = (weight > 0) & rows.any(axis=1)
-        if not evidence.any():
+        return self._update(X, y, None, sample_weight, reset=True)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Add rows; classes may be new.
+
+        ``k="auto"``, ``regularization="auto"`` and the quantiles of the training rows are those
+        of the first call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,)
+            Class labels.
+
+        classes : array-like of shape (n_classes,), default=None
+            Classes to know from now on, with or without rows. Not needed: any call may bring
+            new classes.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every row.
+
+        Returns
+        -------
+        self : MultiProxyImprinter
+            The updated head.
+        """
+        return self._update(X, y, classes, sample_weight, reset=not hasattr(self, "proxies_"))
+
+    @available_if(_keeps_sums)
+    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Take rows away that were fitted before, as if they had never been seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The embeddings to forget, as they were given.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, as they were given.
+
+        Returns
+        -------
+        self : MultiProxyImprinter
+            The updated head. A class whose last row went keeps its label and is not predicted
+            until it gets new rows.
+
+        Raises
+        ------
+        ValueError
+            If the rows weigh more than what the head has seen of their class.
+        """
+        check_is_fitted(self)
+        X, y = check_labelled_embeddings(self, X, y, reset=False)
+        arrived, codes = encode_labels(y)
+        self._check_known(arrived, "y")
+        codes = np.searchsorted(self.classes_, arrived)[codes]
+        weight, rows = check_sample_weight(sample_weight, X), self._normalized(X)
+        state = add_sums(self._state(), rows, codes, -weight)
+        overdrawn = [c for c, one in zip(self.classes_, state, strict=True) if one.weight.sum() < 0]
+        if overdrawn:
+            raise ValueError(
+                "More rows were to be forgotten than were fitted, for the classes "
+                f"{sample_of(overdrawn)}. Forget each row at most once."
+            )
+        if self.generation in _LEAST_SQUARES:
+            self._moment = self._moment - second_moment(rows, weight)
+        return self._set_state(self.classes_, state, self.proxies_.dtype)
+
+    def forget_class(self, labels: Any) -> Self:
+        """Remove whole classes.
+
+        Parameters
+        ----------
+        labels : label or array-like of labels
+            Classes to remove.
+
+        Returns
+        -------
+        self : MultiProxyImprinter
+            The updated head.
+        """
+        check_is_fitted(self)
+        labels = np.unique(labels)
+        self._check_known(labels, "labels")
+        if self.generation in _LEAST_SQUARES:
+            raise ValueError(
+                f"generation={self.generation!r} keeps one matrix for all classes, from which a "
+                "class cannot be taken without its rows. Use forget(X, y) with the rows of the "
+                "class (generation='least_squares'), or fit again without them."
+            )
+        gone = np.isin(self.classes_, labels)
+        if gone.all():
+            raise ValueError("labels holds every class of this head: at least one must stay.")
+        kept = [one for one, out in zip(self._state(), gone, strict=True) if not out]
+        return self._set_state(self.classes_[~gone], kept, self.proxies_.dtype)
+
+    def _update(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        *,
+        reset: bool,
+    ) -> Self:
+        if (self.aggregation, self.weights, self.metric) == (
+            "nearest",
+            "distance",
+            "inner_product",
+        ):
+            raise ValueError(
+                "weights='distance' needs a distance, and metric='inner_product' has none. Use "
+                "metric='cosine' (the same neighbours for unit rows) or weights='uniform'."
+            )
+        X, y = check_labelled_embeddings(self, X, y, reset=reset)
+        arrived, codes = encode_labels(y)
+        weight = check_sample_weight(sample_weight, X)
+        evidence = X.any(axis=1) & (weight > 0)
+        if reset and not evidence.any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "
                 "Give at least one row that is not zero."
             )
-        classes = split_by_class(
-            rows[evidence], codes[evidence], weight[evidence], len(self.classes_)
-        )
-        if self.normalize_inputs == "l2":
-            classes = [c._replace(rows=unit_rows(c.rows)) for c in classes]
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        proxies = generate_proxies(classes, self.generation, [self.k] * len(classes), seed)
-        merged = np.concatenate([p.rows for p in proxies]).astype(rows.dtype)
-        self.proxies_ = unit_rows(merged) if self.normalize_proxies == "l2" else merged
-        self.proxy_weights_ = np.concatenate([p.weight for p in proxies])
-        counts = [len(p.rows) for p in proxies]
-        self.proxy_classes_ = np.repeat(self.classes_, counts)
+        if not evidence.all():
+            X, codes, weight = X[evidence], codes[evidence], weight[evidence]
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        if reset:
+            self._start(X, arrived[codes], weight, seed)
+        known, state = (arrived[:0], []) if reset else (self.classes_, self._state())
+        named = arrived[:0] if classes is None else np.asarray(classes)
+        every = np.unique(np.concatenate([known, arrived, named]))
+        codes = np.searchsorted(every, arrived)[codes]
+        state = spread(state, known, every, X.shape[1], X.dtype)
+        if self.generation in _SUMS:
+            state = add_sums(state, self._normalized(X), codes, weight)
+        else:
+            state = add_rows(
+                state,
+                X,
+                codes,
+                weight,
+                normalize=self._normalized,
+                generation="kmeans" if self.generation in _LEAST_SQUARES else self.generation,
+                k=proxies_per_class(getattr(self, "k_", 1), every),
+                seed=seed,
+            )
+        if self.generation in _LEAST_SQUARES:
+            rows = self._normalized(X)
+            moment = second_moment(rows, weight)
+            self._moment = moment if reset else self._moment + moment
+            if reset and self.regularization == "auto":
+                self.regularization_ = leave_one_out_regularization(
+                    rows, *nearest_of_class(rows, codes, state), weight
+                )[0]
+        return self._set_state(every, state, X.dtype)
+
+    def _start(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any], seed: int) -> None:
+        """Settle what later calls of ``partial_fit`` do not change."""
+        for name in ("k_", "k_scores_", "neural_collapse_score_", "regularization_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self._reference = None
+        if self.quantile_reference is not None:
+            self._reference = quantile_reference(self.quantile_reference, X.shape[1])
+        self._input_reference = self._reference_for(self.normalize_inputs, X)
+        if self.generation in _LEAST_SQUARES and self.regularization != "auto":
+            self.regularization_ = float(self.regularization)
+        if self.generation in _WITHOUT_K or not isinstance(self.generation, str):
+            return
+        self.k_ = self.k
+        if self.k == "auto":
+            self.k_, self.k_scores_ = choose_k(self, X, y, weight, cv=self.cv, seed=seed)
+            classes, codes = encode_labels(y)
+            if len(classes) > 1:
+                mass = np.bincount(codes, weight)
+                self.neural_collapse_score_ = neural_collapse_score(
+                    X, y, sample_weight=weight / mass[codes]
+                )
+
+    def _normalized(self, X: NDArray[Any]) -> NDArray[Any]:
+        return normalize_rows(X, self.normalize_inputs, self._input_reference)
+
+    def _reference_for(self, how: str | None, values: NDArray[Any]) -> NDArray[Any] | None:
+        if how != "quantile" or self._reference is not None:
+            return self._reference
+        return quantile_reference(values, values.shape[1])
+
+    def _state(self) -> list[WeightedRows]:
+        return [
+            WeightedRows(self._raw_proxies[start:stop], self.proxy_weights_[start:stop])
+            for start, stop in pairwise(self._bounds)
+        ]
+
+    def _set_state(self, classes: NDArray[Any], state: list[WeightedRows], dtype: Any) -> Self:
+        counts = [len(one.rows) for one in state]
+        if not any(counts):
+            raise ValueError(
+                "No row carries evidence any more: every class would be without proxies. Keep at "
+                "least one row."
+            )
+        self.classes_ = classes
+        self.proxy_classes_ = np.repeat(classes, counts)
+        self.proxy_weights_ = np.concatenate([one.weight for one in state])
         self._bounds = np.concatenate([[0], np.cumsum(counts)])
+        self._raw_proxies = proxies = np.concatenate([one.rows for one in state])
+        if self.generation in _LEAST_SQUARES:
+            proxies = least_squares_weights(
+                self._moment, proxies, self.proxy_weights_.sum(), self.regularization_
+            )
+        proxies = proxies.astype(dtype, copy=False)
+        if self.normalize_proxies == "quantile_in_order":
+            self.proxies_ = quantile_in_order(proxies, self._bounds)
+        else:
+            reference = self._reference_for(self.normalize_proxies, proxies)
+            self.proxies_ = normalize_rows(proxies, self.normalize_proxies, reference)
+        self._query_reference = self._reference_for(self.normalize_queries, self.proxies_)
+        self._whitening, self._metric_proxies = None, self.proxies_
+        if self.metric == "mahalanobis":
+            self._whitening = whitening_matrix(self.proxies_).astype(dtype)
+            self._metric_proxies = self.proxies_ @ self._whitening
         self.logit_scale_ = float(self.logit_scale)
         return self
 
-    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        queries = unit_rows(X) if self.normalize_queries == "l2" else X
-        return max_scores(queries, self.proxies_, self._bounds)
+    def _check_known(self, labels: NDArray[Any], parameter: str) -> None:
+        unknown = np.setdiff1d(labels, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"{parameter} holds classes this head has never seen: {sample_of(unknown)}. It "
+                f"knows {sample_of(self.classes_)}."
+            )

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 __all__ = ["kmeans_of_groups"]
 
-# Elements of the largest array of one batch of classes (float32: 64 MiB).
-BATCH_ELEMENTS = 1 << 24
+# Elements of the Gram matrices of one batch of classes (float32: 16 MiB).
+BATCH_ELEMENTS = 1 << 22
 
 
 def kmeans_of_groups(
@@ -66,15 +66,22 @@ def kmeans_of_groups(
     candidates of k-means++ cost nothing.
     """
     labels: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)] * len(groups)
-    for batch in _gen_batches([len(g) for g in groups], groups[0].shape[1] if groups else 1):
-        stack, weight = _stack([groups[g] for g in batch], [weights[g] for g in batch])
-        found = _lloyd(_Products(stack, n_clusters), weight, n_clusters, seed, max_iter, tol)
-        for g, row in zip(batch, found, strict=True):
-            labels[g] = row[: len(groups[g])]
+    for batch in _gen_batches([len(group) for group in groups]):
+        rows = [groups[g] for g in batch]
+        weight = np.zeros((len(batch), max(map(len, rows))), dtype=rows[0].dtype)
+        for padded, g in zip(weight, batch, strict=True):
+            padded[: len(groups[g])] = weights[g]
+        by_gram = _gram_pays(weight.shape[1], rows[0].shape[1], n_clusters)
+        products = (_GramProducts if by_gram else _DirectProducts)(
+            rows, [weights[g].astype(weight.dtype) for g in batch]
+        )
+        found = _lloyd(products, weight, n_clusters, seed, max_iter, tol)
+        for g, label in zip(batch, found, strict=True):
+            labels[g] = label[: len(groups[g])]
     return labels
 
 
-def _gen_batches(sizes: Sequence[int], n_features: int) -> Iterator[NDArray[np.intp]]:
+def _gen_batches(sizes: Sequence[int]) -> Iterator[NDArray[np.intp]]:
     """Yield groups of similar size: padding below a quarter, memory below the limit."""
     order = np.argsort(sizes, kind="stable")
     start = 0
@@ -82,72 +89,86 @@ def _gen_batches(sizes: Sequence[int], n_features: int) -> Iterator[NDArray[np.i
         smallest = sizes[order[start]]
         if stop < len(order):
             size = sizes[order[stop]]
-            elements = (stop - start + 1) * size * max(n_features, size)
+            elements = (stop - start + 1) * size * size
             if size <= smallest + smallest // 4 and elements <= BATCH_ELEMENTS:
                 continue
         yield order[start:stop]
         start = stop
 
 
-def _stack(
-    groups: Sequence[NDArray[Any]], weights: Sequence[NDArray[Any]]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Centre the groups and stack them, padded by zero rows of weight zero."""
-    n_rows = max(len(group) for group in groups)
-    stack = np.zeros((len(groups), n_rows, groups[0].shape[1]), dtype=groups[0].dtype)
-    weight = np.zeros((len(groups), n_rows), dtype=stack.dtype)
-    for b, (group, w) in enumerate(zip(groups, weights, strict=True)):
-        # squared distances from products lose digits when the mean is far from the origin
-        np.subtract(group, w @ group / w.sum(), out=stack[b, : len(group)])
-        weight[b, : len(group)] = w
-    return stack, weight
+def _centered(group: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
+    # squared distances from products lose digits when the mean is far from the origin
+    centered: NDArray[Any] = group - weight @ group / weight.sum()
+    return centered
 
 
-class _Products:
-    """Inner products of the rows of a stack with rows and centres: by Gram matrix or directly."""
+class _GramProducts:
+    """Squared distances of the rows of each group by its Gram matrix; zeros pad small groups."""
 
-    def __init__(self, stack: NDArray[Any], n_clusters: int) -> None:
-        self.rows = stack
-        n_rows, n_features = stack.shape[1:]
-        # multiply-adds of 15 iterations and of the start, per feature and row
-        direct = 30 * n_clusters + n_clusters * _n_trials(n_clusters)
-        self.gram: NDArray[Any] | None = None
-        if n_rows * (1 + 15 * n_clusters / n_features) < direct:
-            self.gram = stack @ stack.transpose(0, 2, 1)
-        self.square = np.einsum("bnd,bnd->bn", stack, stack)
+    def __init__(self, groups: Sequence[NDArray[Any]], weights: Sequence[NDArray[Any]]) -> None:
+        n_rows = max(len(group) for group in groups)
+        self.gram = np.zeros((len(groups), n_rows, n_rows), dtype=groups[0].dtype)
+        for gram, group, weight in zip(self.gram, groups, weights, strict=True):
+            centered = _centered(group, weight)
+            np.matmul(centered, centered.T, out=gram[: len(group), : len(group)])
+        self.square = np.einsum("bnn->bn", self.gram).copy()
 
     def with_rows(self, picks: NDArray[np.intp]) -> NDArray[Any]:
-        """Squared distances ``(B, T, n)`` of all rows to the picked rows ``(B, T)``."""
-        batch = np.arange(len(picks))[:, None]
-        if self.gram is not None:
-            products = self.gram[batch, picks]
-        else:
-            products = self.rows[batch, picks] @ self.rows.transpose(0, 2, 1)
-        distances: NDArray[Any] = (
-            self.square[batch, picks][:, :, None] + self.square[:, None, :] - 2 * products
-        )
-        np.maximum(distances, 0, out=distances)
-        return distances
+        """Inner products ``(B, T, n)`` of all rows with the picked rows ``(B, T)``."""
+        products: NDArray[Any] = self.gram[np.arange(len(picks))[:, None], picks]
+        return products
 
-    def with_centers(self, shares: NDArray[Any], active: NDArray[np.intp]) -> NDArray[Any]:
-        r"""Squared distances ``(A, n, k)`` to the centres, less :math:`\lVert x \rVert^2`.
+    def with_centers(
+        self, shares: NDArray[Any], active: NDArray[np.intp]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Inner products ``(A, n, k)`` of rows with centres and squared norms ``(A, k)``.
 
         ``shares`` ``(A, n, k)`` holds the weight of each row in each centre, columns sum to one.
         """
         products = np.empty_like(shares)
-        if self.gram is not None:
-            for a, b in enumerate(active):
-                np.matmul(self.gram[b], shares[a], out=products[a])
-            norms = np.einsum("ank,ank->ak", shares, products)
-        else:
-            norms = np.empty((len(active), shares.shape[2]), dtype=shares.dtype)
-            for a, b in enumerate(active):
-                centers = shares[a].T @ self.rows[b]
-                np.matmul(self.rows[b], centers.T, out=products[a])
-                norms[a] = np.einsum("kd,kd->k", centers, centers)
-        products *= -2
-        products += norms[:, None, :]
+        for a, b in enumerate(active):
+            np.matmul(self.gram[b], shares[a], out=products[a])
+        return products, np.einsum("ank,ank->ak", shares, products)
+
+
+class _DirectProducts:
+    """The same from the rows themselves, for groups of many rows."""
+
+    def __init__(self, groups: Sequence[NDArray[Any]], weights: Sequence[NDArray[Any]]) -> None:
+        self.rows = [_centered(*pair) for pair in zip(groups, weights, strict=True)]
+        self.square = np.zeros(
+            (len(groups), max(len(group) for group in groups)), dtype=groups[0].dtype
+        )
+        for square, rows in zip(self.square, self.rows, strict=True):
+            square[: len(rows)] = np.einsum("nd,nd->n", rows, rows)
+
+    def with_rows(self, picks: NDArray[np.intp]) -> NDArray[Any]:
+        products = np.zeros((*picks.shape, self.square.shape[1]), dtype=self.square.dtype)
+        for product, rows, pick in zip(products, self.rows, picks, strict=True):
+            np.matmul(rows[pick], rows.T, out=product[:, : len(rows)])
         return products
+
+    def with_centers(
+        self, shares: NDArray[Any], active: NDArray[np.intp]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        products = np.zeros_like(shares)
+        norms = np.empty((len(active), shares.shape[2]), dtype=shares.dtype)
+        for a, b in enumerate(active):
+            rows = self.rows[b]
+            centers = shares[a, : len(rows)].T @ rows
+            np.matmul(rows, centers.T, out=products[a, : len(rows)])
+            norms[a] = np.einsum("kd,kd->k", centers, centers)
+        return products, norms
+
+
+_Products = _GramProducts | _DirectProducts
+
+
+def _gram_pays(n_rows: int, n_features: int, n_clusters: int) -> bool:
+    """Compare the multiply-adds of both ways for 15 iterations and the start."""
+    by_gram = n_rows * (n_features + 15 * n_clusters)
+    directly = n_features * n_clusters * (30 + _n_trials(n_clusters))
+    return by_gram < directly
 
 
 def _n_trials(n_clusters: int) -> int:
@@ -157,29 +178,33 @@ def _n_trials(n_clusters: int) -> int:
 
 def _plus_plus(
     products: _Products, weight: NDArray[Any], n_clusters: int, seed: int
-) -> NDArray[np.intp]:
-    """Greedy k-means++: rows ``(B, k)`` to start from.
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Greedy k-means++: the nearest start of every row and its squared distance, ``(B, n)``.
 
     Of a few candidates drawn with probability weight times squared distance, each step takes the
     one that lowers the inertia most.
     """
     uniform = 1 - np.random.RandomState(seed).random_sample((n_clusters, _n_trials(n_clusters)))
     batch = np.arange(len(weight))
-    seeds = np.empty((len(weight), n_clusters), dtype=np.intp)
-    closest = np.ones_like(weight)
+    labels = np.zeros(weight.shape, dtype=np.intp)
+    closest = np.full_like(weight, np.inf)
     for step in range(n_clusters):
-        mass = np.cumsum(weight * closest, axis=1, dtype=np.float64)
-        n_trials = 1 if step == 0 else uniform.shape[1]
+        # the first start is drawn by weight alone
+        n_trials, potential = (uniform.shape[1], weight * closest) if step else (1, weight)
+        mass = np.cumsum(potential, axis=1, dtype=np.float64)
         targets = uniform[step, :n_trials] * mass[:, -1:]
         # targets are positive, so that a row of weight zero is never the first to reach one
-        picks = np.stack([np.searchsorted(m, t) for m, t in zip(mass, targets, strict=True)])
-        distances = products.with_rows(picks)
-        if step > 0:
-            np.minimum(distances, closest[:, None, :], out=distances)
+        picks = (mass[:, None, :] < targets[:, :, None]).sum(axis=2)
+        distances = products.square[batch[:, None], picks][:, :, None] - 2 * products.with_rows(
+            picks
+        )
+        distances += products.square[:, None, :]
+        np.maximum(distances, 0, out=distances)
+        np.minimum(distances, closest[:, None, :], out=distances)
         best = np.argmin(np.einsum("btn,bn->bt", distances, weight), axis=1)
+        labels[distances[batch, best] < closest] = step
         closest = distances[batch, best]
-        seeds[:, step] = picks[batch, best]
-    return seeds
+    return labels, closest
 
 
 def _lloyd(
@@ -191,41 +216,41 @@ def _lloyd(
     tol: float,
 ) -> NDArray[np.intp]:
     """Iterate until every group has converged; labels ``(B, n)``."""
-    n_groups, n_rows = weight.shape
-    active = np.arange(n_groups)
-    shares = np.zeros((n_groups, n_rows, n_clusters), dtype=weight.dtype)
-    seeds = _plus_plus(products, weight, n_clusters, seed)
-    shares[active[:, None], seeds, np.arange(n_clusters)] = 1
-    labels = np.full((n_groups, n_rows), -1, dtype=np.intp)
-    inertia = np.full(n_groups, np.inf)
+    labels, distance = _plus_plus(products, weight, n_clusters, seed)
+    mass = _filled_mass(labels, distance, weight, n_clusters)
+    active = np.arange(len(weight))
+    inertia = np.full(len(weight), np.inf)
     for _ in range(max_iter):
-        distances = products.with_centers(shares, active)
+        shares = np.zeros((*labels[active].shape, n_clusters), dtype=weight.dtype)
+        share = weight[active] / np.take_along_axis(mass, labels[active], axis=1)
+        np.put_along_axis(shares, labels[active][:, :, None], share[:, :, None], axis=2)
+        distances, norms = products.with_centers(shares, active)
+        distances *= -2
+        distances += norms[:, None, :]
         found = np.argmin(distances, axis=2)
         distance = np.take_along_axis(distances, found[:, :, None], axis=2)[:, :, 0]
         distance += products.square[active]
-        mass = _cluster_mass(found, weight[active], n_clusters)
-        for a in np.flatnonzero((mass == 0).any(axis=1)):
-            _fill_empty(found[a], distance[a], weight[active[a]], n_clusters)
-            mass[a] = _cluster_mass(found[a : a + 1], weight[active[a : a + 1]], n_clusters)
+        mass = _filled_mass(found, distance, weight[active], n_clusters)
         total = np.einsum("an,an->a", distance, weight[active])
         moving = (found != labels[active]).any(axis=1) & (total < (1 - tol) * inertia[active])
         labels[active], inertia[active] = found, total
-        active, found, mass = active[moving], found[moving], mass[moving]
+        active, mass = active[moving], mass[moving]
         if not len(active):
             break
-        shares = np.zeros((len(active), n_rows, n_clusters), dtype=weight.dtype)
-        share = weight[active] / np.take_along_axis(mass, found, axis=1)
-        np.put_along_axis(shares, found[:, :, None], share[:, :, None], axis=2)
     return labels
 
 
-def _cluster_mass(labels: NDArray[np.intp], weight: NDArray[Any], n_clusters: int) -> NDArray[Any]:
-    """Sum the weights of every cluster: ``(A, k)``."""
-    offsets = np.arange(len(labels))[:, None] * n_clusters
-    mass = np.bincount(
-        (labels + offsets).ravel(), weight.ravel(), minlength=len(labels) * n_clusters
-    )
-    return mass.reshape(len(labels), n_clusters).astype(weight.dtype)
+def _filled_mass(
+    labels: NDArray[np.intp], distance: NDArray[Any], weight: NDArray[Any], n_clusters: int
+) -> NDArray[Any]:
+    """Fill empty clusters in place, then sum the weights of every cluster: ``(A, k)``."""
+    mass = np.zeros((len(labels), n_clusters), dtype=weight.dtype)
+    for a, (label, w) in enumerate(zip(labels, weight, strict=True)):
+        mass[a] = np.bincount(label, w, minlength=n_clusters)
+        if not mass[a].all():
+            _fill_empty(label, distance[a], w, n_clusters)
+            mass[a] = np.bincount(label, w, minlength=n_clusters)
+    return mass
 
 
 def _fill_empty(

@@ -1,25 +1,23 @@
-"""Proxies of a class from its rows: the GEN step of IMPRINT. Called by the imprinter's fit."""
+"""Proxies of a class from its rows: the GEN step of IMPRINT. Called by the imprinter."""
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.metrics import pairwise_distances_argmin
+from sklearn.utils.validation import has_fit_parameter
 
 from skclip.heads._kmeans import kmeans_of_groups
+from skclip.heads._kmedoids import kmedoids
 
-__all__ = ["ClassRows", "Proxies", "generate_proxies", "split_by_class"]
-
-
-class ClassRows(NamedTuple):
-    """The distinct rows of one class in an order of their own, and their summed weights."""
-
-    rows: NDArray[Any]
-    weight: NDArray[Any]
+__all__ = ["WeightedRows", "distinct_rows", "generate_proxies", "split_by_class"]
 
 
-class Proxies(NamedTuple):
-    """Proxies of one class ``(k, d)`` and the weight of the rows each stands for ``(k,)``."""
+class WeightedRows(NamedTuple):
+    """Rows ``(n, d)`` of one class, or its proxies, and the weight each stands for ``(n,)``."""
 
     rows: NDArray[Any]
     weight: NDArray[Any]
@@ -27,11 +25,8 @@ class Proxies(NamedTuple):
 
 def split_by_class(
     X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any], n_classes: int
-) -> list[ClassRows]:
-    """Gather the rows of each class; rows that are equal become one of their summed weight.
-
-    Whatever is computed from the result depends neither on the order of the rows nor on whether
-    a row of weight two was given once or twice.
+) -> list[WeightedRows]:
+    """Gather the rows of each class, in their order.
 
     Parameters
     ----------
@@ -49,40 +44,62 @@ def split_by_class(
 
     Returns
     -------
-    classes : list of ClassRows
+    classes : list of WeightedRows
         One a class.
     """
-    # within a class rows are sorted by their first feature, and by all only where that ties
-    order = np.lexsort((X[:, 0], codes))
-    same_class = codes[order][1:] == codes[order][:-1]
-    if np.any(same_class & (X[order[1:], 0] == X[order[:-1], 0])):
-        order = np.lexsort((*X.T[::-1], codes))
+    order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(n_classes + 1))
-    classes = []
-    for start, stop in pairwise(bounds):
-        rows, w = X[order[start:stop]], weight[order[start:stop]]
-        first = np.ones(len(rows), dtype=bool)
-        first[1:] = np.any(rows[1:] != rows[:-1], axis=1)
-        if not first.all():
-            rows, w = rows[first], np.add.reduceat(w, np.flatnonzero(first))
-        classes.append(ClassRows(rows, w))
-    return classes
+    return [
+        WeightedRows(X[order[start:stop]], weight[order[start:stop]])
+        for start, stop in pairwise(bounds)
+    ]
+
+
+def distinct_rows(rows: NDArray[Any], weight: NDArray[Any]) -> WeightedRows:
+    """Sort rows by their entries; rows that are equal become one of their summed weight.
+
+    Whatever is computed from the result depends neither on the order of the rows nor on whether
+    a row of weight two was given once or twice.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Rows.
+
+    weight : ndarray of shape (n_rows,)
+        Their weights.
+
+    Returns
+    -------
+    distinct : WeightedRows
+        Distinct rows in ascending order.
+    """
+    order = np.argsort(rows[:, 0], kind="stable")
+    if np.any(rows[order[1:], 0] == rows[order[:-1], 0]):
+        order = np.lexsort(rows.T[::-1])  # all features only where the first one ties
+    rows, weight = rows[order], weight[order]
+    is_first = np.ones(len(rows), dtype=bool)
+    is_first[1:] = np.any(rows[1:] != rows[:-1], axis=1)
+    if is_first.all():
+        return WeightedRows(rows, weight)
+    return WeightedRows(rows[is_first], np.add.reduceat(weight, np.flatnonzero(is_first)))
 
 
 def generate_proxies(
-    classes: list[ClassRows], generation: str, k: list[int], seed: int
-) -> list[Proxies]:
+    classes: Sequence[WeightedRows], generation: Any, k: Sequence[int], seed: int
+) -> list[WeightedRows]:
     """Make the proxies of every class; a class with at most ``k`` rows keeps its rows.
 
     Parameters
     ----------
-    classes : list of ClassRows
-        The rows of each class.
+    classes : sequence of WeightedRows
+        Distinct rows of each class.
 
-    generation : {"mean", "kmeans"}
-        How proxies are made.
+    generation : str or clusterer
+        ``"all"``, ``"kmeans"``, ``"kmedoids"``, ``"farthest"``, ``"covariance"``, ``"random"``,
+        or an estimator with ``labels_`` after ``fit``.
 
-    k : list of int
+    k : sequence of int
         Proxies of each class.
 
     seed : int
@@ -90,31 +107,27 @@ def generate_proxies(
 
     Returns
     -------
-    proxies : list of Proxies
+    proxies : list of WeightedRows
         One a class.
     """
-    if generation == "mean":
-        return [Proxies(*weighted_means(rows, w, np.zeros(len(w), int))) for rows, w in classes]
-    return _by_kmeans(classes, k, seed)
+    if generation == "all":
+        return list(classes)
+    if generation == "kmeans":
+        return _kmeans(classes, k, seed)
+    if isinstance(generation, str):
+        choose = _CHOOSERS[generation]
+        return [
+            one if len(one.rows) <= n else _chosen(one, choose(one, n, seed))
+            for one, n in zip(classes, k, strict=True)
+        ]
+    return [_cluster(one, generation, seed) for one in classes]
 
 
-def weighted_means(
-    rows: NDArray[Any], weight: NDArray[Any], labels: NDArray[np.intp]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Weighted mean of the rows under each label ``0 ...``, and the summed weights."""
-    mass = np.bincount(labels, weight)
-    share = np.zeros((len(mass), len(rows)))
-    share[labels, np.arange(len(rows))] = weight / mass[labels]
-    return share @ rows, mass
-
-
-def _by_kmeans(classes: list[ClassRows], k: list[int], seed: int) -> list[Proxies]:
-    proxies = [Proxies(*c) for c in classes]
+def _kmeans(classes: Sequence[WeightedRows], k: Sequence[int], seed: int) -> list[WeightedRows]:
+    proxies = list(classes)
     for n_clusters in sorted(set(k)):
         large = [
-            c
-            for c, rows in enumerate(classes)
-            if k[c] == n_clusters and len(rows.rows) > n_clusters
+            c for c, one in enumerate(classes) if k[c] == n_clusters and len(one.rows) > n_clusters
         ]
         labels = kmeans_of_groups(
             [classes[c].rows for c in large],
@@ -123,5 +136,83 @@ def _by_kmeans(classes: list[ClassRows], k: list[int], seed: int) -> list[Proxie
             seed=seed,
         )
         for c, label in zip(large, labels, strict=True):
-            proxies[c] = Proxies(*weighted_means(*classes[c], label))
+            proxies[c] = _means(classes[c], label)
     return proxies
+
+
+def _means(one: WeightedRows, labels: NDArray[np.intp]) -> WeightedRows:
+    """Weighted mean of the rows under each label ``0, 1, ...``; negative labels are left out."""
+    kept = np.flatnonzero(labels >= 0)
+    weight = np.bincount(labels[kept], one.weight[kept])
+    share = np.zeros((len(weight), len(one.rows)), dtype=one.rows.dtype)
+    share[labels[kept], kept] = one.weight[kept] / weight[labels[kept]]
+    return WeightedRows(share @ one.rows, weight)
+
+
+def _chosen(one: WeightedRows, indices: NDArray[np.intp]) -> WeightedRows:
+    """Rows chosen as proxies; each stands for the rows that are nearest to it."""
+    proxies = one.rows[indices]
+    nearest = pairwise_distances_argmin(one.rows, proxies)
+    return WeightedRows(proxies, np.bincount(nearest, one.weight, minlength=len(proxies)))
+
+
+def _random(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
+    """Choose without replacement, each time with probability proportional to weight."""
+    arrival = np.random.RandomState(seed).standard_exponential(len(one.rows)) / one.weight
+    return np.sort(np.argsort(arrival, kind="stable")[:n])
+
+
+def _farthest(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
+    """Start from a random row, then always take the row farthest from those chosen."""
+    rows, weight = one
+    target = (1 - np.random.RandomState(seed).random_sample()) * weight.sum()
+    indices = np.empty(n, dtype=np.intp)
+    indices[0] = np.searchsorted(np.cumsum(weight), target).clip(max=len(rows) - 1)
+    distance = np.full(len(rows), np.inf)
+    for i in range(1, n):
+        latest = rows - rows[indices[i - 1]]
+        np.minimum(distance, np.einsum("nd,nd->n", latest, latest), out=distance)
+        indices[i] = np.argmax(distance)
+    return indices
+
+
+def _covariance(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
+    """Take the rows with the largest sums of sample-by-sample covariance."""
+    centered = one.rows - one.rows.mean(axis=1, keepdims=True)
+    sums = centered @ (one.weight @ centered)
+    return np.argsort(-sums, kind="stable")[:n]
+
+
+def _kmedoids(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
+    return kmedoids(one.rows, one.weight, n)
+
+
+_CHOOSERS: dict[str, Callable[[WeightedRows, int, int], NDArray[np.intp]]] = {
+    "random": _random,
+    "farthest": _farthest,
+    "covariance": _covariance,
+    "kmedoids": _kmedoids,
+}
+
+
+def _cluster(one: WeightedRows, clusterer: Any, seed: int) -> WeightedRows:
+    """Means of the clusters that a clone of ``clusterer`` finds; rows it calls noise are left out.
+
+    Rows that are fewer than its ``n_clusters``, or all noise, are their own proxies.
+    """
+    clusterer = clone(clusterer)
+    parameters = clusterer.get_params()
+    n_clusters = parameters.get("n_clusters")
+    if len(one.rows) <= (n_clusters if isinstance(n_clusters, int) else 1):
+        return one
+    if "random_state" in parameters and parameters["random_state"] is None:
+        clusterer.set_params(random_state=seed)
+    if has_fit_parameter(clusterer, "sample_weight"):
+        clusterer.fit(one.rows, sample_weight=one.weight)
+    else:
+        clusterer.fit(one.rows)
+    labels = np.asarray(clusterer.labels_)
+    if not np.any(labels >= 0):
+        return one
+    _, compact = np.unique(np.maximum(labels, -1), return_inverse=True)
+    return _means(one, compact - int(labels.min() < 0))

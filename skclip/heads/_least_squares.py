@@ -1,0 +1,155 @@
+"""Class-balanced least squares in closed form, with leave-one-out choice of the ridge.
+
+The strongest row of the IMPRINT comparison ("ls"); one linear solve. Called by the imprinter.
+"""
+
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from skclip._linalg import gen_row_blocks
+
+__all__ = ["least_squares_weights", "leave_one_out_regularization", "second_moment"]
+
+# Ridges to choose from, as multiples of the mean eigenvalue of the second moment.
+RELATIVE_RIDGES = 10.0 ** np.arange(3, -6.5, -0.5)
+
+
+def second_moment(X: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float64]:
+    r"""Return :math:`\sum_i w_i x_i x_i^\top` in float64, block by block.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+
+    weight : ndarray of shape (n_samples,)
+        Weights.
+
+    Returns
+    -------
+    moment : ndarray of shape (n_features, n_features)
+        Symmetric.
+    """
+    moment = np.zeros((X.shape[1], X.shape[1]))
+    for block in gen_row_blocks(len(X), X.shape[1]):
+        rows = X[block].astype(np.float64)
+        rows *= np.sqrt(weight[block])[:, None]
+        moment += rows.T @ rows
+    return moment
+
+
+def least_squares_weights(
+    moment: NDArray[Any], means: NDArray[Any], total_weight: float, regularization: float
+) -> NDArray[np.float64]:
+    r"""Solve the class-balanced ridge regression of the one-hot labels.
+
+    .. math:: W = \frac{1}{C} M \Big(\frac{1}{N} \sum_i w_i x_i x_i^\top + \lambda I\Big)^{-1}
+
+    with the class means as the rows of :math:`M`. It is the ridge regression through the origin
+    whose targets are scaled to :math:`N / (C n_c)`, so that every class has the same mass.
+
+    Parameters
+    ----------
+    moment : ndarray of shape (n_features, n_features)
+        From :func:`second_moment`.
+
+    means : ndarray of shape (n_classes, n_features)
+        :math:`M`.
+
+    total_weight : float
+        :math:`N`, the sum of the weights.
+
+    regularization : float
+        :math:`\lambda > 0`.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_classes, n_features)
+        One row a class.
+    """
+    ridged = moment / total_weight
+    ridged[np.diag_indices(len(ridged))] += regularization
+    solved: NDArray[np.float64] = scipy.linalg.solve(
+        ridged, means.T, assume_a="pos", overwrite_a=True
+    )
+    return solved.T / len(means)
+
+
+def leave_one_out_regularization(
+    X: NDArray[Any],
+    targets: NDArray[np.intp],
+    owners: NDArray[np.intp],
+    weight: NDArray[Any],
+) -> tuple[float, NDArray[np.float64]]:
+    r"""Choose the ridge whose leave-one-out predictions have the best balanced accuracy.
+
+    With :math:`h_i = \frac{1}{N} x_i^\top (G + \lambda I)^{-1} x_i` and targets :math:`t_i`, the
+    prediction for row :math:`i` by the solution without it is
+    :math:`(W x_i - h_i t_i) / (1 - h_i)`: no solution is computed twice. A row of weight two is
+    left out once, as one of two equal rows. Of equally good ridges the largest is chosen.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+
+    targets : ndarray of shape (n_samples,)
+        Regression target (class, or cluster within a class) of each row, ``0 ... n_targets - 1``,
+        all present.
+
+    owners : ndarray of shape (n_targets,)
+        Class of each target, ascending.
+
+    weight : ndarray of shape (n_samples,)
+        Positive weights.
+
+    Returns
+    -------
+    regularization : float
+        The chosen :math:`\lambda`.
+
+    accuracies : ndarray of shape (n_ridges,)
+        Leave-one-out balanced accuracy of each of ``RELATIVE_RIDGES``.
+    """
+    total = weight.sum()
+    mass = np.bincount(targets, weight)
+    height = total / (len(mass) * mass)  # of each target, so that targets have equal mass
+    eigenvalues, projected = _principal_rows(X, weight)
+    ridges = RELATIVE_RIDGES * (eigenvalues.sum() / X.shape[1])
+    sums = np.zeros((len(mass), projected.shape[1]))
+    np.add.at(sums, targets, projected * (weight / mass[targets])[:, None])
+    sums /= len(mass)
+    _, starts, position = np.unique(owners, return_index=True, return_inverse=True)
+    truth = position[targets]
+    class_mass = np.bincount(truth, weight)
+    accuracies = np.empty(len(ridges))
+    for r, ridge in enumerate(ridges):
+        shrink = 1 / (eigenvalues + ridge)
+        fitted = projected @ (sums * shrink).T
+        leverage = projected**2 @ shrink / total
+        own = (np.arange(len(X)), targets)
+        fitted[own] -= leverage * height[targets]
+        # 1 - h > 0 scales all scores of a row alike, and so changes no label
+        found = np.argmax(np.maximum.reduceat(fitted, starts, axis=1), axis=1)
+        hits = np.bincount(truth, weight * (found == truth), minlength=len(starts))
+        accuracies[r] = np.mean(hits / class_mass)
+    best = int(np.argmax(accuracies))
+    return float(ridges[best]), accuracies
+
+
+def _principal_rows(
+    X: NDArray[Any], weight: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Eigenvalues of the weighted second moment, and the rows in its eigenvectors."""
+    total = weight.sum()
+    if X.shape[1] <= len(X):
+        eigenvalues, axes = scipy.linalg.eigh(second_moment(X, weight) / total)
+        return np.maximum(eigenvalues, 0), X @ axes
+    root = np.sqrt(weight)[:, None]
+    scaled = X.astype(np.float64) * root
+    eigenvalues, left = scipy.linalg.eigh(scaled @ scaled.T / total)
+    eigenvalues = np.maximum(eigenvalues, 0)
+    return eigenvalues, left * np.sqrt(eigenvalues * total) / root

@@ -1,0 +1,121 @@
+"""Normalisation of rows and proxies: the NORM steps of IMPRINT. Called by the imprinter."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from skclip._linalg import unit_rows
+
+__all__ = ["normalize_rows", "quantile_in_order", "quantile_reference", "quantile_rows"]
+
+
+def normalize_rows(
+    X: NDArray[Any], how: str | None, reference: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Normalise every row.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Rows.
+
+    how : {"l2", "quantile"} or None
+        To unit length, to the reference distribution, or not at all.
+
+    reference : ndarray of shape (n_features,), default=None
+        Quantiles of the reference distribution, for ``how="quantile"``.
+
+    Returns
+    -------
+    X : ndarray of shape (n_rows, n_features)
+        Normalised rows.
+    """
+    if how == "l2":
+        return unit_rows(X)
+    if how == "quantile" and reference is not None:
+        return quantile_rows(X, reference)
+    return X
+
+
+def quantile_reference(values: ArrayLike, n_features: int) -> NDArray[np.float64]:
+    r"""Return the quantiles of ``values`` at :math:`(i + 1/2) / d`, :math:`i = 0 \dots d - 1`.
+
+    Parameters
+    ----------
+    values : array-like
+        Sample of the reference distribution, of any shape.
+
+    n_features : int
+        Width :math:`d` of the rows to normalise.
+
+    Returns
+    -------
+    reference : ndarray of shape (n_features,)
+        Ascending.
+    """
+    quantiles: NDArray[np.float64] = np.quantile(
+        np.asarray(values, dtype=np.float64), (np.arange(n_features) + 0.5) / n_features
+    )
+    return quantiles
+
+
+def quantile_rows(X: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
+    """Replace the i-th smallest entry of every row by the i-th entry of ``reference``.
+
+    Equal entries share the mean rank, so that a permutation of the features permutes the result.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features)
+        Rows.
+
+    reference : ndarray of shape (n_features,)
+        From :func:`quantile_reference`.
+
+    Returns
+    -------
+    X : ndarray of shape (n_rows, n_features)
+        Rows whose entries are distributed as the reference.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.heads._proxy_normalization import quantile_rows
+    >>> quantile_rows(np.array([[7.0, -1.0, 2.0]]), np.array([0.0, 1.0, 10.0]))
+    array([[10.,  0.,  1.]])
+    """
+    if not len(X):
+        return X
+    ranks = rankdata(X, axis=1) - 1
+    replaced: NDArray[Any] = np.interp(ranks, np.arange(len(reference)), reference)
+    return replaced.astype(X.dtype, copy=False)
+
+
+def quantile_in_order(proxies: NDArray[Any], bounds: NDArray[np.intp]) -> NDArray[Any]:
+    """Normalise class after class to the distribution of the proxies of the classes before.
+
+    The published form: the first class stays as it is, and the result depends on the order of
+    the classes.
+
+    Parameters
+    ----------
+    proxies : ndarray of shape (n_proxies, n_features)
+        Proxies, class after class.
+
+    bounds : ndarray of shape (n_classes + 1,)
+        The proxies of class ``c`` are ``proxies[bounds[c]:bounds[c + 1]]``.
+
+    Returns
+    -------
+    proxies : ndarray of shape (n_proxies, n_features)
+        Normalised copy.
+    """
+    normalized = proxies.copy()
+    for start, stop in pairwise(bounds):
+        if start > 0:
+            reference = quantile_reference(normalized[:start], proxies.shape[1])
+            normalized[start:stop] = quantile_rows(proxies[start:stop], reference)
+    return normalized

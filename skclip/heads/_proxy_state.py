@@ -1,0 +1,167 @@
+"""Proxies of all classes as a state that rows are added to. Called by the imprinter.
+
+A state is a list of one WeightedRows a class: its proxies before the last normalisation, and the
+weight of the rows each of them stands for.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import pairwise_distances_argmin
+
+from skclip.heads._class_mean import class_sums
+from skclip.heads._proxy_generation import (
+    WeightedRows,
+    distinct_rows,
+    generate_proxies,
+    split_by_class,
+)
+
+__all__ = ["add_rows", "add_sums", "nearest_of_class", "spread"]
+
+State = list[WeightedRows]
+
+
+def spread(
+    state: State, known: NDArray[Any], classes: NDArray[Any], n_features: int, dtype: Any
+) -> State:
+    """Return the state over ``classes``, a sorted superset of the sorted ``known``."""
+    wide = [WeightedRows(np.zeros((0, n_features), dtype), np.zeros(0))] * len(classes)
+    for position, one in zip(np.searchsorted(classes, known), state, strict=True):
+        wide[position] = one
+    return wide
+
+
+def add_sums(state: State, X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any]) -> State:
+    """Add rows to the mean of each class, exactly; negative weights take them away.
+
+    Parameters
+    ----------
+    state : list of WeightedRows
+        One mean a class, or none.
+
+    X : ndarray of shape (n_samples, n_features)
+        Normalised rows.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    weight : ndarray of shape (n_samples,)
+        Weights.
+
+    Returns
+    -------
+    state : list of WeightedRows
+        The means in float64.
+    """
+    sums, counts = class_sums(X, codes, len(state), weight, unit=False)
+    added = []
+    for old, new_sum, count in zip(state, sums, counts, strict=True):
+        before = old.weight.sum()
+        total = before + count
+        # what is left of a weight after sums of rounded terms is not evidence
+        if abs(total) <= 1e-9 * max(1, before):
+            added.append(WeightedRows(np.zeros((0, X.shape[1])), np.zeros(0)))
+            continue
+        mean = (old.weight @ old.rows + new_sum) / total
+        added.append(WeightedRows(mean[None], np.array([total])))
+    return added
+
+
+def add_rows(
+    state: State,
+    X: NDArray[Any],
+    codes: NDArray[Any],
+    weight: NDArray[Any],
+    *,
+    normalize: Callable[[NDArray[Any]], NDArray[Any]],
+    generation: Any,
+    k: Sequence[int],
+    seed: int,
+) -> State:
+    """Make the proxies of every class with new rows anew: of its old proxies and these rows.
+
+    Parameters
+    ----------
+    state : list of WeightedRows
+        Proxies so far.
+
+    X : ndarray of shape (n_samples, n_features)
+        New rows, not normalised.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    weight : ndarray of shape (n_samples,)
+        Positive weights.
+
+    normalize : callable
+        Normalisation of the rows.
+
+    generation : str or clusterer
+        See :func:`skclip.heads._proxy_generation.generate_proxies`.
+
+    k : sequence of int
+        Proxies of each class.
+
+    seed : int
+        Seed of every class.
+
+    Returns
+    -------
+    state : list of WeightedRows
+        The new proxies.
+    """
+    changed, merged = [], []
+    for c, new in enumerate(split_by_class(X, codes, weight, len(state))):
+        if not len(new.rows):
+            continue
+        # equal rows are found as they came: normalisation rounds
+        distinct = distinct_rows(*new)
+        rows, mass, old = normalize(distinct.rows), distinct.weight, state[c]
+        if len(old.rows):
+            rows, mass = distinct_rows(
+                np.concatenate([old.rows, rows]), np.concatenate([old.weight, mass])
+            )
+        changed.append(c)
+        merged.append(WeightedRows(rows, mass))
+    added = list(state)
+    proxies = generate_proxies(merged, generation, [k[c] for c in changed], seed)
+    for c, one in zip(changed, proxies, strict=True):
+        added[c] = one
+    return added
+
+
+def nearest_of_class(
+    X: NDArray[Any], codes: NDArray[Any], state: State
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the nearest proxy of its own class for each row, and the class of each proxy.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Normalised rows.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    state : list of WeightedRows
+        Proxies.
+
+    Returns
+    -------
+    nearest : ndarray of shape (n_samples,)
+        Index over the proxies of all classes.
+
+    owners : ndarray of shape (n_proxies,)
+        Class of each proxy, ascending.
+    """
+    counts = [len(one.rows) for one in state]
+    starts = np.cumsum([0, *counts])
+    nearest = starts[codes]
+    for c in np.flatnonzero(np.asarray(counts) > 1):
+        own = codes == c
+        nearest[own] += pairwise_distances_argmin(X[own], state[c].rows.astype(X.dtype))
+    return nearest, np.repeat(np.arange(len(state)), counts)

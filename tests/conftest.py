@@ -1,8 +1,14 @@
 """Fixtures that every test module may use."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -13,3 +19,31 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data (../shared/data beside the checkout) is not here")
     return SHARED_DATA
+
+
+class MeanColorEmbedder:
+    """Embeds an image as its mean colour; an image that cannot be read gets a zero row."""
+
+    def __init__(self, model_id: str = "mean-color/none@1") -> None:
+        self.model_id = model_id
+        self.seen: list[Any] = []
+
+    def transform(self, images: Sequence[Any]) -> NDArray[np.float32]:
+        self.seen += list(images)
+        return np.stack([self._mean(image) for image in images])
+
+    @staticmethod
+    def _mean(image: Any) -> NDArray[np.float32]:
+        try:
+            if isinstance(image, bytes):
+                image = io.BytesIO(image)
+            pixels = image if isinstance(image, np.ndarray) else np.asarray(Image.open(image))
+        except OSError:
+            return np.zeros(4, np.float32)
+        return np.array([*pixels.reshape(-1, 3).mean(axis=0) / 255, 0.25], np.float32)
+
+
+@pytest.fixture
+def mean_color() -> MeanColorEmbedder:
+    """An embedder without a model; `seen` is what it was given."""
+    return MeanColorEmbedder()

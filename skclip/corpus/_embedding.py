@@ -84,7 +84,8 @@ def _embed_items(
         try:
             strict.transform([items[i]])
         except (ValueError, OSError) as error:
-            reasons[i] = str(error)
+            # the embedder's advice on its own parameter is no part of the reason
+            reasons[i] = str(error).partition(" on_error=")[0].removesuffix(".")
     return vectors, reasons
 
 

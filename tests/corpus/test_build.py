@@ -1,0 +1,318 @@
+"""Corpus.build: every source, and nothing lost whatever happens."""
+
+import errno
+import filecmp
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from filelock import FileLock
+from PIL import Image
+
+from skclip.corpus import Corpus
+from skclip.exceptions import CorpusError, ModelMismatchError
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "corpus"
+
+
+def test_captions_alone_make_a_corpus(target):
+    corpus = Corpus.build(["a cat", "a dog"], target)
+    assert corpus.captions().tolist() == ["a cat", "a dog"]
+    assert corpus.images().tolist() == [None, None]
+    assert corpus.ids().tolist() == ["0", "1"]
+    assert len(corpus.failures()) == 0
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_data_frames_of_any_library_make_a_corpus(target, library):
+    frame = library({"KEY": [7, 8], "TEXT": ["a cat", None], "path": ["/a.png", "/b.png"]})
+    corpus = Corpus.build(frame, target)
+    assert corpus.captions().tolist() == ["a cat", ""]
+    assert corpus.ids().tolist() == ["7", "8"]
+    assert corpus.images().tolist() == ["/a.png", "/b.png"]
+
+
+def test_columns_can_be_named(target):
+    frame = pd.DataFrame({"caption": ["no"], "alt": ["a cat"], "file": ["/a.png"], "n": [3]})
+    corpus = Corpus.build(frame, target, caption_column="alt", image_column="file", id_column="n")
+    assert corpus.captions().tolist() == ["a cat"]
+    assert corpus.ids().tolist() == ["3"]
+
+
+def test_a_wrong_column_lists_those_there_are(target):
+    frame = pd.DataFrame({"words": ["a cat"], "b": [1]})
+    with pytest.raises(CorpusError, match=r"no caption column .*'words', 'b': name the right one"):
+        Corpus.build(frame, target)
+    with pytest.raises(CorpusError, match=r"no column 'x'; it has 'words', 'b'"):
+        Corpus.build(frame, target, caption_column="x")
+
+
+def test_images_in_memory_are_kept_in_the_corpus(target, mean_color):
+    red = Image.new("RGB", (4, 4), (255, 0, 0))
+    green = np.zeros((4, 4, 3), np.uint8)
+    green[..., 1] = 255
+    images = [red, green, None, {"bytes": b"no image", "path": None}]
+    corpus = Corpus.build((["r", "g", "none", "broken"], images), target, embedder=mean_color)
+    assert corpus.images([2, 3]).tolist() == [None, b"no image"]
+    np.testing.assert_array_equal(
+        corpus.embeddings(), [[1, 0, 0, 0.25], [0, 1, 0, 0.25], [0] * 4, [0] * 4]
+    )
+    assert corpus.failures().to_pydict() == {
+        "row": [2, 3],
+        "id": ["2", "3"],
+        "reason": ["no image", "its embedding is zero"],
+    }
+
+
+def test_captions_and_images_must_have_equal_length(target):
+    with pytest.raises(CorpusError, match="2 captions but 1 images"):
+        Corpus.build((["a", "b"], ["x.png"]), target)
+
+
+@pytest.mark.parametrize("source", [3, None, b"bytes", {"a": 1}, [1, 2]])
+def test_other_sources_are_refused(target, source):
+    with pytest.raises(CorpusError, match="cannot be built from"):
+        Corpus.build(source, target)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("source", [[], pd.DataFrame({"caption": []})])
+def test_an_empty_source_is_refused(target, source):
+    with pytest.raises(CorpusError, match="no captions: a corpus needs at least one"):
+        Corpus.build(source, target)
+    assert not target.exists()
+
+
+def test_captions_may_be_any_string(target):
+    captions = ["", "  ", "a\x00b", "lone \ud800 surrogate", "emoji 🦀", "x" * 100_000]
+    corpus = Corpus.build(captions, target)
+    assert corpus.search("emoji").tolist() == [4]
+    assert corpus.search("surrogate").tolist() == [3]
+    assert corpus.captions([2, 3]).tolist() == ["a\x00b", "lone ? surrogate"]
+
+
+def test_shards_are_cut_at_their_size(target):
+    captions = [f"w{i}" for i in range(20_001)]
+    corpus = Corpus.build(captions, target, shard_size=10_000, n_jobs=2)
+    assert [shard.n_rows for shard in corpus.shards] == [10_000, 10_000, 1]
+    assert corpus.captions([9_999, 20_000, 8_192]).tolist() == ["w9999", "w20000", "w8192"]
+    assert corpus.search("w20000").tolist() == [20_000]
+
+
+def test_an_existing_corpus_is_not_replaced_unasked(target):
+    Corpus.build(["a cat"], target)
+    with pytest.raises(CorpusError, match=r"already holds a corpus: pass overwrite=True"):
+        Corpus.build(["a dog"], target)
+    assert Corpus(target).captions().tolist() == ["a cat"]
+
+
+def test_overwriting_leaves_no_old_file(target):
+    Corpus.build(["a cat"] * 9, target, shard_size=2)
+    corpus = Corpus.build(["a dog"], target, overwrite=True)
+    assert corpus.captions().tolist() == ["a dog"]
+    assert sorted(path.name for path in target.iterdir()) == [
+        ".lock",
+        "001-00000.captions.parquet",
+        "001-00000.index.sqlite",
+        "manifest.json",
+    ]
+
+
+def test_other_peoples_files_are_never_touched(target, photos):
+    with pytest.raises(CorpusError, match="is not a corpus: give a new or empty directory"):
+        Corpus.build(["a cat"], photos)
+    target.write_text("a file")
+    with pytest.raises(CorpusError, match="is not a corpus: give a new or empty directory"):
+        Corpus.build(["a cat"], target)
+
+
+def test_a_failed_build_leaves_the_old_corpus_usable(target, photos, mean_color):
+    Corpus.build(["a cat"], target)
+
+    class Failing(type(mean_color)):
+        def transform(self, images):
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        Corpus.build(photos, target, embedder=Failing(), overwrite=True)
+    assert Corpus(target).search("cat").tolist() == [0]
+    assert len(Corpus.build(photos, target, embedder=mean_color, overwrite=True)) == 4
+
+
+def test_appending_keeps_rows_and_adds_new_ones(target):
+    first = Corpus.build(["a cat", "a dog"], target)
+    longer = first.append(["a cat again"]).append(["a bird"])
+    assert longer.captions().tolist() == ["a cat", "a dog", "a cat again", "a bird"]
+    assert longer.search("cat").tolist() == [0, 2]
+    assert len(first) == 2
+    assert first.search("cat").tolist() == [0]
+
+
+def test_appending_to_an_embedded_corpus_needs_its_embedder(target, photos, mean_color):
+    corpus = Corpus.build(photos, target, embedder=mean_color)
+    with pytest.raises(CorpusError, match="give the embedder that made them"):
+        corpus.append(["a cat"])
+    with pytest.raises(ModelMismatchError, match=r"mean-color/none@1, the embedder is other@2"):
+        corpus.append(["a cat"], embedder=type(mean_color)("other@2"))
+    longer = corpus.append(photos, embedder=mean_color)
+    np.testing.assert_array_equal(longer.embeddings()[:4], longer.embeddings()[4:])
+
+
+def test_embeddings_can_be_added_later(target, photos, mean_color, tmp_path):
+    corpus = Corpus.build(photos, target).embed(mean_color)
+    direct = Corpus.build(photos, tmp_path / "direct", embedder=mean_color)
+    np.testing.assert_array_equal(corpus.embeddings(), direct.embeddings())
+    assert corpus.model_id == "mean-color/none@1"
+    assert corpus.embed(mean_color) is corpus
+    with pytest.raises(ModelMismatchError):
+        corpus.embed(type(mean_color)("other@2"))
+
+
+def test_two_processes_do_not_build_the_same_corpus(target):
+    Corpus.build(["a cat"], target)
+    with FileLock(target / ".lock"), pytest.raises(CorpusError, match="Another process is"):
+        Corpus.build(["a dog"], target, overwrite=True)
+
+
+def test_an_image_is_embedded_once_for_all_its_captions(target, photos, mean_color):
+    image = str(photos / "red.png")
+    Corpus.build((["a", "b", "c"], [image] * 3), target, embedder=mean_color)
+    assert mean_color.seen == [image]
+
+
+def same_files(one, other):
+    names = sorted(path.name for path in one.iterdir())
+    assert names == sorted(path.name for path in other.iterdir())
+    return filecmp.cmpfiles(one, other, names, shallow=False)[0] == names
+
+
+# An embedder that ends its own process, as the machine going down would, after a few images.
+KILLED = """
+    import os, signal, sys
+    import numpy as np
+    from skclip.corpus import Corpus
+
+    class Embedder:
+        model_id, batch_size, left = "pixel/none@1", 2, int(sys.argv[1])
+
+        def transform(self, images):
+            print(*images, sep=",", flush=True)
+            self.left -= 1
+            if self.left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return np.array([[len(i), hash_of(i)] for i in images], np.float32)
+
+    def hash_of(text):
+        return sum(map(ord, text)) / 1e4
+
+    n = 50
+    images = [f"/{'x' * (i % 7)}{i}.png" for i in range(n)]
+    images[13] = images[40] = None
+    captions = [f"caption {i}" for i in range(n)]
+    Corpus.build((captions, images), sys.argv[2], embedder=Embedder(), shard_size=20)
+"""
+
+
+def run_killed(script, n_calls, target):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(n_calls), str(target)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    whole = run_killed(KILLED, 1000, tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    images_embedded, attempts = [], 0
+    while not (tmp_path / "killed" / "manifest.json").exists():
+        run = run_killed(KILLED, 3, tmp_path / "killed")
+        assert run.returncode in (0, -signal.SIGKILL), run.stderr
+        calls = run.stdout.splitlines()
+        if run.returncode:
+            calls.pop()  # what it was given when it died is not finished
+        images_embedded += [image for call in calls for image in call.split(",")]
+        attempts += 1
+        assert attempts < 20
+    assert attempts >= 3
+    assert len(images_embedded) == len(set(images_embedded))
+    assert same_files(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_changed_source_is_noticed_on_resuming(target, photos, mean_color):
+    class Failing(type(mean_color)):
+        def transform(self, images):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        Corpus.build(photos, target, embedder=Failing())
+    (photos / "red.txt").write_text("a crimson square")
+    corpus = Corpus.build(photos, target, embedder=mean_color)
+    assert corpus.search("crimson").tolist() == corpus.search("square").tolist()[-1:]
+
+
+def test_another_model_does_not_go_on_with_the_first_ones_vectors(target, photos, mean_color):
+    class Failing(type(mean_color)):
+        batch_size = 1
+        calls = 0
+
+        def transform(self, images):
+            self.calls += 1
+            if self.calls > 1:
+                raise RuntimeError
+            return 7 + super().transform(images)
+
+    images = [str(p) for p in sorted(photos.rglob("*.png"))] * 3
+    pairs = ([f"c{i}" for i in range(12)], [*images[:4], *(["/no.png"] * 4), *images[4:8]])
+    with pytest.raises(RuntimeError):
+        Corpus.build(pairs, target, embedder=Failing("first@1"))
+    corpus = Corpus.build(pairs, target, embedder=mean_color)
+    assert corpus.embeddings().max() <= 1
+    assert corpus.model_id == "mean-color/none@1"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (sqlite3.OperationalError("database or disk is full"), "the disk is full"),
+        (OSError(errno.EROFS, "Read-only file system"), "the place is read-only"),
+        (PermissionError(errno.EACCES, "Permission denied"), "the place is read-only"),
+    ],
+)
+def test_a_full_or_read_only_disk_is_explained_and_loses_nothing(
+    target, monkeypatch, error, reason
+):
+    def fail(*args, **kwargs):
+        raise error
+
+    Corpus.build(["a cat"], target)
+    with monkeypatch.context() as patch:
+        patch.setattr("skclip.corpus._build.write_shards", fail)
+        with pytest.raises(CorpusError, match=f"{reason}. Nothing that was there is lost"):
+            Corpus.build(["a dog"], target, overwrite=True)
+    assert Corpus(target).captions().tolist() == ["a cat"]
+    assert Corpus.build(["a dog"], target, overwrite=True).captions().tolist() == ["a dog"]
+
+
+def test_the_manifest_has_no_times_and_no_machine(target):
+    Corpus.build(["a cat"], target)
+    content = json.loads((target / "manifest.json").read_text())
+    assert set(content) == {"format", "version", "shards", "model_id", "n_features", "generation"}
+
+
+def test_progress_is_silent_by_default(target, photos, mean_color, capfd):
+    Corpus.build(photos, target, embedder=mean_color)
+    assert capfd.readouterr() == ("", "")

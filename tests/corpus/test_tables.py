@@ -1,0 +1,71 @@
+"""Tables of captions in files."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from skclip.corpus import Corpus
+from skclip.exceptions import CorpusError
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "corpus"
+
+
+def test_a_text_file_has_a_caption_a_line(tmp_path, target):
+    path = tmp_path / "captions.txt"
+    path.write_bytes("a cat\r\n\nSeñor \xff".encode("latin-1"))
+    assert Corpus.build(path, target).captions().tolist() == ["a cat", "", "Se\ufffdor \ufffd"]
+
+
+def test_a_csv_may_have_quotes_newlines_and_numbers(tmp_path, target):
+    path = tmp_path / "captions.csv"
+    path.write_text('id,caption\n007,"two\nlines, ""quoted"""\n8,12\n9,NA\n')
+    corpus = Corpus.build(path, target)
+    assert corpus.captions().tolist() == ['two\nlines, "quoted"', "12", "NA"]
+    assert corpus.ids().tolist() == ["007", "8", "9"]
+
+
+def test_a_tsv_has_no_quoting(tmp_path, target):
+    path = tmp_path / "captions.tsv"
+    path.write_text('caption\n"half open\nnext"\n')
+    assert Corpus.build(path, target).captions().tolist() == ['"half open', 'next"']
+
+
+def test_parquet_with_image_bytes_is_stored(tmp_path, target, photos):
+    path = tmp_path / "train.parquet"
+    red = (photos / "red.png").read_bytes()
+    image = [{"bytes": red, "path": "red.png"}, {"bytes": None, "path": "photos/blue.png"}, None]
+    pq.write_table(pa.table({"image": image, "text": ["r", "b", "-"]}), path)
+    corpus = Corpus.build(path, target)
+    assert corpus.images().tolist() == [red, str(photos / "blue.png"), None]
+
+
+def test_many_rows_are_streamed(tmp_path, target):
+    path = tmp_path / "captions.parquet"
+    pq.write_table(pa.table({"caption": [f"w{i}" for i in range(10_000)]}), path)
+    corpus = Corpus.build(path, target, shard_size=6_000)
+    assert corpus.captions([5_999, 6_000]).tolist() == ["w5999", "w6000"]
+    assert corpus.ids([9_999]).tolist() == ["9999"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("captions.csv", b"", r"captions\.csv' cannot be read as CSV"),
+        ("captions.csv", b"caption,b\n1,2,3\n", r"captions\.csv' cannot be read as CSV"),
+        ("captions.parquet", b"PAR1", r"captions\.parquet' cannot be read as PARQUET"),
+        ("captions.docx", b"", r"neither a folder nor a table of captions"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path, target, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CorpusError, match=message):
+        Corpus.build(tmp_path / name, target)
+    assert not target.exists()
+
+
+def test_a_missing_source_is_named(tmp_path, target):
+    with pytest.raises(CorpusError, match=r"nowhere\.csv' does not exist"):
+        Corpus.build(tmp_path / "nowhere.csv", target)

@@ -1,0 +1,448 @@
+"""CaptionRetriever: names in, matches or a pool out."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.pipeline import Pipeline as SamplingPipeline
+from scipy import sparse
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import check_estimator
+
+from skclip import CLIPEmbedder
+from skclip.corpus import Corpus
+from skclip.exceptions import (
+    CorpusError,
+    CorpusNotFoundError,
+    ModelMismatchError,
+    NoMatchWarning,
+    UnreadableImageWarning,
+)
+from skclip.recall import CaptionRetriever
+
+CAPTIONS = ["a red square", "a green square", "A RED circle", "red and green", "nothing"]
+
+
+@pytest.fixture
+def retriever():
+    return CaptionRetriever().fit(CAPTIONS, embeddings=np.eye(5), ids=list("abcde"))
+
+
+@pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")
+@pytest.mark.parametrize("step", ["transform", "resample"])
+def test_scikit_learns_checks_for_string_input(corpus, step):
+    check_estimator(CaptionRetriever(step=step))
+    check_estimator(CaptionRetriever(corpus, step=step))
+
+
+# -- names to matches
+
+
+def test_transform_keeps_rows_and_marks_matches(retriever):
+    matches = retriever.transform(["green", "red", "red green", "green"])
+    assert sparse.issparse(matches)
+    assert matches.format == "csr"
+    assert matches.toarray().tolist() == [
+        [0, 1, 0, 1, 0],
+        [1, 0, 1, 1, 0],
+        [0, 0, 0, 0, 0],
+        [0, 1, 0, 1, 0],
+    ]
+
+
+def test_transform_ignores_k():
+    retriever = CaptionRetriever(k=1).fit(CAPTIONS)
+    assert retriever.transform(["red"]).nnz == 3
+
+
+def test_captions_transform_into_those_that_contain_them():
+    matches = CaptionRetriever().fit_transform(["cat", "a cat", "dog"])
+    assert matches.toarray().tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    "container",
+    [list, tuple, np.array, lambda s: np.array(s, dtype=object), pd.Series, pd.Index, iter],
+)
+def test_names_and_captions_come_in_any_container(container):
+    retriever = CaptionRetriever().fit(container(CAPTIONS))
+    assert (
+        retriever.recall(container(["red", "green"])).labels.tolist() == ["red"] * 3 + ["green"] * 2
+    )
+    assert retriever.transform(container(["green"])).nnz == 2
+
+
+# -- names to pools
+
+
+def test_recall_gives_the_rows_of_each_class_in_turn(retriever):
+    pool = retriever.recall(["green", "red"])
+    assert pool.labels.tolist() == ["green", "green", "red", "red", "red"]
+    assert pool.ids.tolist() == ["b", "d", "a", "c", "d"]
+    assert pool.captions.tolist() == [CAPTIONS[i] for i in (1, 3, 0, 2, 3)]
+    np.testing.assert_array_equal(pool.embeddings, np.eye(5)[[1, 3, 0, 2, 3]])
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 2), (2, 4), (3, 5), (None, 5)])
+def test_at_most_k_images_a_class(k, n):
+    pool = CaptionRetriever(k=k).fit(CAPTIONS).recall(["red", "green"])
+    assert len(pool) == n
+
+
+def test_first_means_the_first_in_the_collection():
+    pool = CaptionRetriever(k=2).fit(CAPTIONS).recall(["red"])
+    assert pool.ids.tolist() == [0, 2]
+
+
+def test_a_random_choice_depends_on_seed_and_name_only(tmp_path):
+    captions = [f"{'cat' if i % 2 else 'dog'} {i}" for i in range(200)]
+    coarse = Corpus.build(captions, tmp_path / "coarse")
+    fine = Corpus.build(captions, tmp_path / "fine", shard_size=9)
+
+    def chosen(corpus, names, seed=0, n_jobs=None):
+        retriever = CaptionRetriever(corpus, k=5, select="random", random_state=seed, n_jobs=n_jobs)
+        return retriever.recall(names).recall(["cat"]).ids.tolist()
+
+    expected = chosen(coarse, ["cat", "dog"])
+    assert chosen(fine, ["dog", "cat"], n_jobs=2) == expected
+    assert chosen(coarse, ["cat"]) == expected
+    assert chosen(coarse, ["cat"], seed=1) != expected
+    assert expected != [str(i) for i in (1, 3, 5, 7, 9)]
+
+
+def test_synonyms_are_further_names():
+    retriever = CaptionRetriever(synonyms={"crimson": ["red"], "other": ["green"]}).fit(CAPTIONS)
+    assert retriever.recall(["crimson"]).ids.tolist() == [0, 2, 3]
+
+
+def test_labels_are_the_names_as_given():
+    captions = ["number 1", "number 2", "1 and 2"]
+    pool = CaptionRetriever().fit(captions).recall(np.array([2, 1]))
+    assert pool.labels.tolist() == [2, 2, 1, 1]
+    assert pool.labels.dtype.kind == "i"
+
+
+# -- names as data
+
+
+@pytest.mark.parametrize("name", ['say "hi"', "cat*", "caption:cat", "-cat", "NEAR(a b)", "a OR b"])
+def test_operators_in_names_are_data(name):
+    captions = [f"x {name} y", "cat a b hi say cats"]
+    assert CaptionRetriever().fit(captions).recall([name]).ids.tolist()[0] == 0
+
+
+def test_quoted_names_match_only_themselves():
+    captions = ["cats", "cat", "a b", "NEAR a b", "colt's foot", "colts foot"]
+    retriever = CaptionRetriever().fit(captions)
+    assert retriever.recall(["cat*"]).ids.tolist() == [1]
+    assert retriever.recall(["NEAR(a b)"]).ids.tolist() == [3]
+    assert retriever.recall(["colt's foot"]).ids.tolist() == [4]
+
+
+@pytest.mark.parametrize("name", ["🦀", "...", "()", '"'])
+def test_names_without_letters_match_nothing_and_are_reported(retriever, name):
+    with pytest.warns(NoMatchWarning, match=r"No caption names .* \(1 of 2 classes\)"):
+        pool = retriever.recall(["red", name])
+    assert set(pool.labels) == {"red"}
+
+
+def test_all_names_without_match_are_in_one_warning(retriever):
+    with pytest.warns(NoMatchWarning) as caught:
+        pool = retriever.recall(["red", "x", "y", "z", "w"])
+    assert len(caught) == 1
+    assert "'x', 'y', 'z' and 1 more (4 of 5 classes)" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert pool.report().unmatched == ["x", "y", "z", "w"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "names is empty"),
+        (["red", " "], "names holds blank class names: ' ' .position 1."),
+        (["red", ""], "blank"),
+        (["red", "red"], "names holds duplicates: 'red'"),
+        ("red", r"must be a list of class names, got the single string 'red'"),
+    ],
+)
+def test_bad_names_are_refused(retriever, names, message):
+    with pytest.raises(ValueError, match=message):
+        retriever.recall(names)
+
+
+@pytest.mark.parametrize(
+    ("captions", "error", "message"),
+    [
+        ([], ValueError, "captions is empty"),
+        (["a", 3], TypeError, r"captions must be strings, got 3 \(int\)"),
+        (["a", None], TypeError, "captions must be strings, got None"),
+        ("a cat", ValueError, "captions must be a sequence of strings"),
+        (None, ValueError, "captions must be a sequence of strings"),
+    ],
+)
+def test_bad_captions_are_refused(captions, error, message):
+    with pytest.raises(error, match=message):
+        CaptionRetriever().fit(captions)
+
+
+@pytest.mark.parametrize("name", ["embeddings", "ids", "images"])
+def test_what_comes_with_captions_must_have_their_length(name):
+    value = np.eye(2) if name == "embeddings" else [1, 2]
+    with pytest.raises(ValueError, match=f"{name} has 2 rows but labels has 3"):
+        CaptionRetriever().fit(["a", "b", "c"], **{name: value})
+
+
+@pytest.mark.parametrize("parameter", [{"k": 0}, {"k": 1.5}, {"select": "last"}, {"step": "both"}])
+def test_parameters_are_checked(parameter):
+    with pytest.raises(ValueError, match=f"The '{next(iter(parameter))}' parameter of Caption"):
+        CaptionRetriever(**parameter).fit(CAPTIONS)
+
+
+def test_without_captions_there_is_nothing_to_recall_from():
+    with pytest.raises(NotFittedError, match="nothing to recall from: give corpus=, or call fit"):
+        CaptionRetriever().recall(["red"])
+
+
+# -- fitting
+
+
+def test_captions_can_be_added(retriever):
+    retriever.partial_fit(["one more red"], embeddings=np.ones((1, 5)), ids=["f"])
+    assert retriever.recall(["red"]).ids.tolist() == ["a", "c", "d", "f"]
+    assert retriever.transform(["red"]).shape == (1, 6)
+
+
+def test_refitting_forgets(retriever):
+    assert retriever.fit(["only red"]).recall(["red"]).ids.tolist() == [0]
+
+
+def test_partial_fit_starts_from_nothing():
+    assert CaptionRetriever().partial_fit(["red"]).recall(["red"]).ids.tolist() == [0]
+
+
+def test_a_corpus_is_not_added_to_by_the_retriever(corpus):
+    with pytest.raises(ValueError, match=r"Corpus\(path\)\.append\(source\)"):
+        CaptionRetriever(corpus).partial_fit(["red"])
+
+
+def test_a_fitted_retriever_survives_pickling(retriever):
+    retriever.recall(["red"])
+    copy = pickle.loads(pickle.dumps(retriever))
+    assert copy.recall(["red"]).ids.tolist() == ["a", "c", "d"]
+
+
+# -- from a corpus
+
+
+def test_with_a_corpus_there_is_nothing_to_fit(corpus):
+    for given in (corpus, corpus.path, str(corpus.path)):
+        retriever = CaptionRetriever(given)
+        assert retriever.recall(["red"]).ids.tolist() == ["pink.png", "red.png"]
+        assert retriever.fit().recall(["red"]).ids.tolist() == ["pink.png", "red.png"]
+        assert retriever.fit([[1.0], [2.0]], [0, 1]).transform(["red"]).shape == (1, 5)
+
+
+def test_a_missing_corpus_is_named(tmp_path):
+    with pytest.raises(CorpusNotFoundError, match="nowhere' does not exist"):
+        CaptionRetriever(tmp_path / "nowhere").recall(["red"])
+
+
+def test_a_retriever_of_a_corpus_pickles_as_its_path(embedded_corpus):
+    retriever = CaptionRetriever(embedded_corpus).fit()
+    retriever.recall(["red"])
+    assert len(pickle.dumps(retriever)) < 3000
+
+
+def test_stored_embeddings_come_with_the_model(embedded_corpus):
+    pool = CaptionRetriever(embedded_corpus).recall(["green"])
+    assert pool.model_id == "mean-color/none@1"
+    np.testing.assert_array_equal(
+        pool.embeddings, np.array([[0, 1, 0, 0.25], [0, 128 / 255, 128 / 255, 0.25]], np.float16)
+    )
+
+
+def test_without_embeddings_or_embedder_the_pool_has_images_only(corpus):
+    pool = CaptionRetriever(corpus).recall(["red"])
+    assert pool.embeddings is None
+    assert pool.model_id is None
+    assert [path.rpartition("/")[2] for path in pool.images] == ["pink.png", "red.png"]
+
+
+def test_only_what_was_recalled_is_embedded(corpus, mean_color):
+    pool = CaptionRetriever(corpus, k=1, embedder=mean_color).recall(["green", "red"])
+    assert [path.rpartition("/")[2] for path in mean_color.seen] == ["green.png", "pink.png"]
+    assert pool.model_id == "mean-color/none@1"
+    np.testing.assert_array_equal(pool.embeddings[0], [0, 1, 0, 0.25])
+
+
+def test_nothing_is_embedded_twice(corpus, mean_color):
+    CaptionRetriever(str(corpus.path), k=1, embedder=mean_color).recall(["green", "red"])
+    CaptionRetriever(str(corpus.path), embedder=mean_color).recall(["red", "blue"])
+    assert len(mean_color.seen) == len(set(mean_color.seen)) == 5
+
+
+def test_memory_can_be_embedded_on_recall(mean_color, photos):
+    images = [photos / "red.png", (photos / "green.png").read_bytes()]
+    retriever = CaptionRetriever(embedder=mean_color).fit(["red", "green"], images=images)
+    np.testing.assert_array_equal(
+        retriever.recall(["green", "red"]).embeddings, [[0, 1, 0, 0.25], [1, 0, 0, 0.25]]
+    )
+
+
+def test_a_corpus_of_another_model_is_refused_with_both_names(embedded_corpus, mean_color):
+    same = CaptionRetriever(embedded_corpus, embedder=mean_color)
+    assert len(same.recall(["red"])) == 2
+    other = CaptionRetriever(embedded_corpus, embedder=type(mean_color)("other@2"))
+    with pytest.raises(ModelMismatchError, match=r"mean-color/none@1, but embedder is other@2"):
+        other.recall(["red"])
+
+
+def test_broken_images_are_left_out_and_named(photos, corpus, mean_color):
+    (photos / "red.png").write_bytes(b"broken")
+    retriever = CaptionRetriever(corpus, embedder=mean_color)
+    with pytest.warns(UnreadableImageWarning, match=r"1 recalled images .* 'red\.png: "):
+        pool = retriever.recall(["red"])
+    assert pool.ids.tolist() == ["pink.png"]
+    assert pool.embeddings.any(axis=1).all()
+
+
+def test_a_real_model_embeds_what_was_recalled(photos, tmp_path):
+    (photos / "red.png").write_bytes(b"broken")
+    corpus = Corpus.build(photos, tmp_path / "corpus")
+    retriever = CaptionRetriever(corpus, embedder=CLIPEmbedder("skclip-tiny"))
+    with pytest.warns(UnreadableImageWarning, match=r"red\.png: Cannot read image '.*reads\"\.$"):
+        pool = retriever.recall(["red", "green"])
+    assert pool.ids.tolist() == ["pink.png", "green.png", "teal.png"]
+    np.testing.assert_allclose(np.linalg.norm(pool.embeddings, axis=1), 1, rtol=1e-5)
+    assert pool.model_id == CLIPEmbedder("skclip-tiny").model_id
+
+
+def test_a_real_model_embeds_a_corpus(photos, tmp_path):
+    (photos / "red.png").write_bytes(b"broken")
+    corpus = Corpus.build(photos, tmp_path / "corpus", embedder=CLIPEmbedder("skclip-tiny"))
+    (failure,) = corpus.failures().to_pylist()
+    assert failure["id"] == "red.png"
+    assert "red.png" in failure["reason"]
+    pool = CaptionRetriever(corpus, embedder=CLIPEmbedder("skclip-tiny")).recall(["red"])
+    assert pool.ids.tolist() == ["pink.png"]
+
+
+def test_the_same_recall_is_answered_from_memory(corpus, monkeypatch):
+    searches = []
+    search = CaptionRetriever._find
+    monkeypatch.setattr(
+        CaptionRetriever, "_find", lambda *args: (searches.append(args[2]), search(*args))[1]
+    )
+    path = str(corpus.path)
+    first = CaptionRetriever(path).recall(["red", "green"])
+    assert CaptionRetriever(path).recall(["red", "green"]) is first
+    assert CaptionRetriever(path, n_jobs=2, step="resample").recall(["red", "green"]) is first
+    assert len(searches) == 1
+    assert CaptionRetriever(path, k=1).recall(["red", "green"]) is not first
+    assert CaptionRetriever(path).recall(["green", "red"]) is not first
+    assert CaptionRetriever(path, synonyms={"red": ["x"]}).recall(["red", "green"]) is not first
+    assert len(searches) == 4
+
+
+def test_chance_is_not_remembered(corpus):
+    retriever = CaptionRetriever(corpus, select="random", random_state=np.random.RandomState(0))
+    assert retriever.recall(["red"]) is not retriever.recall(["red"])
+
+
+def test_warnings_are_repeated_with_the_remembered_answer(corpus):
+    retriever = CaptionRetriever(corpus)
+    for _ in range(2):
+        with pytest.warns(NoMatchWarning, match="'x'"):
+            retriever.recall(["red", "x"])
+
+
+# -- as a sampler
+
+
+def test_resampling_appends_the_recalled_rows(embedded_corpus):
+    sampler = CaptionRetriever(embedded_corpus, k=1, step="resample")
+    X, y = sampler.fit_resample(np.zeros((3, 4)), ["red", "green", "red"])
+    assert y.tolist() == ["red", "green", "red", "green", "red"]
+    np.testing.assert_array_equal(X[:3], 0)
+    np.testing.assert_array_equal(X[3], [0, 1, 0, 0.25])
+    assert X.dtype == np.float64
+
+
+def test_resampling_needs_embeddings_of_the_same_width(corpus, embedded_corpus):
+    with pytest.raises(ValueError, match="no embeddings to append: build the corpus with embedder"):
+        CaptionRetriever(corpus, step="resample").fit_resample(np.eye(2), ["red", "blue"])
+    with pytest.raises(ValueError, match=r"X has 2 features but the recalled embeddings .* have 4"):
+        CaptionRetriever(embedded_corpus, step="resample").fit_resample(np.eye(2), ["red", "blue"])
+
+
+def test_resampling_without_a_match_changes_nothing(embedded_corpus):
+    sampler = CaptionRetriever(embedded_corpus, step="resample")
+    with pytest.warns(NoMatchWarning):
+        X, y = sampler.fit_resample(np.eye(4), ["w", "x", "y", "z"])
+    assert len(X) == len(y) == 4
+
+
+@pytest.mark.parametrize(
+    ("X", "y"), [([[np.nan]], ["a"]), ([1, 2], ["a", "b"]), ([[1]], ["a", "b"])]
+)
+def test_bad_labelled_rows_are_refused(embedded_corpus, X, y):
+    with pytest.raises(ValueError, match=r"NaN|1D array|inconsistent numbers"):
+        CaptionRetriever(embedded_corpus, step="resample").fit_resample(X, y)
+
+
+def test_only_one_half_is_shown_at_a_time(corpus):
+    transformer, sampler = CaptionRetriever(corpus), CaptionRetriever(corpus, step="resample")
+    assert hasattr(transformer, "transform")
+    assert hasattr(transformer, "fit_transform")
+    assert not hasattr(transformer, "fit_resample")
+    assert hasattr(sampler, "fit_resample")
+    assert not hasattr(sampler, "transform")
+    assert not hasattr(sampler, "fit_transform")
+
+
+def test_a_sampling_pipeline_is_tuned_with_one_search_a_setting(embedded_corpus, monkeypatch):
+    searches = []
+    search = CaptionRetriever._find
+    monkeypatch.setattr(
+        CaptionRetriever, "_find", lambda *args: (searches.append(args[2]), search(*args))[1]
+    )
+    pipeline = SamplingPipeline(
+        [
+            ("recall", CaptionRetriever(str(embedded_corpus.path), step="resample")),
+            ("head", LogisticRegression()),
+        ]
+    )
+    X = np.tile(embedded_corpus.embeddings([3, 1]), (6, 1))
+    y = ["red", "green"] * 6
+    grid = {"recall__k": [1, 2], "head__C": [0.1, 1, 10]}
+    tuned = GridSearchCV(pipeline, grid, cv=3).fit(X, y)
+    assert tuned.score(X, y) == 1
+    assert len(searches) == 2
+
+
+def test_a_retriever_is_a_step_of_a_plain_pipeline(corpus):
+    pipeline = Pipeline(
+        [("recall", CaptionRetriever(corpus)), ("n", FunctionTransformer(lambda m: m.sum(axis=1)))]
+    )
+    assert np.asarray(pipeline.fit(["red", "x"]).transform(["red", "make"])).ravel().tolist() == [
+        2,
+        2,
+    ]
+
+
+def test_routes_come_from_signatures():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "embeddings" in str(CaptionRetriever().get_metadata_routing())
+
+
+def test_a_scan_is_proposed_where_there_is_no_index(tmp_path):
+    corpus = Corpus.build(["red"], tmp_path / "corpus", index=False)
+    with pytest.raises(CorpusError, match="no caption index"):
+        CaptionRetriever(corpus).recall(["red"])

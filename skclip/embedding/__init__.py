@@ -1,5 +1,6 @@
 """Images and texts to unit vectors."""
 
+from skclip.embedding._cache_admin import CacheInfo, cache_info, clear_cache, prune_cache
 from skclip.embedding._embedder import CLIPEmbedder
 
-__all__ = ["CLIPEmbedder"]
+__all__ = ["CLIPEmbedder", "CacheInfo", "cache_info", "clear_cache", "prune_cache"]

@@ -1,8 +1,11 @@
 """From whatever holds one image to an upright RGB image of eight bits a channel."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,20 +16,62 @@ from skclip.exceptions import UnreadableImageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["decode_image", "describe_image"]
+__all__ = ["DECODING", "content_key", "decode_image", "describe_image", "fetch_image"]
 
-IMAGE_KINDS = "paths, bytes, PIL images or uint8 arrays"
+# Named in the keys of stored embeddings: change it when the same file gives other pixels.
+DECODING = "1"
+
+IMAGE_KINDS = "paths, URLs, bytes, files, PIL images or uint8 arrays"
 
 
-def decode_image(item: Any) -> "Image":
+def fetch_image(item: Any) -> "bytes | Image":
+    """Get hold of one image without decoding it.
+
+    Parameters
+    ----------
+    item : str, path, bytes, file, PIL.Image.Image, or ndarray or tensor of uint8
+        An image file by path, URL (read by fsspec) or content, or pixels as ``(H, W)``,
+        ``(H, W, C)`` or ``(C, H, W)`` with 1, 3 or 4 channels. A mapping with ``"bytes"`` or
+        ``"path"``, as Hugging Face datasets store images, is looked into.
+
+    Returns
+    -------
+    content : bytes or PIL.Image.Image
+        The file's content; what came as pixels is an RGB image already.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is nothing; the message is the reason alone.
+    """
+    from PIL import Image
+
+    with _reasons():
+        if isinstance(item, Mapping):
+            item = item.get("bytes") or item.get("path")
+        if isinstance(item, Image.Image):
+            return _to_rgb(item)
+        if isinstance(item, (str, os.PathLike)):
+            return _read_file(os.fspath(item))
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            return bytes(item)
+        if hasattr(item, "read"):
+            if item.seekable():
+                item.seek(0)
+            return bytes(item.read())
+        if hasattr(item, "__array__"):
+            item = item.cpu() if hasattr(item, "cpu") else item
+            return _to_rgb(Image.fromarray(_to_height_width_channel(np.asarray(item))))
+        raise UnreadableImageError(f"expected one of {IMAGE_KINDS}, got {type(item).__name__}")
+
+
+def decode_image(content: "bytes | Image") -> "Image":
     """Decode one image.
 
     Parameters
     ----------
-    item : str, path, bytes, PIL.Image.Image or ndarray of uint8
-        An image file by path or content, or pixels as ``(H, W)``, ``(H, W, C)`` or
-        ``(C, H, W)`` with 1, 3 or 4 channels. A mapping with ``"bytes"`` or ``"path"``, as
-        Hugging Face datasets store images, is looked into.
+    content : bytes or PIL.Image.Image
+        From :func:`fetch_image`.
 
     Returns
     -------
@@ -37,23 +82,35 @@ def decode_image(item: Any) -> "Image":
     Raises
     ------
     UnreadableImageError
-        If there is no image; the message is the reason alone.
+        If the content is no image; the message is the reason alone.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    if isinstance(item, Mapping):
-        item = item.get("bytes") or item.get("path")
+    if not isinstance(content, bytes):
+        return content
+    with _reasons(), Image.open(BytesIO(content)) as image:
+        return _to_rgb(image)
+
+
+def content_key(content: "bytes | Image") -> bytes:
+    """Return a hash that is equal for equal content.
+
+    Files are hashed as they are, which costs a fraction of decoding them; images that come as
+    pixels are hashed by their RGB pixels.
+    """
+    if isinstance(content, bytes):
+        return blake2b(content, digest_size=16).digest()
+    size = repr(content.size).encode()
+    return blake2b(content.tobytes(), digest_size=16, key=size).digest()
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """Turn whatever a decoder or file system raises into an error with a reason."""
+    from PIL import UnidentifiedImageError
+
     try:
-        if isinstance(item, Image.Image):
-            return _to_rgb(item)
-        if isinstance(item, (str, os.PathLike)):
-            with Image.open(item) as image:
-                return _to_rgb(image)
-        if isinstance(item, (bytes, bytearray, memoryview)):
-            with Image.open(BytesIO(item)) as image:
-                return _to_rgb(image)
-        if hasattr(item, "__array__"):
-            return _to_rgb(Image.fromarray(_to_height_width_channel(np.asarray(item))))
+        yield
     except UnreadableImageError:
         raise
     except FileNotFoundError:
@@ -63,7 +120,18 @@ def decode_image(item: Any) -> "Image":
     except Exception as error:  # decoders answer hostile bytes with every kind of exception
         reason = str(error).strip() or type(error).__name__
         raise UnreadableImageError(reason) from error
-    raise UnreadableImageError(f"expected one of {IMAGE_KINDS}, got {type(item).__name__}")
+
+
+def _read_file(path: str) -> bytes:
+    if "://" not in path:
+        return Path(path).read_bytes()
+    try:
+        import fsspec
+    except ImportError:
+        raise UnreadableImageError("URLs are read by fsspec: pip install fsspec") from None
+    with fsspec.open(path, "rb") as file:
+        content: bytes = file.read()
+    return content
 
 
 def describe_image(item: Any, position: int) -> str:
@@ -79,12 +147,13 @@ def describe_image(item: Any, position: int) -> str:
 
 
 def _to_rgb(image: "Image") -> "Image":
-    from PIL import Image, ImageOps
+    from PIL import ExifTags, Image, ImageOps
 
     if getattr(image, "is_animated", False):
         image.seek(0)
     image.load()
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_to_eight_bits(np.asarray(image)))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:

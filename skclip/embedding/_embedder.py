@@ -1,8 +1,7 @@
 """CLIPEmbedder: images or texts in, unit vectors out, as a scikit-learn transformer."""
 
-import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -14,15 +13,13 @@ from sklearn.utils import Tags
 
 from skclip._compat import Interval, StrOptions, fit_context, validate_parameters
 from skclip._linalg import unit_rows
-from skclip._validation import sample_of
-from skclip.embedding._engine import EmbeddedBatch, embed_images, embed_texts
-from skclip.embedding._items import Items, as_items
+from skclip.embedding._cache import EmbeddingCache
+from skclip.embedding._decode import DECODING
+from skclip.embedding._engine import embed_images, embed_texts
+from skclip.embedding._items import as_items
 from skclip.embedding._registry import LoadedModel, get_model
-from skclip.exceptions import (
-    TruncatedTextWarning,
-    UnreadableImageError,
-    UnreadableImageWarning,
-)
+from skclip.embedding._report import Report
+from skclip.exceptions import UnreadableImageError
 
 __all__ = ["CLIPEmbedder"]
 
@@ -52,8 +49,10 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     device : str, default="auto"
         A torch device. ``"auto"`` takes the accelerator if there is one.
 
-    dtype : {"float32", "float16", "bfloat16"}, default="float32"
-        What the model computes in. Embeddings are float32 whatever it is.
+    dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"
+        What the model computes in. ``"auto"`` is bfloat16 where the CPU or GPU has instructions
+        for it, float16 on older GPUs, else float32; ``load_model().dtype`` tells. Embeddings
+        are float32 whatever it is.
 
     batch_size : int, default=64
         Items a forward pass. It is reduced when the memory does not suffice.
@@ -64,6 +63,15 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     normalize : bool, default=True
         Whether rows are scaled to unit length.
+
+    compile : bool, default=False
+        Whether the model goes through :func:`torch.compile`, which pays on long runs.
+
+    cache : path, default=None
+        Folder where embeddings are kept and found again: one for every image content or text,
+        model, precision and preprocessing, whatever the file is called. Processes and models
+        may share a folder. See :func:`~skclip.embedding.cache_info`,
+        :func:`~skclip.embedding.prune_cache` and :func:`~skclip.embedding.clear_cache`.
 
     on_error : {"raise", "skip"}, default="raise"
         What to do with an image that cannot be read. ``"skip"`` gives it a row of zeros, which
@@ -98,10 +106,12 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         "pretrained": [str, PathLike],
         "modality": [StrOptions({"image", "text"})],
         "device": [str],
-        "dtype": [StrOptions({"float32", "float16", "bfloat16"})],
+        "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
         "normalize": ["boolean"],
+        "compile": ["boolean"],
+        "cache": [str, PathLike, None],
         "on_error": [StrOptions({"raise", "skip"})],
         "verbose": ["verbose"],
     }
@@ -117,6 +127,8 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         batch_size: int = 64,
         n_jobs: int | None = None,
         normalize: bool = True,
+        compile: bool = False,
+        cache: str | PathLike[str] | None = None,
         on_error: str = "raise",
         verbose: int = 0,
     ) -> None:
@@ -128,6 +140,8 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
         self.n_jobs = n_jobs
         self.normalize = normalize
+        self.compile = compile
+        self.cache = cache
         self.on_error = on_error
         self.verbose = verbose
 
@@ -167,9 +181,8 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             One row an item, float32.
         """
         validate_parameters(self)
-        batches = list(self._embed(as_items(X, self.modality)))
-        self._warn(batches, stacklevel=4)
-        return np.concatenate([batch.rows for batch in batches])
+        # seen from the generator, the caller is behind this method and scikit-learn's wrapper
+        return np.concatenate(list(self._embed(X, stacklevel=4)))
 
     def iter_transform(self, X: Any) -> Iterator[NDArray[np.float32]]:
         """Embed images or texts as a stream.
@@ -185,9 +198,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             The embeddings of the next ``batch_size`` items; fewer in the last batch.
         """
         validate_parameters(self)
-        for batch in self._embed(as_items(X, self.modality)):
-            self._warn([batch], stacklevel=3)
-            yield batch.rows
+        yield from self._embed(X, stacklevel=3)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the columns ``clip0``, ``clip1`` and so on.
@@ -227,50 +238,47 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         loaded : LoadedModel
             What this process keeps of the model; ``loaded.model`` is the open_clip model.
         """
-        return get_model(self.model_name, self.pretrained, self.device, self.dtype)
+        return get_model(self.model_name, self.pretrained, self.device, self.dtype, self.compile)
 
-    def _embed(self, items: Items) -> Iterator[EmbeddedBatch]:
-        """Yield batches with normalised rows; failures follow ``on_error``."""
+    def _embed(self, X: Any, stacklevel: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the rows of batches; failures follow ``on_error``, warnings come at the end."""
         from tqdm.auto import tqdm
 
+        report = Report()
+
+        items = as_items(X, self.modality)
         loaded = self.load_model()
-        if self.modality == "image":
-            batches = embed_images(loaded, items, batch_size=self.batch_size, n_jobs=self.n_jobs)
-        else:
-            batches = embed_texts(loaded, items, batch_size=self.batch_size)
         # disable=None shows the bar on a terminal only
-        with tqdm(
-            total=items.n, unit=self.modality, disable=None if self.verbose else True
-        ) as progress:
+        disable = None if self.verbose else True
+        with (
+            self._open_cache(loaded) as cache,
+            tqdm(total=items.n, unit=self.modality, disable=disable) as progress,
+        ):
+            if self.modality == "image":
+                batches = embed_images(
+                    loaded, items, batch_size=self.batch_size, n_jobs=self.n_jobs, cache=cache
+                )
+            else:
+                batches = embed_texts(loaded, items, batch_size=self.batch_size, cache=cache)
             for batch in batches:
                 if batch.failures and self.on_error == "raise":
                     raise UnreadableImageError(
                         f"Cannot read image {batch.failures[0]}. "
                         "on_error='skip' gives such images a row of zeros instead."
                     )
-                if self.normalize:
-                    batch = replace(batch, rows=unit_rows(batch.rows))
+                report.add(batch)
                 progress.update(len(batch.rows))
-                yield batch
+                yield unit_rows(batch.rows) if self.normalize else batch.rows
+        report.warn(self.model_name, cache.problems if cache else [], stacklevel=stacklevel)
 
-    def _warn(self, batches: list[EmbeddedBatch], stacklevel: int) -> None:
-        failures = [failure for batch in batches for failure in batch.failures]
-        if failures:
-            warnings.warn(
-                f"{len(failures)} image(s) could not be read and have rows of zeros: "
-                f"{sample_of(map(str, failures), 10)}.",
-                UnreadableImageWarning,
-                stacklevel=stacklevel,
-            )
-        n_truncated = sum(batch.n_truncated for batch in batches)
-        if n_truncated:
-            n_texts = sum(len(batch.rows) for batch in batches)
-            warnings.warn(
-                f"{n_truncated} of {n_texts} texts are longer than {self.model_name!r} reads; "
-                "their ends were cut off.",
-                TruncatedTextWarning,
-                stacklevel=stacklevel,
-            )
+    def _open_cache(
+        self, loaded: LoadedModel
+    ) -> AbstractContextManager[EmbeddingCache] | nullcontext[None]:
+        if self.cache is None:
+            return nullcontext()
+        variant = f"{self.modality} {loaded.dtype}"
+        key = f"{loaded.fingerprint} {variant} decoding {DECODING}"
+        return EmbeddingCache(self.cache, key, f"{loaded.model_id} {variant}")
 
     def __sklearn_tags__(self) -> Tags:
         tags: Tags = super().__sklearn_tags__()

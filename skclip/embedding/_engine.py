@@ -6,6 +6,7 @@ At most two batches of pixels are in memory, whatever the number of items.
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,8 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
 
-from skclip.embedding._decode import decode_image, describe_image
+from skclip.embedding._cache import EmbeddingCache
+from skclip.embedding._decode import content_key, decode_image, describe_image, fetch_image
 from skclip.embedding._items import check_texts
 from skclip.embedding._registry import LoadedModel
 from skclip.embedding._tokens import tokenize
@@ -51,7 +53,12 @@ class EmbeddedBatch:
 
 
 def embed_images(
-    loaded: LoadedModel, items: Iterable[Any], *, batch_size: int, n_jobs: int | None
+    loaded: LoadedModel,
+    items: Iterable[Any],
+    *,
+    batch_size: int,
+    n_jobs: int | None = None,
+    cache: EmbeddingCache | None = None,
 ) -> Iterator[EmbeddedBatch]:
     """Decode and embed images.
 
@@ -61,14 +68,17 @@ def embed_images(
         The model.
 
     items : iterable
-        What :func:`~skclip.embedding._decode.decode_image` takes.
+        What :func:`~skclip.embedding._decode.fetch_image` takes.
 
     batch_size : int
         Images a forward pass.
 
-    n_jobs : int or None
-        Workers that decode while the model runs, threads unless
+    n_jobs : int or None, default=None
+        Workers that read and decode while the model runs, threads unless
         :func:`joblib.parallel_config` says otherwise.
+
+    cache : EmbeddingCache, default=None
+        Where known rows are found and new ones kept. What is found is not decoded.
 
     Yields
     ------
@@ -76,16 +86,25 @@ def embed_images(
         In the order of the items.
     """
     encode = _AdaptiveEncoder(loaded.encode_pixels)
-    for batch in _prefetch(loaded.preprocess, items, batch_size, n_jobs):
+    load = partial(_load_chunk, loaded.preprocess, cache)
+    for batch in _prefetch(load, items, batch_size, n_jobs):
         rows = np.zeros((len(batch), loaded.n_features), dtype=np.float32)
-        good = [i for i, result in enumerate(batch) if not isinstance(result, Failure)]
-        if good:
-            rows[good] = encode([batch[i] for i in good])
+        missing = []
+        for i, result in enumerate(batch):
+            if isinstance(result, np.ndarray):
+                rows[i] = result
+            elif not isinstance(result, Failure):
+                missing.append((i, *result))
+        _fill(rows, missing, encode, cache)
         yield EmbeddedBatch(rows, [result for result in batch if isinstance(result, Failure)])
 
 
 def embed_texts(
-    loaded: LoadedModel, texts: Iterable[Any], *, batch_size: int
+    loaded: LoadedModel,
+    texts: Iterable[Any],
+    *,
+    batch_size: int,
+    cache: EmbeddingCache | None = None,
 ) -> Iterator[EmbeddedBatch]:
     """Tokenize and embed texts.
 
@@ -100,6 +119,9 @@ def embed_texts(
     batch_size : int
         Texts a forward pass.
 
+    cache : EmbeddingCache, default=None
+        Where known rows are found and new ones kept.
+
     Yields
     ------
     batch : EmbeddedBatch
@@ -108,49 +130,88 @@ def embed_texts(
     encode = _AdaptiveEncoder(loaded.encode_tokens)
     start = 0
     for batch in _batched(texts, batch_size):
-        tokens, n_truncated = tokenize(loaded.tokenizer, check_texts(batch, start))
-        yield EmbeddedBatch(encode(tokens), n_truncated=n_truncated)
+        checked = check_texts(batch, start)
+        tokens, n_truncated = tokenize(loaded.tokenizer, checked)
+        rows = np.zeros((len(batch), loaded.n_features), dtype=np.float32)
+        keys = [content_key(text.encode("utf-8", "surrogatepass")) for text in checked]
+        _fill(rows, list(zip(range(len(batch)), keys, tokens, strict=True)), encode, cache)
+        yield EmbeddedBatch(rows, n_truncated=n_truncated)
         start += len(batch)
 
 
+def _fill(
+    rows: NDArray[np.float32],
+    missing: Sequence[tuple[int, bytes, "torch.Tensor"]],
+    encode: Callable[[Sequence["torch.Tensor"]], NDArray[np.float32]],
+    cache: EmbeddingCache | None,
+) -> None:
+    """Encode what is missing into its rows; with a cache, equal contents once."""
+    if not missing:
+        return
+    if cache is None:
+        rows[[i for i, _, _ in missing]] = encode([inputs for _, _, inputs in missing])
+        return
+    # asked again: the batch before, or another process, may have brought some meanwhile
+    known = cache.get({key for _, key, _ in missing})
+    new = {key: inputs for _, key, inputs in missing if key not in known}
+    if new:
+        encoded = dict(zip(new, encode(list(new.values())), strict=True))
+        cache.put(encoded)
+        known |= encoded
+    for i, key, _ in missing:
+        rows[i] = known[key]
+
+
 def _prefetch(
-    preprocess: Callable[[Any], "torch.Tensor"],
+    load: Callable[[list[tuple[int, Any]]], list[Any]],
     items: Iterable[Any],
     batch_size: int,
     n_jobs: int | None,
-) -> Iterator[list["torch.Tensor | Failure"]]:
-    """Yield decoded batches; the next one decodes while the caller works on this one."""
+) -> Iterator[list[Any]]:
+    """Yield loaded batches; the next one is loaded while the caller works on this one."""
     n_workers = effective_n_jobs(n_jobs)
     # two chunks a worker even out images of unequal size
     chunk_size = -(-batch_size // (2 * n_workers))
-    decoding: Iterator[list[torch.Tensor | Failure]] = iter(())
+    loading: Iterator[list[Any]] = iter(())
     with Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator") as parallel:
         try:
             for batch in _batched(enumerate(items), batch_size):
-                decoded = list(chain.from_iterable(decoding))
-                decoding = parallel(
-                    delayed(_decode_chunk)(preprocess, chunk)
-                    for chunk in _batched(batch, chunk_size)
-                )
-                if decoded:
-                    yield decoded
-            yield list(chain.from_iterable(decoding))
+                loaded = list(chain.from_iterable(loading))
+                loading = parallel(delayed(load)(chunk) for chunk in _batched(batch, chunk_size))
+                if loaded:
+                    yield loaded
+            yield list(chain.from_iterable(loading))
         finally:
             # joblib wants what it began to be taken, also when the caller has had enough
-            for _ in decoding:
+            for _ in loading:
                 pass
 
 
-def _decode_chunk(
-    preprocess: Callable[[Any], "torch.Tensor"], chunk: Sequence[tuple[int, Any]]
-) -> list["torch.Tensor | Failure"]:
-    results: list[torch.Tensor | Failure] = []
-    for position, item in chunk:
-        try:
-            results.append(preprocess(decode_image(item)))
-        except UnreadableImageError as error:
-            results.append(Failure(position, describe_image(item, position), str(error)))
-    return results
+def _load_chunk(
+    preprocess: Callable[[Any], "torch.Tensor"],
+    cache: EmbeddingCache | None,
+    chunk: Sequence[tuple[int, Any]],
+) -> list[Any]:
+    return [_load(preprocess, cache, position, item) for position, item in chunk]
+
+
+def _load(
+    preprocess: Callable[[Any], "torch.Tensor"],
+    cache: EmbeddingCache | None,
+    position: int,
+    item: Any,
+) -> "tuple[bytes, torch.Tensor] | NDArray[np.float32] | Failure":
+    """Return the key and pixels of an image, its row if that is known, or why neither."""
+    key = b""
+    try:
+        content = fetch_image(item)
+        if cache is not None:
+            key = content_key(content)
+            if (row := cache.get([key]).get(key)) is not None:
+                return row
+        return key, preprocess(decode_image(content))
+    except UnreadableImageError as error:
+        return Failure(position, describe_image(item, position), str(error))
 
 
 def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip.embedding._hardware import resolve_device, resolve_dtype
 from skclip.embedding._locate import (
     create_open_clip_model,
     create_tokenizer,
@@ -29,13 +30,13 @@ from skclip.embedding._locate import (
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LoadedModel", "get_model", "resolve_device"]
+__all__ = ["LoadedModel", "get_model"]
 
 logger = logging.getLogger("skclip.embedding")
 
 PRECISION = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
-_models: dict[tuple[str, str | None, str, str], "LoadedModel"] = {}
+_models: dict[tuple[str, str | None, str, str, bool], "LoadedModel"] = {}
 _lock = threading.RLock()
 
 
@@ -47,6 +48,9 @@ class LoadedModel:
     ----------
     model : torch.nn.Module
         The open_clip model, in evaluation mode on its device.
+
+    encode_image, encode_text : callable
+        Its towers, compiled if that was asked for.
 
     preprocess : callable
         From an RGB PIL image to the model's input tensor.
@@ -75,6 +79,8 @@ class LoadedModel:
     """
 
     model: "torch.nn.Module"
+    encode_image: Callable[["torch.Tensor"], "torch.Tensor"]
+    encode_text: Callable[["torch.Tensor"], "torch.Tensor"]
     preprocess: Callable[[Any], "torch.Tensor"]
     make_tokenizer: Callable[[], Callable[..., "torch.Tensor"]]
     model_id: str
@@ -106,15 +112,16 @@ class LoadedModel:
 
         batch = torch.stack(list(pixels)).to(self.device, dtype=getattr(torch, self.dtype))
         with torch.inference_mode():
-            vectors = self.model.encode_image(batch)  # type: ignore[operator]
+            vectors = self.encode_image(batch)
         return _to_numpy(vectors)
 
-    def encode_tokens(self, tokens: "torch.Tensor") -> NDArray[np.float32]:
-        """Run the text tower over token ids."""
+    def encode_tokens(self, tokens: Sequence["torch.Tensor"]) -> NDArray[np.float32]:
+        """Run the text tower over rows of token ids."""
         import torch
 
+        batch = torch.stack(list(tokens)).to(self.device)
         with torch.inference_mode():
-            vectors = self.model.encode_text(tokens.to(self.device))  # type: ignore[operator]
+            vectors = self.encode_text(batch)
         return _to_numpy(vectors)
 
 
@@ -123,22 +130,12 @@ def _to_numpy(vectors: "torch.Tensor") -> NDArray[np.float32]:
     return array
 
 
-def resolve_device(device: str) -> str:
-    """Return ``device``, or for ``"auto"`` the accelerator of this machine, else the CPU."""
-    if device != "auto":
-        return device
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def get_model(
     model_name: str,
     pretrained: str | PathLike[str] = "auto",
     device: str = "auto",
     dtype: str = "float32",
+    compile: bool = False,
 ) -> LoadedModel:
     """Return a model of this process's registry, loading it if it is not there.
 
@@ -153,8 +150,11 @@ def get_model(
     device : str, default="auto"
         Where the model runs.
 
-    dtype : {"float32", "float16", "bfloat16"}, default="float32"
+    dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"
         What the model computes in.
+
+    compile : bool, default=False
+        Whether both towers go through :func:`torch.compile`.
 
     Returns
     -------
@@ -162,15 +162,19 @@ def get_model(
         The same object for the same arguments, for as long as the process lives.
     """
     checkpoint = resolve_pretrained(model_name, pretrained)
-    key = (model_name, checkpoint, resolve_device(device), dtype)
+    device = resolve_device(device)
+    key = (model_name, checkpoint, device, resolve_dtype(dtype, device), bool(compile))
     with _lock:
         if key not in _models:
             _models[key] = _load(*key)
         return _models[key]
 
 
-def _load(model_name: str, checkpoint: str | None, device: str, dtype: str) -> LoadedModel:
+def _load(
+    model_name: str, checkpoint: str | None, device: str, dtype: str, compile: bool
+) -> LoadedModel:
     import open_clip
+    import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     model, config = create_open_clip_model(model_name, checkpoint)
@@ -189,8 +193,12 @@ def _load(model_name: str, checkpoint: str | None, device: str, dtype: str) -> L
     preprocess = image_transform_v2(PreprocessCfg(**preprocess_cfg), is_train=False)
     model_id = f"{source_label(model_name, checkpoint)}@{fingerprint}"
     logger.info("loaded %s on %s as %s", model_id, device, dtype)
+    towers: tuple[Any, Any] = (model.encode_image, model.encode_text)
+    encode_image, encode_text = map(torch.compile, towers) if compile else towers
     return LoadedModel(
         model=model,
+        encode_image=encode_image,
+        encode_text=encode_text,
         preprocess=preprocess,
         make_tokenizer=partial(create_tokenizer, model_name, checkpoint),
         model_id=model_id,

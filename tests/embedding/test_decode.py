@@ -1,6 +1,7 @@
 """Decoding: every kind of source and of file gives the same upright RGB picture."""
 
 import struct
+import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skclip.embedding._decode import decode_image, describe_image
+from skclip.embedding._decode import content_key, decode_image, describe_image, fetch_image
 from skclip.exceptions import UnreadableImageError
 
 
@@ -26,7 +27,7 @@ def to_bytes(image: Image.Image, kind: str = "PNG", **options) -> bytes:
 
 
 def pixels(item) -> np.ndarray:
-    image = decode_image(item)
+    image = decode_image(fetch_image(item))
     assert image.mode == "RGB"
     return np.asarray(image)
 
@@ -132,13 +133,13 @@ def test_of_an_animation_the_first_frame_is_taken(kind):
 
 def test_the_callers_image_is_left_as_it_was(picture):
     rgba = picture.convert("RGBA")
-    decode_image(rgba)
+    fetch_image(rgba)
     assert rgba.mode == "RGBA"
 
 
 def reason_for(item) -> str:
     with pytest.raises(UnreadableImageError) as caught:
-        decode_image(item)
+        decode_image(fetch_image(item))
     return str(caught.value)
 
 
@@ -190,3 +191,48 @@ def test_items_are_named_by_path_where_they_have_one(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "e.png")
     with Image.open(tmp_path / "e.png") as image:
         assert describe_image(image, 3) == repr(str(tmp_path / "e.png"))
+
+
+def test_key_is_of_the_content_not_of_the_place(picture, tmp_path):
+    png = to_bytes(picture)
+    (tmp_path / "a.png").write_bytes(png)
+    assert content_key(fetch_image(tmp_path / "a.png")) == content_key(fetch_image(png))
+    assert content_key(fetch_image(picture)) == content_key(fetch_image(np.asarray(picture)))
+    assert content_key(png) != content_key(png + b"\0")
+
+
+def test_key_of_pixels_knows_the_shape():
+    flat = np.zeros((2, 6, 3), dtype=np.uint8)
+    keys = {content_key(fetch_image(flat.reshape(h, 12 // h, 3))) for h in (1, 2, 3, 4, 6, 12)}
+    assert len(keys) == 6
+
+
+def test_files_tensors_and_urls(picture, tmp_path):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("fsspec")
+    path = tmp_path / "a.png"
+    picture.save(path)
+    array = np.asarray(picture).copy()
+    buffer = BytesIO(path.read_bytes())
+    buffer.read()
+    with path.open("rb") as file:
+        for source in (
+            buffer,
+            file,
+            path.as_uri(),
+            torch.from_numpy(array),
+            torch.from_numpy(array.transpose(2, 0, 1)),
+        ):
+            np.testing.assert_array_equal(pixels(source), array)
+    assert "o such file" in reason_for(f"file://{tmp_path}/none.png")
+    assert "uint8, got float32" in reason_for(torch.zeros(3, 4, 4))
+    assert reason_for("nonsense://a.png").startswith("Protocol not known")
+
+
+def test_without_fsspec_the_reason_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    assert reason_for("https://host/a.png") == "URLs are read by fsspec: pip install fsspec"
+
+
+def test_lists_are_no_images():
+    assert "got list" in reason_for(["a.png"])

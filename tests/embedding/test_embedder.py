@@ -153,7 +153,7 @@ def test_skipped_images_have_zero_rows_and_one_warning(embedder, files_with_two_
     message = str(caught[0].message)
     assert len(caught) == 1
     assert caught[0].filename == __file__
-    assert message.startswith("2 image(s) could not be read and have rows of zeros: ")
+    assert message.startswith("2 of 12 images could not be read and have rows of zeros: ")
     assert "broken.jpg': " in message
     assert "missing.png': no such file" in message
     np.testing.assert_array_equal(np.flatnonzero(~X.any(axis=1)), [3, 11])
@@ -164,7 +164,7 @@ def test_skipped_images_have_zero_rows_and_one_warning(embedder, files_with_two_
 
 def test_a_batch_without_any_readable_image(embedder):
     skipping = clone(embedder).set_params(on_error="skip", batch_size=2)
-    with pytest.warns(UnreadableImageWarning, match="2 image"):
+    with pytest.warns(UnreadableImageWarning, match="2 of 2 images"):
         assert not skipping.transform([b"1", b"2"]).any()
 
 

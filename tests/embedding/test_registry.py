@@ -7,7 +7,7 @@ import open_clip
 import pytest
 
 from skclip.embedding import _registry
-from skclip.embedding._registry import get_model, resolve_device
+from skclip.embedding._registry import get_model
 
 
 def test_threads_share_one_load(monkeypatch, make_model):
@@ -90,12 +90,12 @@ def test_weights_are_frozen_and_in_evaluation_mode(tiny_model):
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_auto_device_takes_the_accelerator(monkeypatch):
+def test_compiled_towers_are_another_entry(tiny_model, pictures, monkeypatch):
     import torch
 
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert resolve_device("auto") == "cuda"
-    assert resolve_device("cpu") == "cpu"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert resolve_device("auto") == "cpu"
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda tower: compiled.append(tower) or tower)
+    plain, fast = get_model(tiny_model), get_model(tiny_model, compile=True)
+    assert [tower.__name__ for tower in compiled] == ["encode_image", "encode_text"]
+    assert fast is not plain
+    assert fast.model_id == plain.model_id

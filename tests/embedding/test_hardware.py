@@ -1,0 +1,44 @@
+"""What "auto" means, on machines of every kind."""
+
+import pytest
+
+from skclip.embedding._hardware import resolve_device, resolve_dtype
+
+torch = pytest.importorskip("torch")
+
+
+def test_auto_device_takes_the_accelerator(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == "cuda"
+    assert resolve_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert resolve_device("auto") == "mps"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert resolve_device("auto") == "cpu"
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_auto_dtype_on_a_gpu(monkeypatch, supported):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: supported)
+    assert resolve_dtype("auto", "cuda:1") == ("bfloat16" if supported else "float16")
+    assert resolve_dtype("float32", "cuda:1") == "float32"
+    assert resolve_dtype("auto", "mps") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"bf16": True}, "bfloat16"),
+        ({"avx2": True}, "float32"),
+    ],
+)
+def test_auto_dtype_on_a_cpu(monkeypatch, capabilities, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert resolve_dtype("auto", "cpu") == dtype
+
+
+def test_auto_dtype_where_torch_cannot_tell(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert resolve_dtype("auto", "cpu") == "float32"

@@ -82,7 +82,7 @@ def aligned_rows(rows: Mapping[Any, ArrayLike]) -> tuple[NDArray[Any], NDArray[A
     return names[order], weights[order]
 
 
-def resolve_text_head(zero_shot: Any, labels: NDArray[Any]) -> TextHead | None:
+def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead | None:
     """Turn the ``zero_shot`` parameter of an estimator into a text head.
 
     Parameters
@@ -93,8 +93,8 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any]) -> TextHead | None:
         alone; wrap one that must stay as it is in
         :class:`~sklearn.frozen.FrozenEstimator`.
 
-    labels : ndarray of shape (n_labels,)
-        Sorted unique labels that the head must know.
+    labels : ndarray of shape (n_labels,) or None
+        Sorted unique labels that the head must know; None asks for those it knows by itself.
 
     Returns
     -------
@@ -111,7 +111,8 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any]) -> TextHead | None:
         classes, weights = fitted.classes_, fitted.coef_
         scale = getattr(fitted, "logit_scale_", 100.0)
         model_id = getattr(fitted, "model_id_", None)
-    check_labels_known(labels, classes)
+    if labels is not None:
+        check_labels_known(labels, classes)
     return TextHead(classes, unit_rows(weights), scale, model_id)
 
 

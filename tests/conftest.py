@@ -7,8 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.utils import Bunch
+
+# a shared machine is slow at times: examples are counted, not timed
+settings.register_profile("skclip", deadline=None, max_examples=30)
+settings.load_profile("skclip")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -47,3 +53,39 @@ class MeanColorEmbedder:
 def mean_color() -> MeanColorEmbedder:
     """An embedder without a model; `seen` is what it was given."""
     return MeanColorEmbedder()
+
+
+@pytest.fixture(scope="session")
+def tiny_embedder() -> Any:
+    """The bundled model; clones share it."""
+    from skclip import CLIPEmbedder
+
+    return CLIPEmbedder("skclip-tiny", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def captioned_images() -> Bunch:
+    """Drawn images of six classes with captions that are mostly right."""
+    from skclip.datasets import make_captioned_images
+
+    classes = ["house", "palm tree", "ring", "star", "starfish", "tree"]
+    return make_captioned_images(180, classes=classes, random_state=7)
+
+
+@pytest.fixture(scope="session")
+def captioned_folder(captioned_images: Bunch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as PNG files with a text file beside each."""
+    from skclip.datasets import write_captioned_folder
+
+    return write_captioned_folder(captioned_images, tmp_path_factory.mktemp("data") / "images")
+
+
+@pytest.fixture(scope="session")
+def corpus_path(
+    captioned_folder: Path, tiny_embedder: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A corpus of the folder, embedded by the bundled model."""
+    from skclip.corpus import Corpus
+
+    path = tmp_path_factory.mktemp("data") / "corpus"
+    return Corpus.build(captioned_folder, path, embedder=tiny_embedder).path

@@ -19,11 +19,11 @@ from skclip.heads._mixing import (
     CALIBRATIONS,
     SCHEDULES,
     Alpha,
-    calibration,
-    class_spread,
+    calibrated,
     evidence,
+    image_scale,
     mix,
-    score_moments,
+    scatter,
     text_share,
 )
 
@@ -56,11 +56,10 @@ def class_scores(head: Any, X: NDArray[Any], space: str) -> NDArray[Any]:
 class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
     r"""Mix a classifier trained on images with the text head.
 
-    .. math:: \mathrm{score}_c(x) = \alpha_c\, x \cdot t_c + (1 - \alpha_c)\, (r f_c(x) + b)
+    .. math:: \mathrm{score}_c(x) = \alpha_c\, x \cdot t_c + (1 - \alpha_c)\, f'_c(x)
 
-    with the share :math:`\alpha_c` of the text head, the image head :math:`f` and, unless
-    ``calibration="none"``, the affine map :math:`(r, b)` that puts its scores on the text head's
-    scale. For a linear head this is one linear head with weights
+    with the share :math:`\alpha_c` of the text head and the image head :math:`f'` on the text
+    head's scale. For a linear head this is one linear head with weights
     :math:`W = \alpha T + (1 - \alpha) M`, as in Neural Priming.
 
     Parameters
@@ -73,15 +72,19 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
         :class:`NearestClassMean`. Wrap a fitted classifier in
         :class:`~sklearn.frozen.FrozenEstimator` to use it as it is.
 
-    alpha : float, {"exponential", "shrinkage", "variance"} or callable, default="shrinkage"
-        Share of the text head: a number in [0, 1]; a schedule of the class counts :math:`n`
-        (:math:`e^{-n^2/\sigma}`, :math:`\sigma / (\sigma + n)`,
-        :math:`\sigma v_c / (\sigma v_c + n)` with the scatter :math:`v_c` of the class); or a
-        function of the counts that returns shares. A class without images has share 1.
+    alpha : float, {"variance", "shrinkage", "exponential"} or callable, default="variance"
+        Share of the text head: a number in [0, 1]; a schedule of the class counts :math:`n`; or
+        a function of the counts that returns shares. A class without images has share 1.
 
-    sigma : float, default=10.0
-        Constant :math:`\sigma` of the schedules, in images (of the exponential one, in images
-        squared).
+        - ``"variance"``: :math:`\sigma v / (\sigma v + n \delta^2)` with the variance :math:`v`
+          of images about their class mean and :math:`\delta^2` of class means about their text,
+          both estimated from the images: the text's share in the posterior mean;
+        - ``"shrinkage"``: :math:`\sigma / (\sigma + n)`;
+        - ``"exponential"``: :math:`e^{-n^2/\sigma}`, the paper's.
+
+    sigma : float, default=None
+        Constant :math:`\sigma` of the schedule. None is 1 for ``"variance"``, 5 images for
+        ``"shrinkage"`` and 100 images squared for ``"exponential"``.
 
     count : {"per_class", "mean", "total"}, default="per_class"
         What :math:`n` counts: each class's images, their mean over classes, or all.
@@ -90,10 +93,11 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
         Where to mix: weight rows (linear heads only), scores of ``decision_function``, or
         probabilities.
 
-    calibration : {"none", "center", "zscore"}, default="zscore"
-        How the image head's scores are put on the text head's scale before they are mixed: not
-        at all (the paper), by their mean, or by mean and standard deviation over the training
-        rows. Has no part in ``space="proba"``.
+    calibration : {"none", "center", "zscore", "regression"}, default="regression"
+        How the image head is put on the text head's scale before the two are mixed: not at all
+        (the paper); by the mean over classes; by mean and spread; or by mean and the slope of
+        image weights on text weights, which leaves a text head without a voice where it says
+        nothing about the images. Has no part in ``space="proba"``.
 
     logit_scale : "auto" or float, default="auto"
         Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
@@ -152,7 +156,7 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
     >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0], "fox": [-1.0, 0.0]}
     >>> X, y = [[0.8, 0.6], [0.6, 0.8], [0.0, 1.0]], ["cat", "dog", "dog"]
     >>> mixed = MixedHeadClassifier(text, LogisticRegression(), alpha=0.5).fit(X, y)
-    >>> mixed.predict([[0.9, 0.2], [-0.9, 0.1]])
+    >>> mixed.predict([[1.0, -0.5], [-0.9, 0.1]])
     array(['cat', 'fox'], dtype='<U3')
     >>> mixed.alpha_
     array([0.5, 0.5, 1. ])
@@ -162,7 +166,7 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
         "zero_shot": [HasMethods(["fit"]), Mapping, None],
         "head": [HasMethods(["fit", "predict"]), None],
         "alpha": [Interval(Real, 0, 1, closed="both"), StrOptions(set(SCHEDULES)), callable],
-        "sigma": [Interval(Real, 0, None, closed="neither")],
+        "sigma": [Interval(Real, 0, None, closed="neither"), None],
         "count": [StrOptions({"per_class", "mean", "total"})],
         "space": [StrOptions({"weights", "logits", "proba"})],
         "calibration": [StrOptions(CALIBRATIONS)],
@@ -174,11 +178,11 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
         zero_shot: Any = None,
         head: Any = None,
         *,
-        alpha: Alpha = "shrinkage",
-        sigma: float = 10.0,
+        alpha: Alpha = "variance",
+        sigma: float | None = None,
         count: str = "per_class",
         space: str = "logits",
-        calibration: str = "zscore",
+        calibration: str = "regression",
         logit_scale: str | float = "auto",
     ) -> None:
         self.zero_shot = zero_shot
@@ -225,35 +229,49 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
         sums, self.class_count_ = class_sums(
             X, np.searchsorted(classes, y).astype(np.int32), len(classes), weight
         )
-        known = np.isin(classes, self.head_.classes_) & (self.class_count_ > 0)
+        self._known = np.isin(classes, self.head_.classes_) & (self.class_count_ > 0)
         self.logit_scale_ = self._resolved_scale()
         if text_head is None:
-            self.alpha_ = np.where(known, 0.0, 1.0)
-            self._scale_shift = 1.0, 0.0
+            self.alpha_ = np.where(self._known, 0.0, 1.0)
+            self._kind, self._scale = "none", 1.0
         else:
             check_same_width(X.shape[1], text_head)
             share = text_share(
                 self.alpha,
                 evidence(self.class_count_, self.count),
                 sigma=self.sigma,
-                spread=class_spread(sums, self.class_count_),
+                scatter=scatter(text_head.weights, sums, self.class_count_),
             )
-            self.alpha_ = np.where(known, share, 1.0)
-            self._scale_shift = calibration(
-                "none" if self.space == "proba" else self.calibration,
-                score_moments(self._text_scores, X, known),
-                score_moments(self._image_scores, X, known),
-            )
+            self.alpha_ = np.where(self._known, share, 1.0)
+            self._kind = "none" if self.space == "proba" else self.calibration
+            self._scale = image_scale(self._kind, *self._comparable_rows(unit_rows(sums)))
         if self.space == "weights":
             self._set_weights(X.dtype)
         return self
 
+    def _comparable_rows(self, means: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return what both heads hold for the known classes: weights, or scores of the means."""
+        if self.text_head_ is not None and hasattr(self.head_, "coef_"):
+            coef = np.zeros_like(self.text_head_.weights)
+            coef[self._columns()] = class_rows(self.head_)[0]
+            return self.text_head_.weights[self._known], coef[self._known]
+        means = means[self._known].astype(np.float32)
+        return (
+            self._text_scores(means)[:, self._known].T,
+            self._image_scores(means)[:, self._known].T,
+        )
+
+    def _columns(self) -> NDArray[np.intp]:
+        """Return where the image head's classes stand among all."""
+        return np.searchsorted(self.classes_, self.head_.classes_)
+
     def _fit_head(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> None:
         head = NearestClassMean() if self.head is None else clone(self.head)
-        if self.space == "proba" and not hasattr(head, "predict_proba"):
+        needed = "predict_proba" if self.space == "proba" else "decision_function"
+        if not hasattr(head, needed):
             raise ValueError(
-                f"space='proba' needs a head with predict_proba, got {head!r}: use "
-                "space='logits', or wrap the head in CalibratedClassifierCV."
+                f"space={self.space!r} needs a head with {needed}, got {head!r}: choose another "
+                "space, or wrap the head in CalibratedClassifierCV for space='proba'."
             )
         if weight is None:
             self.head_ = head.fit(X, y)
@@ -293,29 +311,34 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
         """Return the image head's scores, or probabilities; 0 for classes it does not know."""
         own = class_scores(self.head_, X, "proba" if self.space == "proba" else "logits")
         scores = np.zeros((len(X), len(self.classes_)), dtype=own.dtype)
-        scores[:, np.searchsorted(self.classes_, self.head_.classes_)] = own
+        scores[:, self._columns()] = own
         return scores
 
     def _set_weights(self, dtype: Any) -> None:
         """Write the mixture as one linear head."""
         own_coef, own_intercept = class_rows(self.head_)
-        at = np.searchsorted(self.classes_, self.head_.classes_)
         coef = np.zeros((len(self.classes_), own_coef.shape[1]))
-        intercept = np.full(len(self.classes_), -np.inf if self.text_head_ is None else 0.0)
-        scale, shift = self._scale_shift
-        coef[at], intercept[at] = scale * own_coef, scale * own_intercept + shift
-        if self.text_head_ is not None:
-            coef = mix(self.text_head_.weights, coef, self.alpha_)
-            intercept = mix(np.zeros(len(intercept)), intercept, self.alpha_)
+        intercept = np.zeros(len(self.classes_))
+        coef[self._columns()], intercept[self._columns()] = own_coef, own_intercept
+        if self.text_head_ is None:
+            intercept[~self._known] = -np.inf
+        else:
+            text, zero = self.text_head_.weights, np.zeros(len(intercept))
+            coef = self._mixed(text, coef)
+            intercept = self._mixed(zero, intercept)
         self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
+
+    def _mixed(self, text: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
+        """Calibrate and mix two heads with classes on axis 0."""
+        image = calibrated(self._kind, self._scale, text, image, self._known)
+        return mix(text, image, self.alpha_)
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         X = unit_rows(X)
         if self.space == "weights":
             coef = self.coef_.astype(X.dtype, copy=False)
             return X @ coef.T + self.intercept_.astype(X.dtype, copy=False)
-        scale, shift = self._scale_shift
-        scores = mix(self._text_scores(X).T, scale * self._image_scores(X).T + shift, self.alpha_).T
+        scores = self._mixed(self._text_scores(X).T, self._image_scores(X).T).T
         if self.space == "proba":
             scores /= scores.sum(axis=1, keepdims=True)
         return scores

@@ -21,16 +21,19 @@ from skclip.heads._mixing import (
     COUNTS,
     SCHEDULES,
     Alpha,
-    calibration,
-    class_spread,
+    calibrated,
     evidence,
+    image_scale,
     mix,
-    score_moments,
+    saturated,
+    scatter,
     text_share,
 )
-from skclip.recall import PrimingPool, ZeroShotFilter
+from skclip.recall import CaptionRetriever, PrimingPool, ZeroShotFilter
 
 __all__ = ["PrimedNCMClassifier"]
+
+_Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # embeddings, labels, weights
 
 
 class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
@@ -71,29 +74,40 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         Classes to know, whether labelled images of them are given or not. By default those of
         the text head where it names them, else the labels in ``y``.
 
-    alpha : float, {"exponential", "shrinkage", "variance"} or callable, default="shrinkage"
-        Share of the text head: a number in [0, 1]; a schedule of the class counts :math:`n`
-        (:math:`e^{-n^2/\sigma}` as in the paper, :math:`\sigma / (\sigma + n)`,
-        :math:`\sigma v_c / (\sigma v_c + n)` with the scatter :math:`v_c` of the class); or a
-        function of the counts that returns shares. A class without images has share 1.
+    alpha : float, {"variance", "shrinkage", "exponential"} or callable, default="variance"
+        Share of the text head: a number in [0, 1]; a schedule of the class counts :math:`n`; or
+        a function of the counts that returns shares. A class without images has share 1.
 
-    sigma : float, default=10.0
-        Constant :math:`\sigma` of the schedules, in images (of the exponential one, in images
-        squared).
+        - ``"variance"``: :math:`\sigma v / (\sigma v + n \delta^2)` with the variance :math:`v`
+          of images about their class mean and :math:`\delta^2` of class means about their text,
+          both estimated from the images: the text's share in the posterior mean;
+        - ``"shrinkage"``: :math:`\sigma / (\sigma + n)`;
+        - ``"exponential"``: :math:`e^{-n^2/\sigma}`, the paper's.
+
+    sigma : float, default=None
+        Constant :math:`\sigma` of the schedule. None is 1 for ``"variance"``, 5 images for
+        ``"shrinkage"`` and 100 images squared for ``"exponential"``.
 
     count : {"per_class", "mean", "total", "shots"}, default="per_class"
         What :math:`n` counts: each class's images, their mean over classes, all, or each class's
         labelled images alone. The paper's :math:`|P|` leaves this open.
 
     pool_weight : float, default=1.0
-        Weight of a recalled image beside a labelled one.
+        Weight of a recalled image.
 
-    calibration : {"none", "center", "zscore"}, default="zscore"
-        How image scores are put on the text scores' scale before mixing: not at all, by their
-        mean, or by mean and standard deviation over the images. ``"none"`` with a number for
-        ``alpha`` is the published method to the letter. Image-image cosines are larger than
-        image-text cosines, so without calibration classes with more images win by that alone,
-        and a class without images is never predicted.
+    pool_limit : float, default=1.0
+        How many labelled images the recalled images of a class can be worth together: :math:`n`
+        of them count as :math:`n / (1 + n / \kappa)`. Recalled images show a class as the
+        collection does, a bias that does not average out; without a limit a thousand of them
+        drown the labelled ones. None sets no limit, as in the paper.
+
+    calibration : {"none", "center", "zscore", "regression"}, default="regression"
+        How the class means are put on the text head's scale before the two are mixed: not at all
+        (the paper); by the mean over classes; by mean and spread; or by mean and the slope of
+        class means on text rows, which leaves a text head without a voice where it says nothing
+        about the images. ``alpha=0.9, calibration="none", pool_limit=None`` is the published
+        method to the letter; with it, a class that has no images is never predicted where others
+        have, since image-image cosines are larger than image-text cosines.
 
     logit_scale : "auto" or float, default="auto"
         Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
@@ -107,7 +121,7 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         Mixed weights :math:`W`, not normalised. One row a class, also for two.
 
     intercept_ : ndarray of shape (n_classes,)
-        Zeros for ``calibration="none"``.
+        Zeros; :math:`-\infty` for a class without text and images.
 
     alpha_ : ndarray of shape (n_classes,)
         Share of the text head.
@@ -116,10 +130,13 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         Class means :math:`\mu`, unit rows; zero for a class without images.
 
     class_count_ : ndarray of shape (n_classes,)
-        Weight of each class's images, labelled and recalled.
+        Weight of each class's images: labelled, and recalled up to ``pool_limit``.
 
-    shot_count_ : ndarray of shape (n_classes,)
-        Weight of each class's labelled images.
+    shot_count_, pool_count_ : ndarray of shape (n_classes,)
+        Weight of each class's labelled, and of its recalled images.
+
+    shot_sum_, pool_sum_ : ndarray of shape (n_classes, n_features)
+        Weighted sums of their unit rows, float64.
 
     pool_ : PrimingPool or None
         The recalled images that the filter kept.
@@ -163,16 +180,25 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
 
     Names only; the second "cat" looks like a dog and is filtered out:
 
-    >>> head = PrimedNCMClassifier(text, retriever=pool, alpha=0.5, calibration="none").fit()
-    >>> head.class_count_
+    >>> head = PrimedNCMClassifier(text, retriever=pool).fit()
+    >>> head.pool_count_
     array([1., 1.])
     >>> head.predict([[0.9, 0.3]])
     array(['cat'], dtype='<U3')
 
-    With a labelled image:
+    With labelled images; the recalled one counts for half an image beside them:
 
-    >>> head.fit([[0.3, 0.9]], ["dog"]).class_count_
-    array([1., 2.])
+    >>> head.fit([[0.3, 0.9], [0.4, 0.8]], ["dog", "dog"]).class_count_
+    array([0.5, 2.5])
+
+    The published form:
+
+    >>> paper = PrimedNCMClassifier(
+    ...     text, retriever=pool, alpha=0.9, calibration="none", pool_limit=None
+    ... ).fit()
+    >>> paper.coef_.round(2)
+    array([[0.82, 0.54],
+           [0.56, 0.82]], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -182,9 +208,10 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         "filter": [HasMethods(["support"]), StrOptions({"passthrough"}), None],
         "classes": ["array-like", None],
         "alpha": [Interval(Real, 0, 1, closed="both"), StrOptions(set(SCHEDULES)), callable],
-        "sigma": [Interval(Real, 0, None, closed="neither")],
+        "sigma": [Interval(Real, 0, None, closed="neither"), None],
         "count": [StrOptions(COUNTS)],
         "pool_weight": [Interval(Real, 0, None, closed="left")],
+        "pool_limit": [Interval(Real, 0, None, closed="neither"), None],
         "calibration": [StrOptions(CALIBRATIONS)],
         "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     }
@@ -197,11 +224,12 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         retriever: Any = None,
         filter: Any = None,
         classes: ArrayLike | None = None,
-        alpha: Alpha = "shrinkage",
-        sigma: float = 10.0,
+        alpha: Alpha = "variance",
+        sigma: float | None = None,
         count: str = "per_class",
         pool_weight: float = 1.0,
-        calibration: str = "zscore",
+        pool_limit: float | None = 1.0,
+        calibration: str = "regression",
         logit_scale: str | float = "auto",
     ) -> None:
         self.zero_shot = zero_shot
@@ -213,6 +241,7 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         self.sigma = sigma
         self.count = count
         self.pool_weight = pool_weight
+        self.pool_limit = pool_limit
         self.calibration = calibration
         self.logit_scale = logit_scale
 
@@ -250,29 +279,25 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         ModelMismatchError
             If the pool was embedded by another model than the text.
         """
+        shots = None
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
-            weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
-            shots = X, y, weight
-        else:
-            shots = None
-        text_head, classes = self._resolve_classes(y)
-        self.text_head_, self.classes_ = text_head, classes
-        self.pool_ = self._recall(classes, text_head)
-        parts = [part for part in (shots, self._pool_rows()) if part is not None]
-        self.n_features_in_ = self._common_width(parts, text_head)
-        statistics = [self._sums(*part) for part in parts]
-        self.shot_count_ = statistics[0][1] if shots is not None else np.zeros(len(classes))
-        if shots is not None and not np.isfinite(statistics[0][0]).all():
+            shots = X, y, check_sample_weight(sample_weight, X, dtype=X.dtype)
+        self.text_head_, self.classes_ = self._resolve_classes(y)
+        self.pool_ = self._recall()
+        pool = self._pool_rows()
+        self.n_features_in_ = self._common_width(shots, pool)
+        self.shot_sum_, self.shot_count_ = self._sums(shots)
+        if not np.isfinite(self.shot_sum_).all():
             assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
-        sums = sum((s for s, _ in statistics), np.zeros((len(classes), self.n_features_in_)))
-        self.class_count_ = sum((n for _, n in statistics), np.zeros(len(classes)))
-        if text_head is None and not self.class_count_.any():
+        self.pool_sum_, self.pool_count_ = self._sums(pool)
+        if self.text_head_ is None and not (self.shot_count_.any() or self.pool_count_.any()):
             raise ValueError(
                 "There is neither a text head nor an image that carries evidence: give "
                 "`zero_shot`, a pool, or labelled images that are not zero."
             )
-        self._mix(sums, [rows for rows, _, _ in parts])
+        dtypes = [rows[0].dtype for rows in (shots, pool) if rows is not None]
+        self._mix(np.result_type(np.float32, *dtypes))
         return self
 
     def _resolve_classes(self, y: NDArray[Any] | None) -> tuple[TextHead | None, NDArray[Any]]:
@@ -283,14 +308,12 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
                 check_labels_known(encode_labels(y)[0], names)
         elif y is not None:
             names = encode_labels(y)[0]
-        elif isinstance(self.zero_shot, Mapping):
-            names = np.empty(0, dtype=str)
-        elif getattr(self.zero_shot, "classes", None) is not None:
-            names = np.unique(np.asarray(self.zero_shot.classes))
+        elif self.zero_shot is not None:
+            names = None  # the text head names them, or says that it cannot
         else:
             raise ValueError(
                 "PrimedNCMClassifier requires y to be passed, but the target y is None, and "
-                "neither `classes` nor the text head names the classes."
+                "neither `classes` nor a text head names the classes."
             )
         text_head = resolve_text_head(self.zero_shot, names)
         if text_head is None:
@@ -300,8 +323,9 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
             text_head = text_head.restricted(names)
         return text_head, text_head.classes
 
-    def _recall(self, classes: NDArray[Any], text_head: TextHead | None) -> PrimingPool | None:
+    def _recall(self) -> PrimingPool | None:
         """Recall images of the classes and keep those that pass the filter."""
+        classes, text_head = self.classes_, self.text_head_
         if self.corpus is not None and self.retriever is not None:
             raise ValueError(
                 "Give either `corpus` or `retriever`, not both: a retriever has a corpus of its "
@@ -331,7 +355,7 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         pool_filter = ZeroShotFilter() if self.filter is None else clone(self.filter)
         return pool[pool_filter.support(pool.embeddings, pool.labels, text_head)]
 
-    def _pool_rows(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
+    def _pool_rows(self) -> _Rows | None:
         pool = self.pool_
         if pool is None or pool.embeddings is None or not len(pool):
             return None
@@ -340,61 +364,60 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
             weight *= pool.sample_weight
         return pool.embeddings, pool.labels, weight.astype(pool.embeddings.dtype)
 
-    def _common_width(
-        self, parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]], text: TextHead | None
-    ) -> int:
+    def _common_width(self, shots: _Rows | None, pool: _Rows | None) -> int:
         """Return the number of features that labelled images, pool and text share."""
-        widths = {rows.shape[1] for rows, _, _ in parts}
-        if len(widths) > 1:
+        widths = [rows[0].shape[1] for rows in (shots, pool) if rows is not None]
+        if len(set(widths)) > 1:
             raise ValueError(
-                f"X has {parts[0][0].shape[1]} features, but the recalled images have "
-                f"{parts[1][0].shape[1]}: both must be embedded by the same model."
+                f"X has {widths[0]} features, but the recalled images have {widths[1]}: both must "
+                "be embedded by the same model."
             )
-        if text is None:
-            return widths.pop() if widths else 0
+        if self.text_head_ is None:
+            return widths[0] if widths else 0
         for width in widths:
-            check_same_width(width, text)
-        return text.weights.shape[1]
+            check_same_width(width, self.text_head_)
+        return int(self.text_head_.weights.shape[1])
 
-    def _sums(
-        self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _sums(self, rows: _Rows | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        n_classes = len(self.classes_)
+        if rows is None:
+            return np.zeros((n_classes, self.n_features_in_)), np.zeros(n_classes)
+        X, y, weight = rows
         codes = np.searchsorted(self.classes_, y).astype(np.int32)
-        return class_sums(X, codes, len(self.classes_), weight)
+        return class_sums(X, codes, n_classes, weight)
 
-    def _mix(self, sums: NDArray[np.float64], references: list[NDArray[Any]]) -> None:
-        """Write the mixture as one linear head."""
-        dtype = np.result_type(np.float32, *(rows.dtype for rows in references))
+    def _mix(self, dtype: Any) -> None:
+        """Write the mixture as one linear head, from sums and counts alone."""
+        pool_count = saturated(self.pool_count_, self.pool_limit)
+        worth = pool_count / np.where(self.pool_count_ > 0, self.pool_count_, 1)
+        sums = self.shot_sum_ + worth[:, None] * self.pool_sum_
+        self.class_count_ = self.shot_count_ + pool_count
         known = self.class_count_ > 0
         means = unit_rows(sums)
         self.class_mean_ = means.astype(dtype)
+        self.intercept_ = np.zeros(len(known), dtype=dtype)
         text = self.text_head_
         if text is None:
             self.alpha_ = np.where(known, 0.0, 1.0)
             self.coef_ = self.class_mean_
-            self.intercept_ = np.where(known, 0.0, -np.inf).astype(dtype)
+            self.intercept_[~known] = -np.inf
             self.logit_scale_ = 100.0 if self.logit_scale == "auto" else float(self.logit_scale)
             return
-        counts = evidence(self.class_count_, self.count, self.shot_count_)
+        # labelled images tell the variances of the images to be classified; the pool its own
+        has_shots = np.count_nonzero(self.shot_count_) >= 2
+        source = (
+            (self.shot_sum_, self.shot_count_) if has_shots else (self.pool_sum_, self.pool_count_)
+        )
         share = text_share(
-            self.alpha, counts, sigma=self.sigma, spread=class_spread(sums, self.class_count_)
+            self.alpha,
+            evidence(self.class_count_, self.count, self.shot_count_),
+            sigma=self.sigma,
+            scatter=scatter(text.weights, *source),
         )
         self.alpha_ = np.where(known, share, 1.0)
-        scale, shift = 1.0, 0.0
-        if self.calibration != "none" and known.any():
-            rows = np.concatenate(
-                [unit_rows(part).astype(dtype, copy=False) for part in references]
-            )
-            rows = rows[rows.any(axis=1)]
-            scale, shift = calibration(
-                self.calibration,
-                score_moments(lambda X: X @ text.weights.astype(dtype).T, rows, known),
-                score_moments(lambda X: X @ self.class_mean_.T, rows, known),
-            )
-        self.coef_ = mix(text.weights, scale * means, self.alpha_).astype(dtype)
-        self.intercept_ = mix(np.zeros(len(known)), np.full(len(known), shift), self.alpha_).astype(
-            dtype
-        )
+        scale = image_scale(self.calibration, text.weights[known], means[known])
+        image = calibrated(self.calibration, scale, text.weights, means, known)
+        self.coef_ = mix(text.weights, image, self.alpha_).astype(dtype)
         self.logit_scale_ = (
             text.logit_scale if self.logit_scale == "auto" else float(self.logit_scale)
         )

@@ -1,0 +1,254 @@
+"""PrimedNCMClassifier: the published form, defects of the published code, limits, bad input."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+
+from skclip import (
+    CaptionRetriever,
+    NearestClassMean,
+    PrimedNCMClassifier,
+    PrimingPool,
+    ZeroShotClassifier,
+    ZeroShotFilter,
+)
+from skclip.exceptions import ModelMismatchError
+from tests.heads.strategies import labelled_rows, text_heads
+
+TEXT = {"cat": [1.0, 0.2, 0.0], "dog": [0.2, 1.0, 0.0], "fox": [0.0, 0.2, 1.0]}
+POOL = PrimingPool(
+    labels=["cat", "cat", "cat", "dog"],
+    embeddings=[[2.0, 0.2, 0.2], [0.8, 0.0, 0.5], [0.0, 1.0, 0.1], [0.1, 0.9, 0.4]],
+)
+PAPER = {"calibration": "none", "pool_limit": None}
+
+
+def unit(rows):
+    rows = np.asarray(rows, dtype=float)
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
+def test_published_form_by_hand():
+    head = PrimedNCMClassifier(TEXT, retriever=POOL, alpha=0.7, **PAPER).fit()
+    text = unit([TEXT["cat"], TEXT["dog"], TEXT["fox"]])
+    rows = unit(POOL.embeddings)
+    means = unit([rows[0] + rows[1], rows[3]])  # row 2 looks like a dog: filtered
+    assert_allclose(head.coef_[:2], 0.7 * text[:2] + 0.3 * means, atol=1e-6)
+    assert_allclose(head.coef_[2], text[2], atol=1e-6)
+    assert_array_equal(head.class_count_, [2, 1, 0])
+
+
+def test_shots_and_pool_weigh_the_same_in_the_published_form():
+    shots = np.array([[0.5, 0.5, 0.0]])
+    head = PrimedNCMClassifier(TEXT, retriever=POOL, alpha=0.0, **PAPER).fit(shots, ["dog"])
+    rows = unit(POOL.embeddings)
+    assert_allclose(head.class_mean_[1], unit(unit(shots[0]) + rows[3]), atol=1e-6)
+
+
+@st.composite
+def primings(draw):
+    X, y = draw(labelled_rows(zero_rows=False))
+    labels = np.unique(y)
+    text = draw(text_heads(labels, X.shape[1]))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    pool = PrimingPool(rng.choice(labels, 10), rng.standard_normal((10, X.shape[1])))
+    return X, y, text, pool
+
+
+@pytest.mark.parametrize("calibration", ["none", "center", "zscore", "regression"])
+@given(data=primings())
+def test_alpha_one_is_the_text_head(calibration, data):
+    X, y, text, pool = data
+    head = PrimedNCMClassifier(text, retriever=pool, alpha=1.0, calibration=calibration).fit(X, y)
+    assert_array_equal(head.predict(X), ZeroShotClassifier(text).fit().predict(X))
+
+
+@pytest.mark.parametrize("calibration", ["none", "center", "zscore", "regression"])
+@given(data=primings())
+def test_alpha_zero_is_the_class_means(calibration, data):
+    X, y, text, _ = data
+    head = PrimedNCMClassifier(text, alpha=0.0, calibration=calibration).fit(X, y)
+    means = NearestClassMean().fit(X, y)
+    assert_allclose(head.class_mean_, means.coef_, atol=1e-5)
+    margins = np.sort(means._validated_scores(X), axis=1)
+    clear = margins[:, -1] - margins[:, -2] > 1e-4
+    assert_array_equal(head.predict(X)[clear], means.predict(X)[clear])
+
+
+@given(primings(), st.randoms(use_true_random=False))
+def test_order_of_rows_text_and_pool_changes_nothing(data, random):
+    X, y, text, pool = data
+    rows, pool_rows, names = list(range(len(y))), list(range(len(pool))), list(text)
+    for order in (rows, pool_rows, names):
+        random.shuffle(order)
+    ours = PrimedNCMClassifier(text, retriever=pool).fit(X, y)
+    shuffled = PrimedNCMClassifier({n: text[n] for n in names}, retriever=pool[pool_rows])
+    shuffled.fit(X[rows], y[rows])
+    assert_array_equal(shuffled.classes_, ours.classes_)
+    assert_allclose(shuffled.alpha_, ours.alpha_, rtol=1e-3)
+    assert_allclose(shuffled.coef_, ours.coef_, rtol=1e-2, atol=1e-4 * np.abs(ours.coef_).max())
+
+
+@given(primings())
+def test_weight_two_is_the_row_twice(data):
+    X, y, text, pool = data
+    weight = 1 + np.arange(len(y)) % 2
+    weighted = PrimedNCMClassifier(text, retriever=pool).fit(X, y, weight)
+    repeated = PrimedNCMClassifier(text, retriever=pool).fit(X.repeat(weight, 0), y.repeat(weight))
+    assert_allclose(weighted.shot_sum_, repeated.shot_sum_, atol=1e-5)
+    assert_allclose(weighted.alpha_, repeated.alpha_, rtol=1e-3)
+
+
+def test_pool_limit_bounds_what_a_class_of_the_pool_is_worth():
+    pool = PrimingPool(["cat"] * 9, np.tile([1.0, 0.0, 0.0], (9, 1)))
+    head = PrimedNCMClassifier(TEXT, retriever=pool, pool_limit=3.0).fit([[0.9, 0.1, 0.1]], ["cat"])
+    assert_array_equal(head.pool_count_, [9, 0, 0])
+    assert_allclose(head.class_count_, [1 + 9 / (1 + 9 / 3), 0, 0])
+
+
+def test_pool_weights_multiply():
+    pool = PrimingPool(["cat", "dog"], np.eye(2, 3), sample_weight=[0.5, 2.0])
+    head = PrimedNCMClassifier(TEXT, retriever=pool, pool_weight=3.0).fit()
+    assert_allclose(head.pool_count_, [1.5, 6.0, 0.0])
+
+
+def test_filter_may_have_a_text_head_of_its_own():
+    everything_is_a_dog = {"cat": [0.0, 0.0, 1.0], "dog": [1.0, 1.0, 0.0], "fox": [0.0, 0.0, -1.0]}
+    head = PrimedNCMClassifier(TEXT, retriever=POOL, filter=ZeroShotFilter(everything_is_a_dog))
+    assert_array_equal(head.fit().pool_.labels, ["dog"])
+
+
+def test_passthrough_keeps_all():
+    head = PrimedNCMClassifier(TEXT, retriever=POOL, filter="passthrough").fit()
+    assert len(head.pool_) == len(POOL)
+
+
+def test_retriever_over_captions_in_memory():
+    from sklearn.frozen import FrozenEstimator
+
+    retriever = CaptionRetriever().fit(
+        ["a cat", "two dogs", "the dog and the cat"], embeddings=np.eye(3)
+    )
+    head = PrimedNCMClassifier(TEXT, retriever=FrozenEstimator(retriever), filter="passthrough")
+    with pytest.warns(UserWarning, match="fox"):
+        head.fit()
+    assert_array_equal(head.pool_count_, [2, 1, 0])
+
+
+def test_clone_shares_the_pool():
+    assert clone(PrimedNCMClassifier(TEXT, retriever=POOL)).retriever is POOL
+
+
+# -- defects of the published code, by their number in the method notes
+
+
+def test_defect_1_empty_class_keeps_its_text_and_can_be_predicted():
+    head = PrimedNCMClassifier(TEXT, retriever=POOL).fit()
+    assert head.alpha_[2] == 1
+    assert_allclose(head.coef_[2], unit(TEXT["fox"]), atol=1e-7)
+    assert_array_equal(head.predict([[0.1, 0.1, 1.0]]), ["fox"])
+    assert np.isfinite(head.coef_).all()
+
+
+def test_defect_2_last_class_without_images_keeps_its_row():
+    head = PrimedNCMClassifier(TEXT).fit([[1.0, 0.0, 0.0]], ["cat"])
+    assert head.coef_.shape == (3, 3)
+
+
+@pytest.mark.parametrize("labels", [["Zebra", "ant"], ["b", "A"], [10, 9]])
+def test_defects_3_to_5_labels_map_by_name_not_by_position(labels):
+    rows = np.eye(2)
+    text = dict(zip(labels, rows, strict=True))
+    pool = PrimingPool(labels, rows)
+    head = PrimedNCMClassifier(text, retriever=pool).fit()
+    assert_array_equal(head.predict(rows), labels)
+
+
+def test_defect_10_unreadable_image_as_zero_row_moves_no_mean():
+    pool = PrimingPool([*POOL.labels, "cat"], np.vstack([POOL.embeddings, np.zeros(3)]))
+    with_zero = PrimedNCMClassifier(TEXT, retriever=pool).fit()
+    without = PrimedNCMClassifier(TEXT, retriever=POOL).fit()
+    assert_allclose(with_zero.coef_, without.coef_, atol=1e-6)
+    assert_array_equal(with_zero.pool_count_, without.pool_count_)
+
+
+def test_defect_12_probabilities():
+    proba = PrimedNCMClassifier(TEXT, retriever=POOL).fit().predict_proba(np.eye(3))
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
+    assert_array_equal(proba.argmax(axis=1), [0, 1, 2])
+
+
+# -- class names
+
+
+def test_names_alone_are_enough():
+    head = PrimedNCMClassifier(TEXT, retriever=POOL, classes=["dog", "cat"]).fit()
+    assert_array_equal(head.classes_, ["cat", "dog"])
+
+
+def test_text_head_names_the_classes():
+    zero_shot = ZeroShotClassifier(list(TEXT.values()), classes=list(TEXT))
+    assert_array_equal(PrimedNCMClassifier(zero_shot).fit().classes_, ["cat", "dog", "fox"])
+
+
+def test_text_alone_is_zero_shot():
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    head, text = PrimedNCMClassifier(TEXT).fit(), ZeroShotClassifier(TEXT).fit()
+    assert_allclose(head.decision_function(X), text.decision_function(X), atol=1e-6)
+
+
+def test_pool_alone_is_nearest_class_mean():
+    head = PrimedNCMClassifier(retriever=POOL, classes=["cat", "dog"]).fit()
+    assert_allclose(
+        head.coef_, NearestClassMean().fit(POOL.embeddings, POOL.labels).coef_, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "args", "error", "message"),
+    [
+        ({}, (), ValueError, "requires y to be passed, but the target y is None"),
+        ({"classes": ["a", "b"]}, (), ValueError, "neither a text head nor an image"),
+        (
+            {"zero_shot": TEXT},
+            ([[1.0, 0, 0]], ["owl"]),
+            ValueError,
+            "without a text embedding: 'owl'",
+        ),
+        ({"zero_shot": TEXT, "classes": ["cat"]}, ([[1.0, 0, 0]], ["dog"]), ValueError, "'dog'"),
+        ({"zero_shot": TEXT}, ([[1.0, 0.0]], ["cat"]), ValueError, "X has 2 features"),
+        ({"zero_shot": TEXT}, ([[np.nan, 0, 0]], ["cat"]), ValueError, "Input X contains NaN"),
+        ({"zero_shot": TEXT, "retriever": POOL, "corpus": "c"}, (), ValueError, "not both"),
+        ({"zero_shot": TEXT, "classes": ["cat", "cat"]}, (), ValueError, "duplicates"),
+        ({"zero_shot": TEXT, "retriever": PrimingPool(["cat"])}, (), ValueError, "no embeddings"),
+        (
+            {"zero_shot": TEXT, "retriever": PrimingPool(["cat"], [[1.0, 0.0]])},
+            (),
+            ValueError,
+            "X has 2 features|2 features",
+        ),
+        ({"zero_shot": TEXT, "pool_limit": 0}, (), ValueError, "The 'pool_limit' parameter"),
+        ({"zero_shot": TEXT, "retriever": "corpus"}, (), ValueError, "The 'retriever' parameter"),
+        ({"zero_shot": TEXT, "corpus": "no/such/place"}, (), FileNotFoundError, "no/such/place"),
+    ],
+)
+def test_bad_input(params, args, error, message):
+    with pytest.raises(error, match=message):
+        PrimedNCMClassifier(**params).fit(*args)
+
+
+def test_pool_of_another_model_is_refused():
+    class Letters(ZeroShotClassifier):
+        def fit(self, X=None, y=None):
+            super().fit(X, y)
+            self.model_id_ = "one/model@1"
+            return self
+
+    pool = PrimingPool(["cat"], [[1.0, 0.0, 0.0]], model_id="other/model@2")
+    with pytest.raises(
+        ModelMismatchError, match="'other/model@2', the class names by 'one/model@1'"
+    ):
+        PrimedNCMClassifier(Letters(TEXT), retriever=pool).fit()

@@ -1,0 +1,137 @@
+"""ZeroShotClassifier: alignment by name, sources of text, bad input."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, clone
+
+from skclip import ZeroShotClassifier
+from skclip.exceptions import NoEvidenceWarning
+from tests.heads.strategies import LABELS
+
+TEXT = {"dog": [0.0, 2.0], "cat": [3.0, 0.0]}
+
+
+class LetterEmbedder(BaseEstimator):
+    """Counts letters: a text encoder that needs no weights."""
+
+    logit_scale = 7.0
+    model_id = "letters"
+
+    def transform(self, texts):
+        return np.array([[t.count(c) for c in "abcdefghijklmnopqrstuvwxyz"] for t in texts], float)
+
+
+def test_rows_follow_sorted_classes_whatever_their_order():
+    head = ZeroShotClassifier(TEXT).fit()
+    assert_array_equal(head.classes_, ["cat", "dog"])
+    assert_array_equal(head.coef_, [[1, 0], [0, 1]])
+    assert_array_equal(head.predict([[0.1, 5.0], [2.0, 1.0]]), ["dog", "cat"])
+
+
+def test_array_rows_follow_the_classes_parameter():
+    head = ZeroShotClassifier([[0.0, 2.0], [3.0, 0.0]], classes=["dog", "cat"]).fit()
+    assert_array_equal(head.coef_, [[1, 0], [0, 1]])
+
+
+@given(st.sampled_from(LABELS), st.randoms(use_true_random=False))
+def test_order_of_text_rows_changes_nothing(labels, random):
+    rows = dict(zip(labels, np.random.default_rng(0).standard_normal((4, 3)), strict=False))
+    shuffled = list(rows.items())
+    random.shuffle(shuffled)
+    ours, reference = ZeroShotClassifier(dict(shuffled)).fit(), ZeroShotClassifier(rows).fit()
+    assert_array_equal(ours.classes_, np.sort(labels))
+    assert_array_equal(ours.coef_, reference.coef_)
+
+
+def test_embedder_encodes_prompts_of_the_labels():
+    head = ZeroShotClassifier(embedder=LetterEmbedder(), templates="{}").fit(y=["bb", "a", "bb"])
+    assert_array_equal(head.classes_, ["a", "bb"])
+    assert_array_equal(head.coef_[:, :2], [[1, 0], [0, 1]])
+    assert head.logit_scale_ == 7.0
+    assert head.model_id_ == "letters"
+
+
+def test_prompts_and_synonyms_are_averaged_as_unit_rows():
+    head = ZeroShotClassifier(
+        embedder=LetterEmbedder(), templates=["{}", "{}{}"], synonyms={"a": ["bbb"]}
+    ).fit(y=["a"])
+    assert_allclose(head.coef_[0, :2], [0.5**0.5, 0.5**0.5])
+
+
+def test_integer_labels_are_named_by_their_digits():
+    class Digits(BaseEstimator):
+        def transform(self, texts):
+            return np.array([[len(t), float(t)] for t in texts])
+
+    head = ZeroShotClassifier(embedder=Digits(), templates="{}").fit(y=[12, 3])
+    assert_array_equal(head.classes_, [3, 12])
+    assert_allclose(head.coef_[1], np.array([2, 12]) / np.hypot(2, 12))
+
+
+def test_declared_classes_are_known_without_labels():
+    head = ZeroShotClassifier(embedder=LetterEmbedder(), classes=["z", "a"]).fit(
+        np.eye(26)[:1], ["a"]
+    )
+    assert_array_equal(head.classes_, ["a", "z"])
+
+
+def test_own_logit_scale_wins():
+    head = ZeroShotClassifier(TEXT, logit_scale=2.0).fit()
+    assert_allclose(head.predict_proba([[1.0, 0.0]]), [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))]])
+
+
+def test_labels_do_not_depend_on_the_length_of_rows():
+    head = ZeroShotClassifier(TEXT).fit()
+    X = np.random.default_rng(0).standard_normal((20, 2))
+    assert_allclose(head.decision_function(X), head.decision_function(50 * X))
+
+
+def test_clone_keeps_the_mapping_as_given():
+    head = ZeroShotClassifier(TEXT)
+    assert clone(head).get_params()["text_embeddings"] == TEXT
+
+
+def test_without_text_the_class_means_stand_in_and_say_so():
+    with pytest.warns(NoEvidenceWarning, match="neither text_embeddings nor embedder"):
+        head = ZeroShotClassifier().fit([[0.0, 3.0], [2.0, 0.0]], ["b", "a"])
+    assert_array_equal(head.coef_, [[1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("head", "args", "message"),
+    [
+        (ZeroShotClassifier(), (), "requires y to be passed, but the target y is None"),
+        (ZeroShotClassifier(), (None, ["a"]), "has no text"),
+        (ZeroShotClassifier(TEXT), ([[1.0, 0.0]], ["owl"]), "without a text embedding: 'owl'"),
+        (
+            ZeroShotClassifier(TEXT),
+            ([[1.0, 0.0, 0.0]], ["cat"]),
+            "X has 3 features, but the text head has 2",
+        ),
+        (ZeroShotClassifier({}), (), "mapping of class names to text embeddings is empty"),
+        (ZeroShotClassifier({"a": [1.0], "b": [1.0, 2.0]}), (), "one length"),
+        (ZeroShotClassifier({"a": [np.nan, 1.0]}), (), "embeddings of 'a' contain NaN"),
+        (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name its rows"),
+        (ZeroShotClassifier([[1.0, 0.0]], classes=["a", "b"]), (), "classes names 2 rows"),
+        (ZeroShotClassifier(TEXT, classes=["cat", "cat"]), (), "classes holds duplicates: 'cat'"),
+        (ZeroShotClassifier(TEXT, classes=["cat", " "]), (), "blank class names: ' '"),
+        (
+            ZeroShotClassifier(TEXT, classes="cat"),
+            (),
+            "'classes' parameter of ZeroShotClassifier must be an array-like",
+        ),
+        (ZeroShotClassifier(TEXT, logit_scale=-1.0), (), "The 'logit_scale' parameter"),
+    ],
+)
+def test_bad_input(head, args, message):
+    with pytest.raises(ValueError, match=message):
+        head.fit(*args)
+
+
+@pytest.mark.parametrize("X", [[[np.nan, 0.0]], [1.0, 0.0], np.empty((0, 2)), [[1.0]]])
+def test_bad_rows_at_prediction(X):
+    with pytest.raises(ValueError, match=r"NaN|1D array|0 sample|2 features"):
+        ZeroShotClassifier(TEXT).fit().predict(X)

@@ -1,0 +1,128 @@
+"""ZeroShotFilter: agreement, its invariants, its two halves, bad input."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from skclip import ZeroShotClassifier, ZeroShotFilter
+
+TEXT = {"cat": [1.0, 0.0], "dog": [0.0, 1.0]}
+X = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.1], [0.0, 0.0]])
+Y = np.array(["cat", "cat", "dog", "cat"])
+
+
+@st.composite
+def pools(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 9999)))
+    n_classes, n_samples = draw(st.integers(2, 4)), draw(st.integers(1, 30))
+    labels = np.array(["a", "b", "c", "d"][:n_classes])
+    text = dict(zip(labels.tolist(), rng.standard_normal((n_classes, 3)), strict=True))
+    zero_shot = ZeroShotClassifier(text, logit_scale=3.0)
+    return rng.standard_normal((n_samples, 3)), rng.choice(labels, n_samples), zero_shot
+
+
+def resample(zero_shot, X, y, **params):
+    return ZeroShotFilter(zero_shot, step="resample", **params).fit_resample(X, y)
+
+
+@given(pools(), st.floats(0, 1))
+def test_keeps_what_the_definition_keeps(pool, threshold):
+    X, y, zero_shot = pool
+    head = zero_shot.fit()
+    proba = head.predict_proba(X)
+    own = proba[np.arange(len(y)), np.searchsorted(head.classes_, y)]
+    expected = (head.predict(X) == y) & (own >= threshold)
+    kept = ZeroShotFilter(zero_shot, threshold=threshold).fit(X, y).support_
+    assert_array_equal(kept, expected)
+
+
+@given(pools(), st.floats(0, 1), st.integers(1, 5))
+def test_idempotent(pool, threshold, k):
+    X, y, zero_shot = pool
+    once = ZeroShotFilter(zero_shot, threshold=threshold, k=k).fit(X, y).support_
+    if once.any():
+        twice = ZeroShotFilter(zero_shot, threshold=threshold, k=k).fit(X[once], y[once]).support_
+        assert twice.all()
+
+
+@given(pools(), st.floats(0, 1), st.floats(0, 1))
+def test_monotone_in_threshold(pool, one, other):
+    X, y, zero_shot = pool
+    low, high = (
+        ZeroShotFilter(zero_shot, threshold=t).fit(X, y).support_ for t in sorted((one, other))
+    )
+    assert not (high & ~low).any()
+
+
+@given(pools(), st.integers(1, 5))
+def test_k_keeps_the_most_probable_of_each_class(pool, k):
+    X, y, zero_shot = pool
+    agreeing = ZeroShotFilter(zero_shot).fit(X, y).support_
+    kept = ZeroShotFilter(zero_shot, k=k).fit(X, y).support_
+    proba = zero_shot.fit().predict_proba(X).max(axis=1)
+    for label in np.unique(y):
+        own = agreeing & (y == label)
+        assert (kept & own).sum() == min(k, own.sum())
+        if (own & ~kept).any():
+            assert proba[own & kept].min() >= proba[own & ~kept].max()
+    assert not (kept & ~agreeing).any()
+
+
+def test_first_rows_win_ties():
+    rows = np.tile([[0.9, 0.1]], (4, 1))
+    kept = ZeroShotFilter(TEXT, k=2).fit(rows, ["cat"] * 4).support_
+    assert_array_equal(kept, [True, True, False, False])
+
+
+def test_transformer_zeroes_rejected_rows_and_passes_new_ones():
+    pool_filter = ZeroShotFilter(TEXT)
+    assert_array_equal(pool_filter.fit_transform(X, Y), [X[0], [0, 0], [0, 0], [0, 0]])
+    assert_array_equal(pool_filter.transform(X), X)
+
+
+def test_sampler_drops_rejected_rows():
+    kept_X, kept_y = resample(TEXT, X, Y)
+    assert_array_equal(kept_X, X[:1])
+    assert_array_equal(kept_y, ["cat"])
+
+
+def test_zero_row_agrees_with_nobody():
+    assert not ZeroShotFilter(TEXT).fit(X, Y).support_[3]
+
+
+def test_without_text_every_row_stays():
+    assert ZeroShotFilter().fit(X, Y).support_.all()
+    assert ZeroShotFilter().fit(X).support_.all()
+
+
+def test_one_half_at_a_time():
+    with pytest.raises(AttributeError, match="fit_resample"):
+        ZeroShotFilter(TEXT).fit_resample(X, Y)
+    assert not hasattr(ZeroShotFilter(step="resample"), "transform")
+    assert not hasattr(ZeroShotFilter(step="resample"), "fit_transform")
+
+
+def test_set_output_pandas():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b"])
+    out = ZeroShotFilter(TEXT).set_output(transform="pandas").fit_transform(frame, Y)
+    assert list(out.columns) == ["a", "b"]
+    assert_array_equal(out.to_numpy()[1:], 0)
+
+
+@pytest.mark.parametrize(
+    ("params", "args", "message"),
+    [
+        ({"zero_shot": TEXT}, (X,), "requires y to be passed"),
+        ({"zero_shot": TEXT}, (X, ["cat", "owl", "dog", "cat"]), "without a text embedding: 'owl'"),
+        ({"zero_shot": TEXT}, (X[:, :1], Y), "X has 1 features, but the text head has 2"),
+        ({"threshold": 1.5}, (X, Y), "The 'threshold' parameter of ZeroShotFilter"),
+        ({"k": 0}, (X, Y), "The 'k' parameter of ZeroShotFilter"),
+        ({"step": "both"}, (X, Y), "The 'step' parameter of ZeroShotFilter"),
+    ],
+)
+def test_bad_input(params, args, message):
+    with pytest.raises(ValueError, match=message):
+        ZeroShotFilter(**params).fit(*args)

@@ -24,6 +24,7 @@ _PUBLIC = {
 _SUBPACKAGES = (
     "corpus",
     "datasets",
+    "display",
     "embedding",
     "exceptions",
     "heads",

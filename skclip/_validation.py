@@ -114,7 +114,8 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
         codes = (np.cumsum(present) - 1)[shifted]
     else:
         classes, codes = np.unique(y, return_inverse=True)
-    check_classification_targets(classes)
+    # twice, since labels that are all different look like a regression target and warn
+    check_classification_targets(np.repeat(classes, 2))
     return classes, codes.astype(np.int32, copy=False)
 
 

@@ -1,0 +1,45 @@
+"""Look into, prune or clear the embeddings that --cache keeps."""
+
+from argparse import ArgumentParser, Namespace
+
+from skclip.cli._common import say
+from skclip.embedding import cache_info, clear_cache, prune_cache
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of the verb."""
+    actions = parser.add_subparsers(title="actions", required=True, dest="action", metavar="ACTION")
+    for action, summary in (
+        ("info", "size, and number of embeddings by model"),
+        ("prune", "remove the embeddings that were not used for longest"),
+        ("clear", "remove all embeddings"),
+    ):
+        sub = actions.add_parser(action, help=summary, description=summary)
+        sub.add_argument("folder", help="folder given as --cache")
+        if action == "prune":
+            sub.add_argument("--max-bytes", type=int, metavar="N", help="size to shrink to")
+            sub.add_argument(
+                "--max-age-days", type=float, metavar="N", help="longest time without use"
+            )
+
+
+def run(args: Namespace) -> int:
+    """Do what the action says."""
+    if args.action == "info":
+        info = cache_info(args.folder)
+        print(f"path: {info.path}")
+        print(f"bytes: {info.n_bytes}")
+        for model, count in info.n_vectors.items():
+            print(f"{model}: {count} embeddings")
+    elif args.action == "clear":
+        say(f"{clear_cache(args.folder)} embeddings removed")
+    else:
+        if args.max_bytes is None and args.max_age_days is None:
+            raise ValueError("say what to remove by --max-bytes or --max-age-days.")
+        n_removed = prune_cache(
+            args.folder, max_bytes=args.max_bytes, max_age_days=args.max_age_days
+        )
+        say(f"{n_removed} embeddings removed")
+    return 0

@@ -1,0 +1,220 @@
+"""Show the whole job on images drawn on the spot: recall, filter, prime, predict, measure."""
+
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from skclip import NearestClassMean, PrimedNCMClassifier, ZeroShotClassifier, ZeroShotFilter
+from skclip.cli._common import add_quiet_argument, say
+from skclip.corpus import Corpus
+from skclip.datasets import CLASS_NAMES, make_captioned_images, write_captioned_folder
+from skclip.display import PoolDisplay
+from skclip.embedding import CLIPEmbedder
+from skclip.recall import CaptionRetriever, PrimingPool
+
+__all__ = ["add_arguments", "run"]
+
+STYLE = "mosaic"  # of the images to classify; the model has hardly seen any
+COLLECTION_STYLES = ("flat", STYLE)
+N_COLLECTION, N_HELD_OUT, N_SHOTS = 2000, 1000, 4
+STAGES = (
+    "draw",
+    "write and index captions",
+    "embed the collection",
+    "embed class names",
+    "recall",
+    "filter",
+    "prime",
+    "embed held-out images",
+    "predict",
+)
+
+
+class Stopwatch:
+    """Add up the time of stages, and show which one is running."""
+
+    def __init__(self, n_seeds: int, *, quiet: bool) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        # None shows the bar on a terminal only
+        self.bar: Any = tqdm(total=n_seeds * len(STAGES), leave=False, disable=quiet or None)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time the block."""
+        self.bar.set_description(name)
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] += time.perf_counter() - begin
+        self.bar.update()
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="new or empty folder for the collections, the corpora, and a contact sheet of what "
+        "was recalled (default: a temporary one, without the sheet)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="repetitions on other images (default: %(default)s)"
+    )
+    add_quiet_argument(parser)
+
+
+def run(args: Namespace) -> int:
+    """Run the job for every seed and print what came out."""
+    if args.seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, got {args.seeds}.")
+    with _folder(args.output) as folder:
+        watch = Stopwatch(args.seeds, quiet=args.quiet)
+        with watch.bar:
+            begin = time.perf_counter()
+            embedder = CLIPEmbedder("skclip-tiny", n_jobs=-1)
+            embedder.load_model()
+            watch.seconds["load the model"] = time.perf_counter() - begin
+            results = [
+                run_seed(seed, folder / f"seed{seed}", embedder, watch)
+                for seed in range(args.seeds)
+            ]
+        print(summary(results))
+        print(stage_table(watch.seconds))
+        if args.output is not None:
+            write_contact_sheet(results[0]["pool"], results[0]["kept"], folder)
+    return 0
+
+
+@contextmanager
+def _folder(output: Path | None) -> Iterator[Path]:
+    if output is None:
+        with tempfile.TemporaryDirectory(prefix="skclip-demo-") as temporary:
+            yield Path(temporary)
+        return
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ValueError(f"--output {str(output)!r} exists and is not an empty folder.")
+    output.mkdir(parents=True, exist_ok=True)
+    yield output
+
+
+def run_seed(seed: int, folder: Path, embedder: CLIPEmbedder, watch: Stopwatch) -> dict[str, Any]:
+    """Do the whole job once; nothing is chosen by looking at the held-out images."""
+    names = list(CLASS_NAMES)
+    with watch.stage("draw"):
+        collection = make_captioned_images(
+            N_COLLECTION, style=COLLECTION_STYLES, random_state=10 * seed
+        )
+        held_out = make_captioned_images(N_HELD_OUT, style=STYLE, random_state=10 * seed + 1)
+        labelled = make_captioned_images(
+            3 * N_SHOTS * len(names), style=STYLE, random_state=10 * seed + 2
+        )
+    with watch.stage("write and index captions"):
+        images = write_captioned_folder(collection, folder / "images")
+        corpus = Corpus.build(images, folder / "corpus")
+    with watch.stage("embed the collection"):
+        corpus = corpus.embed(embedder)
+    with watch.stage("embed class names"):
+        zero_shot = ZeroShotClassifier(
+            embedder=embedder, synonyms=collection.synonyms, classes=names
+        ).fit()
+    with watch.stage("recall"):
+        pool = CaptionRetriever(corpus, synonyms=collection.synonyms).recall(names)
+    with watch.stage("filter"):
+        kept = ZeroShotFilter(zero_shot).fit(pool.embeddings, pool.labels).support_
+    with watch.stage("prime"):
+        primed = PrimedNCMClassifier(zero_shot, retriever=pool).fit()
+    with watch.stage("embed held-out images"):
+        X = embedder.transform(held_out.images)
+        shots = np.concatenate([np.flatnonzero(labelled.target == n)[:N_SHOTS] for n in names])
+        X_shots = embedder.transform([labelled.images[i] for i in shots])
+    with watch.stage("predict"):
+        few_shot = NearestClassMean().fit(X_shots, labelled.target[shots])
+        both = PrimedNCMClassifier(zero_shot, retriever=pool).fit(X_shots, labelled.target[shots])
+        heads = {
+            "zero-shot": zero_shot,
+            f"{N_SHOTS}-shot class means": few_shot,
+            "primed": primed,
+            f"primed + {N_SHOTS}-shot": both,
+        }
+        accuracy = {name: head.score(X, held_out.target) for name, head in heads.items()}
+    assert pool.ids is not None  # they are file names
+    drawn = collection.target[[int(Path(name).stem) for name in pool.ids]]
+    return {"accuracy": accuracy, "pool": pool, "kept": kept, "right": drawn == pool.labels}
+
+
+def summary(results: list[dict[str, Any]]) -> str:
+    """Return the accuracies, and how well recall and filter did."""
+    scores = {
+        name: 100 * np.array([result["accuracy"][name] for result in results])
+        for name in results[0]["accuracy"]
+    }
+    baseline = scores["zero-shot"]
+    rows = [
+        [name, _mean_std(values), "" if values is baseline else _mean_std(values - baseline, "+")]
+        for name, values in scores.items()
+    ]
+    recalled = [
+        [name, _mean_std(sizes, digits=0), _mean_std(shares)]
+        for name, sizes, shares in (
+            (
+                "recalled by caption",
+                [len(r["pool"]) for r in results],
+                [100 * r["right"].mean() for r in results],
+            ),
+            (
+                "kept by the filter",
+                [r["kept"].sum() for r in results],
+                [100 * r["right"][r["kept"]].mean() for r in results],
+            ),
+        )
+    ]
+    n_classes = len(CLASS_NAMES)
+    return "\n\n".join(
+        [
+            f"{n_classes} classes; {N_COLLECTION} captioned images in the styles "
+            f"{' and '.join(COLLECTION_STYLES)}; {N_HELD_OUT} held-out images in the style "
+            f"{STYLE}; mean ± std over {len(results)} seed(s); chance is {100 / n_classes:.1f} %.",
+            _table(["held-out images", "accuracy in %", "over zero-shot"], rows),
+            _table(["recall", "images", "% that show their class"], recalled),
+        ]
+    )
+
+
+def stage_table(seconds: dict[str, float]) -> str:
+    """Return the time of every stage and of all."""
+    rows = [[name, f"{value:.2f}"] for name, value in seconds.items()]
+    rows.append(["all", f"{sum(seconds.values()):.2f}"])
+    return "\n" + _table(["stage", "seconds, all seeds"], rows)
+
+
+def write_contact_sheet(pool: PrimingPool, kept: Any, folder: Path) -> None:
+    """Write recalled images with kept and rejected marked, or say what is missing for it."""
+    path = folder / "contact_sheet.png"
+    try:
+        PoolDisplay.from_pool(pool, kept=kept).plot().figure_.savefig(path)
+    except ImportError as error:
+        say(f"no contact sheet: {error}")
+    else:
+        say(f"contact sheet of what was recalled: {path}")
+
+
+def _mean_std(values: Any, sign: str = "", *, digits: int = 1) -> str:
+    return f"{np.mean(values):{sign}.{digits}f} ± {np.std(values):.{digits}f}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    """Align cells: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = []
+    for first, *others in [header, ["-" * width for width in widths], *rows]:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,42 @@
+"""Describe a corpus; without one, the installation."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from pyarrow import csv
+
+from skclip.corpus import Corpus
+from skclip.utils import show_versions
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("corpus", nargs="?", help="corpus that `skclip index` wrote")
+    parser.add_argument(
+        "--failures", action="store_true", help="list the images that could not be read, as CSV"
+    )
+
+
+def run(args: Namespace) -> int:
+    """Print what is known."""
+    if args.corpus is None:
+        show_versions()
+        return 0
+    corpus = Corpus(args.corpus)
+    if args.failures:
+        csv.write_csv(corpus.failures(), sys.stdout.buffer)
+        return 0
+    facts = {
+        "path": corpus.path,
+        "captions": len(corpus),
+        "shards": len(corpus.shards),
+        "caption index": "yes" if corpus.has_index else "no",
+        "embeddings": f"{corpus.n_features} features" if corpus.has_embeddings else "no",
+        "model": corpus.model_id or "-",
+        "unreadable images": corpus.failures().num_rows,
+    }
+    for name, value in facts.items():
+        print(f"{name}: {value}")
+    return 0

@@ -1,0 +1,67 @@
+"""What a bug report needs to know about the machine."""
+
+import platform
+import sqlite3
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["installed_versions", "show_versions"]
+
+_PACKAGES = (
+    "skclip",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "joblib",
+    "torch",
+    "open_clip_torch",
+    "pyarrow",
+    "pillow",
+    "tqdm",
+    "pandas",
+    "imbalanced-learn",
+    "matplotlib",
+    "hnswlib",
+    "faiss-cpu",
+    "ray",
+)
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of everything skclip works with.
+
+    Returns
+    -------
+    versions : dict of str to str
+        Python, the platform, SQLite and the packages; ``"-"`` for what is not installed.
+
+    Examples
+    --------
+    >>> from skclip.utils import installed_versions
+    >>> "scikit-learn" in installed_versions()
+    True
+    """
+    versions = {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "sqlite": sqlite3.sqlite_version,
+    }
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "-"
+    return versions
+
+
+def show_versions() -> None:
+    """Print :func:`installed_versions`, to be pasted into a bug report.
+
+    Examples
+    --------
+    >>> from skclip.utils import show_versions
+    >>> show_versions()
+    python: ...
+    """
+    for name, found in installed_versions().items():
+        print(f"{name}: {found}")

@@ -1,0 +1,99 @@
+import shutil
+
+import pytest
+
+from skclip.cli import main
+from skclip.corpus import Corpus
+
+
+@pytest.fixture
+def small_folder(captioned_folder, tmp_path):
+    """Six images with captions, one of them broken."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    for file in sorted(captioned_folder.iterdir())[:12]:
+        shutil.copy(file, folder)
+    (folder / "000000.png").write_bytes(b"no image")
+    return folder
+
+
+def test_index_writes_a_corpus(small_folder, tmp_path, capsys):
+    path = tmp_path / "corpus"
+    assert main(["index", str(small_folder), "--output", str(path)]) == 0
+    corpus = Corpus(path)
+    assert len(corpus) == 6
+    assert corpus.has_index
+    assert not corpus.has_embeddings
+    assert f"6 captions, without embeddings, in {path}" in capsys.readouterr().err
+
+
+def test_index_with_a_model_embeds(small_folder, tmp_path, capsys):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--model", "skclip-tiny"])
+    assert Corpus(path).model_id.startswith("skclip-tiny")
+    assert "1 images could not be read" in capsys.readouterr().err
+
+
+def test_index_does_not_overwrite_unasked(small_folder, tmp_path, capsys):
+    arguments = ["index", str(small_folder), "--output", str(tmp_path / "corpus"), "--quiet"]
+    assert main(arguments) == 0
+    assert main(arguments) == 2
+    assert "already holds a corpus" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite"]) == 0
+
+
+def test_index_appends(small_folder, tmp_path):
+    arguments = ["index", str(small_folder), "--output", str(tmp_path / "corpus"), "--quiet"]
+    main(arguments)
+    assert main([*arguments, "--append"]) == 0
+    assert len(Corpus(tmp_path / "corpus")) == 12
+
+
+def test_embed_adds_embeddings(small_folder, tmp_path):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--quiet"])
+    assert main(["embed", str(path), "--model", "skclip-tiny", "--quiet"]) == 0
+    assert Corpus(path).has_embeddings
+
+
+def test_embed_by_another_model_is_refused(corpus_path, monkeypatch, capsys):
+    from skclip import CLIPEmbedder
+
+    monkeypatch.setattr(CLIPEmbedder, "model_id", "other/model@123")
+    assert main(["embed", str(corpus_path), "--model", "skclip-tiny"]) == 2
+    message = capsys.readouterr().err
+    assert "other/model@123" in message
+    assert Corpus(corpus_path).model_id in message
+
+
+def test_quiet_is_quiet(small_folder, tmp_path, capsys):
+    main(["index", str(small_folder), "--output", str(tmp_path / "corpus"), "--quiet"])
+    assert capsys.readouterr() == ("", "")
+
+
+def test_info_describes_a_corpus(corpus_path, capsys):
+    assert main(["info", str(corpus_path)]) == 0
+    facts = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    assert facts["captions"] == "180"
+    assert facts["caption index"] == "yes"
+    assert facts["model"] == Corpus(corpus_path).model_id
+    assert facts["unreadable images"] == "0"
+
+
+def test_info_lists_failures(small_folder, tmp_path, capfdbinary):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--model", "skclip-tiny", "--quiet"])
+    main(["info", str(path), "--failures"])
+    header, line = capfdbinary.readouterr().out.decode().splitlines()
+    assert header == '"row","id","reason"'
+    assert line.startswith('0,"000000.png",')
+
+
+def test_info_without_a_corpus_shows_versions(capsys):
+    assert main(["info"]) == 0
+    assert "scikit-learn: " in capsys.readouterr().out
+
+
+def test_info_of_a_missing_corpus(tmp_path, capsys):
+    assert main(["info", str(tmp_path / "nothing")]) == 2
+    assert capsys.readouterr().err.startswith("skclip: error: ")

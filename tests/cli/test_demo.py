@@ -1,0 +1,60 @@
+import re
+import sys
+
+import pytest
+
+from skclip.cli import _demo, main
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """The same job on fewer images."""
+    monkeypatch.setattr(_demo, "N_COLLECTION", 200)
+    monkeypatch.setattr(_demo, "N_HELD_OUT", 40)
+    monkeypatch.setattr(_demo, "N_SHOTS", 1)
+
+
+def test_prints_accuracies_recall_and_times(capsys):
+    assert main(["demo", "--seeds", "2"]) == 0
+    printed = capsys.readouterr().out
+    for head in ("zero-shot", "1-shot class means", "primed", "primed + 1-shot"):
+        assert re.search(rf"^{re.escape(head)}\s+\d+\.\d ± \d+\.\d", printed, re.MULTILINE)
+    assert "recalled by caption" in printed
+    assert "mean ± std over 2 seed(s)" in printed
+    for stage in _demo.STAGES:
+        assert re.search(rf"^{stage}\s+\d+\.\d\d$", printed, re.MULTILINE)
+
+
+def test_same_seeds_same_accuracies(capsys):
+    tables = []
+    for _ in range(2):
+        main(["demo", "--seeds", "1", "--quiet"])
+        tables.append(capsys.readouterr().out.partition("stage")[0])
+    assert tables[0] == tables[1]
+
+
+def test_output_keeps_collection_corpus_and_sheet(tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="needs the extra `plot`")
+    assert main(["demo", "--seeds", "1", "--output", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new/contact_sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "new/seed0/corpus/manifest.json").exists()
+    assert "contact sheet" in capsys.readouterr().err
+
+
+def test_without_matplotlib_one_line_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    assert main(["demo", "--seeds", "1", "--output", str(tmp_path / "new")]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("needs matplotlib: pip install 'skclip[plot]'.")
+
+
+def test_output_that_is_not_empty_is_refused(tmp_path, capsys):
+    (tmp_path / "precious").touch()
+    assert main(["demo", "--output", str(tmp_path)]) == 2
+    assert "is not an empty folder" in capsys.readouterr().err
+
+
+def test_no_seeds_is_refused(capsys):
+    assert main(["demo", "--seeds", "0"]) == 2
+    assert "--seeds must be at least 1" in capsys.readouterr().err

@@ -1,0 +1,184 @@
+import csv
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skclip import PrimedNCMClassifier, ZeroShotClassifier
+from skclip.cli import main
+from skclip.cli._prime import find_images, why_unreadable
+from skclip.corpus import Corpus
+from skclip.recall import CaptionRetriever
+
+
+@pytest.fixture
+def images(captioned_folder, tmp_path) -> Path:
+    """Twelve images, two broken ones, and a text file."""
+    folder = tmp_path / "images"
+    (folder / "more").mkdir(parents=True)
+    for i in range(12):
+        shutil.copy(captioned_folder / f"{i:06d}.png", folder / ("more" if i % 2 else "."))
+    (folder / "empty.jpg").touch()
+    whole = (captioned_folder / "000000.png").read_bytes()
+    (folder / "half.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def classes(captioned_images, tmp_path) -> Path:
+    path = tmp_path / "names.txt"
+    lines = [", ".join([n, *captioned_images.synonyms[n]]) for n in captioned_images.target_names]
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def prime(images, classes, tmp_path):
+    """Run the verb; return its status and the lines it wrote."""
+
+    def run(corpus: Path, *arguments: str) -> tuple[int, list[dict[str, str]]]:
+        output = tmp_path / "predictions.csv"
+        inputs = ["--corpus", corpus, "--classes", classes, "--images", images]
+        options = ["--model", "skclip-tiny", "--jobs", "1", "--output", output]
+        status = main(["prime", *map(str, [*inputs, *options]), *arguments])
+        if not output.exists():
+            return status, []
+        with output.open(newline="") as file:
+            return status, list(csv.DictReader(file))
+
+    return run
+
+
+def test_predictions_are_those_of_the_python_api(
+    prime, corpus_path, images, captioned_images, tiny_embedder
+):
+    status, rows = prime(corpus_path)
+    assert status == 0
+    readable = [row for row in rows if not row["error"]]
+    paths = [path for path in find_images(images) if path.name not in ("half.png", "empty.jpg")]
+    assert [row["image"] for row in readable] == list(map(str, paths))
+
+    zero_shot = ZeroShotClassifier(
+        embedder=tiny_embedder,
+        synonyms=captioned_images.synonyms,
+        classes=captioned_images.target_names,
+    )
+    retriever = CaptionRetriever(corpus_path, synonyms=captioned_images.synonyms)
+    head = PrimedNCMClassifier(zero_shot, retriever=retriever).fit()
+    X = tiny_embedder.transform(paths)
+    assert [row["label"] for row in readable] == head.predict(X).tolist()
+    np.testing.assert_allclose(
+        [float(row["probability"]) for row in readable],
+        head.predict_proba(X).max(axis=1),
+        atol=1e-4,
+    )
+
+
+def test_broken_images_have_a_reason_and_no_label(prime, corpus_path, capsys):
+    _, rows = prime(corpus_path)
+    broken = {Path(row["image"]).name: row for row in rows if row["error"]}
+    assert set(broken) == {"half.png", "empty.jpg"}
+    assert broken["empty.jpg"]["error"] == "not an image in a format Pillow reads"
+    assert all(row["label"] == row["probability"] == "" for row in broken.values())
+    assert "2 images could not be read" in capsys.readouterr().err
+
+
+def test_folder_with_captions_is_indexed_for_the_time_being(prime, captioned_folder, capsys):
+    before = sorted(captioned_folder.iterdir())
+    status, rows = prime(captioned_folder)
+    assert status == 0
+    assert len(rows) == 14
+    assert "indexing the captions" in capsys.readouterr().err
+    assert sorted(captioned_folder.iterdir()) == before
+
+
+def test_folder_and_its_corpus_predict_the_same(prime, captioned_folder, corpus_path):
+    labels = [row["label"] for row in prime(captioned_folder)[1]]
+    assert labels == [row["label"] for row in prime(corpus_path)[1]]
+
+
+def test_corpus_can_be_kept(prime, captioned_folder, tmp_path):
+    prime(captioned_folder, "--save-corpus", str(tmp_path / "kept"))
+    assert len(Corpus(tmp_path / "kept")) == 180
+
+
+def test_summary_counts_recalled_images(prime, corpus_path, capsys):
+    prime(corpus_path, "--k", "3")
+    report = capsys.readouterr().err
+    assert "class      matches  kept" in report
+    assert "classified 12 of 14 images" in report
+
+
+def test_quiet_still_tells_of_broken_images(prime, corpus_path, capsys):
+    prime(corpus_path, "--quiet")
+    assert capsys.readouterr().err == (
+        "skclip: 2 images could not be read: see the column `error`\n"
+    )
+
+
+def test_class_without_a_match_keeps_its_text(prime, corpus_path, classes, capsys):
+    classes.write_text("star\nzeppelin\n")
+    status, _ = prime(corpus_path)
+    assert status == 0
+    report = capsys.readouterr().err
+    assert "warning: No caption names 'zeppelin'" in report
+    assert "text alone: 'zeppelin'" in report
+
+
+def test_only_broken_images_is_status_1(prime, corpus_path, images):
+    for file in find_images(images):
+        if file.name != "empty.jpg":
+            file.unlink()
+    status, rows = prime(corpus_path)
+    assert status == 1
+    assert [row["label"] for row in rows] == [""]
+
+
+def test_standard_output(images, classes, corpus_path, capsys):
+    arguments = ["--corpus", corpus_path, "--classes", classes, "--images", images / "000000.png"]
+    main(["prime", *map(str, arguments), "--model", "skclip-tiny", "--quiet"])
+    header, line = capsys.readouterr().out.splitlines()
+    assert header == "image,label,probability,error"
+    assert line.startswith(f"{images / '000000.png'},")
+
+
+@pytest.mark.parametrize("missing", ["--corpus", "--classes", "--images"])
+def test_missing_input_is_one_line(missing, images, classes, corpus_path, tmp_path, capsys):
+    inputs = {"--corpus": corpus_path, "--classes": classes, "--images": images}
+    inputs[missing] = tmp_path / "nowhere"
+    arguments = [str(part) for pair in inputs.items() for part in pair]
+    assert main(["prime", *arguments, "--model", "skclip-tiny"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("skclip: error: ")
+    assert "nowhere" in error
+
+
+def test_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no images"):
+        find_images(tmp_path)
+
+
+def test_readable_image_with_a_zero_row_is_no_image_error(captioned_folder):
+    assert why_unreadable(captioned_folder / "000000.png") == "its embedding is zero"
+
+
+def test_real_photos_and_captions(prime, shared_data, images, classes, tmp_path, capsys):
+    """Mechanics only: the bundled model has never seen a photo."""
+    corpus = tmp_path / "flickr8k"
+    corpus.mkdir()
+    with zipfile.ZipFile(shared_data / "flickr8k_112px.zip") as archive:
+        names = sorted(name for name in archive.namelist() if name.endswith(".jpg"))[:120]
+        archive.extractall(corpus, names)
+    header, *lines = (shared_data / "flickr8k_captions.tsv").read_text().splitlines()
+    known = [line for line in lines if line.split("\t")[0] in names]
+    (corpus / "captions.tsv").write_text("\n".join([header, *known]))
+    (corpus / names[0]).write_bytes(b"broken")
+    classes.write_text("dog\nboy\ngirl, little girl\nbicycle, bike\n")
+    status, rows = prime(corpus)
+    assert status == 0
+    assert {row["label"] for row in rows if not row["error"]} <= {"dog", "boy", "girl", "bicycle"}
+    assert len(known) == 5 * 120
+    assert "of these" not in capsys.readouterr().err

@@ -1,0 +1,62 @@
+import csv
+import json
+
+import pytest
+from pyarrow import parquet
+
+from skclip.cli import main
+from skclip.recall import CaptionRetriever
+
+
+@pytest.fixture
+def expected(corpus_path):
+    pool = CaptionRetriever(corpus_path, k=5).recall(["star", "ring"])
+    return list(zip(pool.labels.tolist(), pool.ids, pool.captions, pool.images, strict=True))
+
+
+def recall(corpus_path, *arguments: str) -> int:
+    return main(["recall", "--corpus", str(corpus_path), "--k", "5", *arguments])
+
+
+def test_csv_on_standard_output(corpus_path, expected, capfdbinary):
+    assert recall(corpus_path, "star", "ring") == 0
+    header, *rows = csv.reader(capfdbinary.readouterr().out.decode().splitlines())
+    assert header == ["label", "id", "caption", "image"]
+    assert [tuple(row) for row in rows] == expected
+
+
+def test_json_lines(corpus_path, expected, capsys):
+    recall(corpus_path, "star", "ring", "--format", "jsonl")
+    rows = [tuple(json.loads(line).values()) for line in capsys.readouterr().out.splitlines()]
+    assert rows == expected
+
+
+def test_parquet_file(corpus_path, expected, tmp_path):
+    path = tmp_path / "pool.parquet"
+    recall(corpus_path, "star", "ring", "--format", "parquet", "--output", str(path))
+    assert [tuple(row.values()) for row in parquet.read_table(path).to_pylist()] == expected
+
+
+def test_names_and_synonyms_from_a_file(corpus_path, tmp_path, capfdbinary):
+    path = tmp_path / "names.txt"
+    path.write_text("star, pentagram\n")
+    recall(corpus_path, "--classes", str(path), "--k", "100")
+    captions = capfdbinary.readouterr().out.decode()
+    assert "pentagram" in captions
+    assert '"pentagram"' not in captions  # it is no label
+
+
+def test_name_without_a_match_is_a_warning(corpus_path, capsys):
+    assert recall(corpus_path, "star", "emu", "--format", "jsonl") == 0
+    assert "warning: No caption names 'emu' (1 of 2 classes)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["star", "--classes", "names.txt"]])
+def test_names_come_from_one_place(arguments, corpus_path, capsys):
+    assert recall(corpus_path, *arguments) == 2
+    assert "give class names, or a file" in capsys.readouterr().err
+
+
+def test_wrong_k_is_one_line(corpus_path, capsys):
+    assert recall(corpus_path, "star", "--k", "0") == 2
+    assert "The 'k' parameter of CaptionRetriever must be" in capsys.readouterr().err

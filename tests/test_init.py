@@ -1,0 +1,59 @@
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import skclip
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_import_loads_neither_torch_nor_open_clip():
+    loaded = run("import sys, skclip; dir(skclip); print(*sorted(sys.modules))").split()
+    assert not {"torch", "open_clip", "torchvision", "sklearn", "numpy"} & set(loaded)
+
+
+def test_classes_load_without_torch():
+    code = "import sys; from skclip import *; print(*sorted(sys.modules))"
+    assert not {"torch", "open_clip", "matplotlib", "pandas"} & set(run(code).split())
+
+
+@pytest.mark.parametrize("name", skclip.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(skclip, name) is not None
+
+
+@pytest.mark.parametrize("name", sorted(set(skclip.__all__) - {"__version__"}))
+def test_public_classes_are_public_where_they_are_defined(name):
+    home = import_module(skclip._PUBLIC[name])
+    assert name in home.__all__
+    assert getattr(home, name) is getattr(skclip, name)
+
+
+@pytest.mark.parametrize("name", skclip._SUBPACKAGES)
+def test_every_subpackage_is_there_and_says_what_is_public(name):
+    package = getattr(skclip, name)
+    assert package is import_module(f"skclip.{name}")
+    for public in package.__all__:
+        assert getattr(package, public) is not None
+
+
+def test_no_subpackage_is_forgotten():
+    folder = Path(skclip.__file__).parent
+    found = {p.parent.name for p in folder.glob("*/__init__.py")}
+    found |= {p.stem for p in folder.glob("*.py") if not p.stem.startswith("_")}
+    assert found - {"cli"} == set(skclip._SUBPACKAGES)
+
+
+def test_dir_lists_names_and_subpackages():
+    assert set(skclip.__all__) | set(skclip._SUBPACKAGES) <= set(dir(skclip))
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'skclip' has no attribute 'Nonsense'"):
+        skclip.Nonsense  # noqa: B018

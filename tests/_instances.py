@@ -1,0 +1,52 @@
+"""Constructor arguments for every estimator: the one table that generic tests run over."""
+
+from inspect import isclass
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import RidgeClassifier
+
+import skclip
+from skclip import (
+    CaptionRetriever,
+    CLIPEmbedder,
+    MixedHeadClassifier,
+    MultiProxyImprinter,
+    NearestClassMean,
+    PrimedNCMClassifier,
+    ZeroShotClassifier,
+    ZeroShotFilter,
+)
+
+ARGUMENTS: dict[type, list[dict[str, Any]]] = {
+    NearestClassMean: [{}, {"metric": "euclidean"}],
+    ZeroShotClassifier: [{}],
+    PrimedNCMClassifier: [{}, {"alpha": "exponential", "calibration": "none"}],
+    MixedHeadClassifier: [
+        {},
+        {"head": RidgeClassifier(), "space": "weights"},
+        {"space": "proba", "alpha": 0.5},
+    ],
+    MultiProxyImprinter: [
+        {"random_state": 0},
+        {"generation": "mean"},
+        {"generation": "least_squares"},
+        {"generation": "kmedoids", "k": 5, "aggregation": "logsumexp", "random_state": 0},
+        {"aggregation": "nearest", "n_neighbors": 3, "random_state": 0},
+    ],
+    ZeroShotFilter: [{}, {"step": "resample"}],
+    # of images, texts and names
+    CLIPEmbedder: [{"model_name": "skclip-tiny", "device": "cpu"}],
+    CaptionRetriever: [{}],
+}
+
+
+def public_estimators() -> set[type]:
+    """Every estimator class that skclip exports."""
+    exported = [getattr(skclip, name) for name in skclip.__all__]
+    return {cls for cls in exported if isclass(cls) and issubclass(cls, BaseEstimator)}
+
+
+def instances() -> list[Any]:
+    """One estimator a set of arguments."""
+    return [cls(**arguments) for cls, variants in ARGUMENTS.items() for arguments in variants]

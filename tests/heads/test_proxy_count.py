@@ -1,0 +1,64 @@
+"""Number of proxies: per class, and chosen by cross-validation."""
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import KFold
+
+from skclip.heads._proxy_count import choose_k, proxies_per_class
+
+
+class Scripted(DummyClassifier):
+    """Scores what the table says for k, and remembers nothing else."""
+
+    table = {1: 0.2, 2: 0.9, 3: 0.9, 5: 0.1, 10: 0.0, 20: 0.0}
+
+    def __init__(self, k=1, random_state=None):
+        super().__init__(random_state=random_state)
+        self.k = k
+
+    def score(self, X, y, sample_weight=None):
+        return self.table[self.k]
+
+
+def choose(n_rows=60, n_classes=2, cv=None, weight=None):
+    y = np.arange(n_rows) % n_classes
+    X = np.zeros((n_rows, 1))
+    weight = np.ones(n_rows) if weight is None else weight
+    return choose_k(Scripted(), X, y, weight, cv=cv, seed=0)
+
+
+def test_one_number_goes_to_all_classes():
+    assert proxies_per_class(4, ["a", "b"]) == [4, 4]
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "3"])
+def test_number_of_a_class_must_be_positive(value):
+    with pytest.raises(ValueError, match=r"k must be an int of at least 1 .* k\['b'\]"):
+        proxies_per_class({"a": 1, "b": value}, ["a", "b"])
+
+
+def test_smallest_of_the_best_is_chosen():
+    k, scores = choose()
+    assert k == 2
+    assert list(scores) == [1, 2, 3, 5, 10, 20]
+    assert all(len(values) == 5 for values in scores.values())
+
+
+def test_candidates_that_all_keep_every_row_are_tried_once():
+    assert list(choose(n_rows=8)[1]) == [1, 2, 3, 5]  # four rows a class: 5 keeps them, as 10 would
+
+
+def test_folds_are_as_many_as_the_smallest_class_allows():
+    assert len(choose(n_rows=6)[1][1]) == 3
+
+
+def test_class_of_one_row_is_no_obstacle():
+    y = np.array([0] * 10 + [1])
+    _, scores = choose_k(Scripted(), np.zeros((11, 1)), y, np.ones(11), cv=None, seed=0)
+    assert len(scores[1]) == 2
+
+
+def test_cv_is_scikit_learns():
+    assert len(choose(cv=7)[1][1]) == 7
+    assert len(choose(cv=KFold(4))[1][1]) == 4

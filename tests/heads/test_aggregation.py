@@ -1,5 +1,7 @@
 """Aggregations against loops over classes and against scikit-learn's neighbours."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -14,7 +16,7 @@ SIMILARITY = np.random.default_rng(0).standard_normal((9, 6))
 def by_loop(reduce):
     return [
         reduce(SIMILARITY[start:stop]) if stop > start else np.full(6, -np.inf)
-        for start, stop in zip(BOUNDS[:-1], BOUNDS[1:], strict=True)
+        for start, stop in pairwise(BOUNDS)
     ]
 
 

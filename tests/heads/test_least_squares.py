@@ -1,4 +1,4 @@
-"""Class-balanced ridge regression against the normal equations, and leave-one-out by leaving out."""
+"""Class-balanced ridge against the normal equations, leave-one-out against leaving out."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from sklearn.linear_model import Ridge
 
 from skclip.heads._least_squares import (
     RELATIVE_RIDGES,
-    leave_one_out_regularization,
     least_squares_weights,
+    leave_one_out_regularization,
     second_moment,
 )
 

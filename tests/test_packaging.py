@@ -1,0 +1,144 @@
+"""What an installation contains and needs."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from configparser import ConfigParser
+from email import message_from_string
+from email.message import Message
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+import skclip
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Iterator[zipfile.ZipFile]:
+    """The wheel, built from a copy without the network."""
+    pytest.importorskip("setuptools", minversion="77", reason="building needs setuptools >= 77")
+    copy = tmp_path_factory.mktemp("wheel") / "skclip"
+    left_out = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info", "build")
+    shutil.copytree(ROOT, copy, ignore=left_out)
+    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+    subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
+    (path,) = (copy / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel) -> Message:
+    return message_from_string(wheel.read(_dist_info(wheel, "METADATA")).decode())
+
+
+def _dist_info(wheel: zipfile.ZipFile, name: str) -> str:
+    return f"skclip-{skclip.__version__}.dist-info/{name}"
+
+
+@pytest.fixture(scope="module")
+def config() -> ConfigParser:
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "skclip/py.typed",
+        "skclip/embedding/tiny/skclip-tiny.json",
+        "skclip/embedding/tiny/skclip-tiny.safetensors",
+        "skclip/cli/__init__.py",
+    ],
+)
+def test_wheel_contains(name, wheel):
+    assert name in wheel.namelist()
+
+
+def test_wheel_contains_the_package_alone(wheel):
+    tops = {name.partition("/")[0] for name in wheel.namelist()}
+    assert tops == {"skclip", f"skclip-{skclip.__version__}.dist-info"}
+
+
+def test_wheel_is_small(wheel):
+    assert sum(info.compress_size for info in wheel.infolist()) < 12_000_000
+
+
+def test_licence_is_an_expression(metadata, wheel):
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert _dist_info(wheel, "licenses/LICENSE") in wheel.namelist()
+
+
+def test_python_and_extras(metadata):
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert {"hnsw", "faiss", "plot", "ray", "test", "docs"} <= set(
+        metadata.get_all("Provides-Extra")
+    )
+
+
+def test_command_is_installed(wheel):
+    entry_points = wheel.read(_dist_info(wheel, "entry_points.txt")).decode()
+    assert "skclip = skclip.cli:main" in entry_points
+
+
+def test_no_requirement_has_an_upper_bound(metadata):
+    assert [line for line in metadata.get_all("Requires-Dist") if "<" in line] == []
+
+
+def test_version_is_the_same_everywhere(metadata):
+    assert metadata["Version"] == skclip.__version__
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == skclip.__version__
+
+
+def _imported_at_top() -> set[str]:
+    """Packages that some module imports as soon as it is imported itself."""
+    found = set()
+    for path in (ROOT / "skclip").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path} has a relative import"
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"skclip"}
+
+
+def test_what_is_imported_is_required(config):
+    lines = config["options"]["install_requires"].split()
+    required = {re.split(r"[<>=]", line)[0].lower().replace("_", "-") for line in lines}
+    distributions = packages_distributions()
+    missing = {
+        package
+        for package in _imported_at_top()
+        if not required & {d.lower().replace("_", "-") for d in distributions[package]}
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    "module", sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "skclip").rglob("*.py"))
+)
+def test_layers_import_to_the_left_only(module):
+    """The way of the data: embedding, prompts, corpus, recall, heads; then what shows them."""
+    order = ["embedding", "prompts", "corpus", "recall", "heads", "display", "cli"]
+    layer = Path(module).parts[1].removesuffix(".py")
+    if layer not in order:
+        return
+    to_the_right = order[order.index(layer) + 1 :]
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    imported = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+    wrong = [
+        name
+        for name in imported
+        if name.startswith("skclip.") and name.split(".")[1] in to_the_right
+    ]
+    assert wrong == []

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skclip.corpus._images import ImageSlice
 from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 
@@ -58,7 +59,7 @@ def embed_images(
     for i, image in enumerate(images):
         if image is None:
             continue
-        key = image if isinstance(image, str | bytes) else id(image)
+        key = image if isinstance(image, str | bytes | ImageSlice) else id(image)
         if key not in distinct:
             distinct[key] = len(items)
             items.append(image)

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from skclip.corpus._text import normalize
 from skclip.exceptions import CorpusFormatError
 
-__all__ = ["build_index", "build_index_image", "matching_rows", "open_index", "phrase_query"]
+__all__ = [
+    "build_index",
+    "build_index_image",
+    "index_words",
+    "matching_rows",
+    "open_index",
+    "phrase_query",
+]
 
 _CREATE = (
     "CREATE VIRTUAL TABLE captions USING fts5("
@@ -110,6 +117,14 @@ def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
     # immutable=1: no locks and no journal files beside the index, so read-only media work
     uri = f"file:{quote(str(Path(index).absolute()))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True)
+
+
+def index_words(connection: sqlite3.Connection) -> list[str]:
+    """Return the distinct words of the indexed captions."""
+    connection.execute(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
+    )
+    return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
 
 
 def phrase_query(tokens: Sequence[str]) -> str:

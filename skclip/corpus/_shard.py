@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from skclip.corpus._images import ImageSlice
 from skclip.corpus._manifest import ShardEntry, replacing
 from skclip.exceptions import CorpusFormatError
 
@@ -82,7 +83,7 @@ class DiskShard:
         return str(self.files.index) if self.entry.indexed else None
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return ``"caption"``, ``"id"`` or ``"image"`` of the given rows as objects."""
+        """Return ``"caption"``, ``"id"`` or ``"image"`` (a reference) of the given rows."""
         if name == "image":
             return self._images(rows)
         return _objects(self._read([name], rows).column(name))
@@ -141,14 +142,13 @@ class DiskShard:
         parts = zip(table["image"], table["offset"], table["size"], strict=True)
         return np.fromiter((self._image(*part) for part in parts), dtype=object, count=len(rows))
 
-    def _image(self, path: str | None, offset: int | None, size: int | None) -> str | bytes | None:
-        """Return a path or URL as it is, and read an image that is a run of bytes."""
+    def _image(
+        self, path: str | None, offset: int | None, size: int | None
+    ) -> str | ImageSlice | None:
         path = _resolve(path, self.entry.image_root)
-        if offset is None:
+        if offset is None or size is None:
             return path
-        with open(self.files.images if path is None else path, "rb") as file:
-            file.seek(offset)
-            return file.read(size)
+        return ImageSlice(str(self.files.images) if path is None else path, offset, size)
 
 
 def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str]) -> None:

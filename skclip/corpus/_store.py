@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skclip._validation import sample_of
+from skclip.corpus._images import load_images
 from skclip.corpus._index import matching_rows, open_index, phrase_query
 from skclip.corpus._memo import Memo
 from skclip.corpus._text import tokenize
@@ -27,7 +28,7 @@ class Shard(Protocol):
         """Bytes or path of the caption index; None if there is none."""
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return ``"caption"``, ``"id"`` or ``"image"`` of the given rows as objects."""
+        """Return ``"caption"``, ``"id"`` or ``"image"`` (a reference) of the given rows."""
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the embeddings of the given rows."""
@@ -117,6 +118,22 @@ class CaptionStore(ABC):
         -------
         images : ndarray of object
             Path, URL or bytes; None where a caption has no image.
+        """
+        return load_images(self.image_references(rows))
+
+    def image_references(self, rows: ArrayLike | None = None) -> NDArray[Any]:
+        """Return images as an embedder takes them, without reading any.
+
+        Parameters
+        ----------
+        rows : array-like of int, default=None
+            Row numbers in any order; None means all.
+
+        Returns
+        -------
+        references : ndarray of object
+            Path, URL, bytes in memory, or an object whose ``read()`` returns bytes; equal for
+            captions of the same image.
         """
         return self._gather(rows, lambda shard, local: shard.column("image", local))
 

@@ -167,9 +167,11 @@ class PrimingPool:
         """
         if self.recall_report is None:
             kept = count_labels(self.classes, self.labels)
-            return RecallReport(self.classes, {"matches": kept, "kept": kept})
-        names, counts = self.recall_report.names, self.recall_report.counts
-        return RecallReport(names, {**counts, "kept": count_labels(names, self.labels)})
+            none = np.zeros_like(kept)
+            return RecallReport(self.classes, {"matches": kept, "ambiguous": none, "kept": kept})
+        report = self.recall_report
+        kept = count_labels(report.names, self.labels)
+        return replace(report, counts={**report.counts, "kept": kept})
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the rows as a pandas DataFrame, without the embeddings.

@@ -24,22 +24,31 @@ class RecallReport:
     names : sequence
         Class names in the order of the recall.
 
-    counts : dict of str to array-like
-        Numbers by class: ``matches`` first, ``kept`` last, between them what was left out and
-        why.
+    counts : dict of str to ndarray
+        Numbers by class: ``matches`` are captions that name the class, ``ambiguous`` are those
+        among them that name another class too. Left out are ``repeated`` captions of an image
+        that was taken already, ``unreadable`` and ``excluded`` images, and ``duplicates``;
+        ``kept`` are the rows of the pool. Matches beyond ``k`` are not looked at.
+
+    problems : sequence of str
+        Why images could not be read.
 
     Examples
     --------
     >>> from skclip.recall import CaptionRetriever
-    >>> retriever = CaptionRetriever().fit(["a cat", "a dog", "two dogs and a cat"])
-    >>> print(retriever.recall(["cat", "dog"]).report())
-    class  matches  kept
-    cat          2     2
-    dog          1     1
+    >>> retriever = CaptionRetriever().fit(["a cat", "a dog", "a dog and a cat"])
+    >>> report = retriever.recall(["cat", "dog"]).report()
+    >>> print(report)
+    class  matches  ambiguous  kept
+    cat          2          1     2
+    dog          2          1     2
+    >>> report.ambiguous_share
+    0.5
     """
 
     names: Sequence[Any]
     counts: dict[str, NDArray[np.int64]]
+    problems: Sequence[str] = ()
 
     @property
     def empty(self) -> list[Any]:
@@ -52,6 +61,12 @@ class RecallReport:
         """Classes that no caption names."""
         matches = self.counts["matches"]
         return [name for name, n in zip(self.names, matches, strict=True) if not n]
+
+    @property
+    def ambiguous_share(self) -> float:
+        """Share of the matches whose caption names another class too."""
+        n_matches = int(self.counts["matches"].sum())
+        return int(self.counts["ambiguous"].sum()) / n_matches if n_matches else 0.0
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the counts as a pandas DataFrame indexed by class.
@@ -69,7 +84,11 @@ class RecallReport:
 
     def __str__(self) -> str:
         table = [["class", *map(str, self.names)]]
-        table += [[key, *map(str, values.tolist())] for key, values in self.counts.items()]
+        table += [
+            [key, *map(str, values.tolist())]
+            for key, values in self.counts.items()
+            if key in ("matches", "kept") or values.any()
+        ]
         widths = [max(map(len, column)) for column in table]
         lines = []
         for cells in zip(*table, strict=True):

@@ -1,8 +1,7 @@
 """CaptionRetriever: class names in, images whose captions name them out."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -14,46 +13,97 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, check_random_state
 
-from skclip._compat import HasMethods, Interval, StrOptions, fit_context, validate_parameters
-from skclip._validation import check_class_names, sample_of
-from skclip.corpus import Corpus, open_corpus
+from skclip._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    validate_parameters,
+)
+from skclip._validation import check_class_names
+from skclip.corpus import Corpus
 from skclip.corpus._embedding import Embedder
-from skclip.corpus._memory import MemoryShard, MemoryStore
+from skclip.corpus._memory import MemoryStore
 from skclip.corpus._store import CaptionStore
-from skclip.exceptions import NoMatchWarning
+from skclip.corpus._streamed import open_collection
+from skclip.recall._captions import as_list, memory_shard
+from skclip.recall._find import find_matches
+from skclip.recall._matching import Matching
 from skclip.recall._pool import PrimingPool
-from skclip.recall._report import RecallReport, count_labels
+from skclip.recall._query import Spellings, make_queries
+from skclip.recall._recall import recall_pool, warn_about
 from skclip.recall._resample import append_pool, check_labelled
-from skclip.recall._search import find_rows, make_queries
-from skclip.recall._select import order_rows
-from skclip.recall._step import STEP_CONSTRAINT, available_as
-from skclip.recall._vectors import check_same_model, row_vectors
+from skclip.recall._settle import Matches, Settler
+from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
+from skclip.recall._vectors import check_same_model
 
 __all__ = ["CaptionRetriever"]
 
 
-class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[call-arg, misc]
+@shows_one_half
+class CaptionRetriever(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Recall images by class name: those whose caption names the class.
 
-    A caption names a class if the words of the name, or of one of its synonyms, follow each other
-    in it; case and accents do not matter, and ``cat`` is not found in ``concatenate``.
+    By default a caption names a class if the words of the name, or of one of its synonyms, follow
+    each other in it; case and accents do not matter, and ``cat`` is not found in ``concatenate``.
 
     Parameters
     ----------
     corpus : path-like or Corpus, default=None
-        Collection to recall from; there is then nothing to fit. None recalls from the captions
-        given to :meth:`fit`.
+        Collection to recall from; there is then nothing to fit. With ``method="scan"`` also
+        anything :meth:`skclip.Corpus.build` reads: a table of captions, a folder, archives. None
+        recalls from the captions given to :meth:`fit`.
 
     k : int or None, default=100
-        Most images a class; None means all matches.
+        Most images a class; None means all matches. Several captions of one image count as one
+        image.
 
-    select : {"first", "random"}, default="first"
+    select : {"first", "random", "best"}, default="first"
         Which of a class's matches are taken when there are more than ``k``: the first ones in the
-        collection, or a random choice that depends on ``random_state`` and the class's name only.
+        collection, a random choice that depends on ``random_state`` and the class's name only, or
+        those most similar to the class's text embedding (``zero_shot``).
+
+    match : {"phrase", "substring", "all"}, default="phrase"
+        What naming means: the words of the name in a row; its letters anywhere (``star`` in
+        ``starfish``); or all its words in any order.
+
+    method : {"index", "scan"}, default="index"
+        Whether to ask the caption index, or to read all captions once for all names. Both find
+        the same. Scanning needs pyahocorasick (``pip install 'skclip[scan]'``).
+
+    plural : bool, default=False
+        Whether regular English plurals of the names count too.
+
+    stem : bool, default=False
+        Whether words count as equal when their English stems are (``climb``, ``climbing``).
 
     synonyms : mapping, default=None
         Further names by class, ``{class: [name, ...]}``; classes that are not asked for are
         ignored.
+
+    exclude : mapping, default=None
+        Words of other senses by class: ``{"crane": ["construction"]}`` leaves out captions that
+        have one of them.
+
+    longest : bool, default=False
+        Whether a name inside a longer one of another class does not count: with the classes
+        ``fire`` and ``fire truck``, "a fire truck" names the second only.
+
+    ambiguous : {"keep", "drop", "first"}, default="keep"
+        What becomes of a caption that names several classes: a row for each, none at all, or a
+        row for the class named first.
+
+    deduplicate : float, "content" or None, default=None
+        Leave out images that show the same as an earlier one of the class: a number is the least
+        cosine of their embeddings, ``"content"`` compares the bytes of the files.
+
+    exclude_images : sequence of images or ndarray of shape (n_images, n_features), default=None
+        Images that must not be recalled, such as those to be tested on: by content of their files
+        and, with an ``embedder`` or if embeddings are given, by a cosine of at least
+        ``deduplicate`` (0.97 if that is no number).
+
+    zero_shot : mapping or classifier, default=None
+        Text embeddings for ``select="best"``: ``{class name: vector}`` or a zero-shot classifier.
 
     embedder : transformer, default=None
         Embeds the recalled images, and only these, of a collection without embeddings. It is
@@ -89,7 +139,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
     References
     ----------
     .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation", 2023,
-       https://arxiv.org/abs/2306.10191
+       `arXiv 2306.10191 <https://arxiv.org/abs/2306.10191>`_.
 
     Examples
     --------
@@ -109,8 +159,18 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "corpus": [str, PathLike, Corpus, None],
         "k": [Interval(Integral, 1, None, closed="left"), None],
-        "select": [StrOptions({"first", "random"})],
+        "select": [StrOptions({"first", "random", "best"})],
+        "match": [StrOptions({"phrase", "substring", "all"})],
+        "method": [StrOptions({"index", "scan"})],
+        "plural": ["boolean"],
+        "stem": ["boolean"],
         "synonyms": [Mapping, None],
+        "exclude": [Mapping, None],
+        "longest": ["boolean"],
+        "ambiguous": [StrOptions({"keep", "drop", "first"})],
+        "deduplicate": [Interval(Real, 0, 1, closed="right"), StrOptions({"content"}), None],
+        "exclude_images": ["array-like", list, tuple, None],
+        "zero_shot": [Mapping, HasMethods(["fit"]), None],
         "embedder": [HasMethods(["transform"]), None],
         "step": STEP_CONSTRAINT,
         "random_state": ["random_state"],
@@ -123,7 +183,17 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         *,
         k: int | None = 100,
         select: str = "first",
-        synonyms: Mapping[Any, Sequence[str] | str] | None = None,
+        match: str = "phrase",
+        method: str = "index",
+        plural: bool = False,
+        stem: bool = False,
+        synonyms: Spellings | None = None,
+        exclude: Spellings | None = None,
+        longest: bool = False,
+        ambiguous: str = "keep",
+        deduplicate: float | str | None = None,
+        exclude_images: Any = None,
+        zero_shot: Any = None,
         embedder: Embedder | None = None,
         step: str = "transform",
         random_state: int | np.random.RandomState | None = None,
@@ -132,7 +202,17 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         self.corpus = corpus
         self.k = k
         self.select = select
+        self.match = match
+        self.method = method
+        self.plural = plural
+        self.stem = stem
         self.synonyms = synonyms
+        self.exclude = exclude
+        self.longest = longest
+        self.ambiguous = ambiguous
+        self.deduplicate = deduplicate
+        self.exclude_images = exclude_images
+        self.zero_shot = zero_shot
         self.embedder = embedder
         self.step = step
         self.random_state = random_state
@@ -173,9 +253,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             Ready to recall.
         """
         if self.corpus is not None:
-            self.store_: CaptionStore = open_corpus(self.corpus)
+            self.store_: CaptionStore = self._store()
             return self
-        shard = _memory_shard(captions, embeddings, ids, images)
+        shard = memory_shard(captions, embeddings, ids, images)
         self.store_ = MemoryStore([shard])
         return self
 
@@ -219,11 +299,10 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             )
         earlier = self.store_.shards if hasattr(self, "store_") else []
         first_row = sum(shard.n_rows for shard in earlier)
-        shard = _memory_shard(captions, embeddings, ids, images, first_row=first_row)
+        shard = memory_shard(captions, embeddings, ids, images, first_row=first_row)
         self.store_ = MemoryStore([*earlier, shard])  # type: ignore[list-item]
         return self
 
-    @available_as("transform")
     def transform(self, names: Iterable[Any]) -> sparse.csr_matrix:
         """Return which captions match which names, whatever ``k`` is.
 
@@ -237,16 +316,19 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         matches : CSR matrix of shape (n_names, n_captions)
             1 where the caption names the class.
         """
-        validate_parameters(self)
-        names = _as_names(names)
+        self._check()
+        names = as_list(names)
         store = self._store()
-        rows = self._find(store, names)
+        # a name that is given twice is still one class
+        distinct = list(dict.fromkeys(map(str, names)))
+        at = {name: i for i, name in enumerate(distinct)}
+        matches = self._find(store, distinct).rows
+        rows = [matches[at[str(name)]] for name in names]
         indptr = np.cumsum([0, *map(len, rows)])
         columns = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
         shape = (len(names), len(store))
         return sparse.csr_matrix((np.ones(len(columns)), columns, indptr), shape=shape)
 
-    @available_as("transform")
     def fit_transform(self, captions: Any, y: Any = None, **fit_params: Any) -> sparse.csr_matrix:
         """Fit, then transform the captions themselves: which of them contain which.
 
@@ -284,7 +366,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             Rows class by class in the order of ``names``. An image that several classes name
             appears for each of them. Names without a match are listed by a warning.
         """
-        validate_parameters(self)
+        self._check()
         names = check_class_names(names)
         store = self._store()
         check_same_model(store, self.embedder)
@@ -293,10 +375,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             pool = self._recall(store, names)
         else:
             pool = store.recalled.get_or_make(key, lambda: self._recall(store, names))
-        _warn_unmatched(pool.report().unmatched, len(names))
+        warn_about(pool.report())
         return pool
 
-    @available_as("resample")
     def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         """Append the recalled embeddings of the classes in ``y``.
 
@@ -319,9 +400,18 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         X, y = check_labelled(X, y)
         return append_pool(X, y, self.recall(np.unique(y).tolist()))
 
+    def _check(self) -> None:
+        validate_parameters(self)
+        if self.stem and self.match == "substring":
+            raise ValueError(
+                "stem=True compares words, match='substring' letters: use one of them."
+            )
+        if self.select == "best" and self.zero_shot is None:
+            raise ValueError("select='best' compares images with text: give zero_shot.")
+
     def _store(self) -> CaptionStore:
         if self.corpus is not None:
-            return open_corpus(self.corpus)
+            return open_collection(self.corpus, scan=self.method == "scan")
         if not hasattr(self, "store_"):
             raise NotFittedError(
                 "This CaptionRetriever has nothing to recall from: give corpus=, or call fit with "
@@ -329,49 +419,42 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
             )
         return self.store_
 
-    def _find(self, store: CaptionStore, names: Sequence[Any]) -> list[NDArray[np.int64]]:
-        return find_rows(store, make_queries(names, self.synonyms), n_jobs=self.n_jobs)
+    def _find(self, store: CaptionStore, names: Sequence[Any]) -> Matches:
+        queries = make_queries(
+            names, synonyms=self.synonyms, exclude=self.exclude, plural=self.plural
+        )
+        settler = Settler(
+            names,
+            queries,
+            Matching(self.match, self.stem),
+            longest=self.longest,
+            ambiguous=self.ambiguous,
+        )
+        return find_matches(store, settler, method=self.method, n_jobs=self.n_jobs)
 
     def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
-        matches = self._find(store, names)
-        seed = 0
+        seed = None
         if self.select == "random":
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        taken = [
-            np.sort(order_rows(rows, name, select=self.select, seed=seed)[: self.k])
-            for name, rows in zip(names, matches, strict=True)
-        ]
-        rows = np.concatenate(taken)
-        class_of = np.repeat(np.arange(len(names)), [len(t) for t in taken])
-        embeddings = row_vectors(store, rows, self.embedder)
-        if embeddings is not None:
-            readable = embeddings.any(axis=1)
-            rows, class_of, embeddings = rows[readable], class_of[readable], embeddings[readable]
-        labels = _label_array(names)[class_of]
-        counts = {
-            "matches": np.asarray([len(m) for m in matches]),
-            "kept": count_labels(names, labels),
-        }
-        model_id = (
-            store.model_id if store.has_embeddings else getattr(self.embedder, "model_id", None)
-        )
-        return PrimingPool(
-            labels,
-            embeddings=embeddings,
-            ids=store.ids(rows),
-            captions=store.captions(rows),
-            images=store.images(rows),
-            model_id=model_id,
-            recall_report=RecallReport(names, counts),
+        return recall_pool(
+            store,
+            names,
+            self._find(store, names),
+            k=self.k,
+            seed=seed,
+            zero_shot=self.zero_shot if self.select == "best" else None,
+            deduplicate=self.deduplicate,
+            exclude_images=self.exclude_images,
+            embedder=self.embedder,
         )
 
     def _memo_key(self, names: list[Any]) -> str | None:
         """Return what a recall depends on besides the collection; None if on chance."""
-        random = self.select == "random" and not isinstance(self.random_state, Integral)
-        if random:
+        if self.select == "random" and not isinstance(self.random_state, Integral):
             return None
         parameters = self.get_params(deep=False)
-        parameters["corpus"] = parameters["n_jobs"] = parameters["step"] = None
+        for name in ("corpus", "n_jobs", "step"):
+            del parameters[name]
         parameters["embedder"] = getattr(self.embedder, "model_id", None)
         key: str = joblib.hash((names, parameters))
         return key
@@ -387,60 +470,3 @@ class CaptionRetriever(TransformerMixin, BaseEstimator, auto_wrap_output_keys=No
         tags.requires_fit = self.corpus is None
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _memory_shard(
-    captions: Any,
-    embeddings: Any,
-    ids: Any,
-    images: Any,
-    *,
-    first_row: int = 0,
-) -> MemoryShard:
-    """Check captions and what comes with them."""
-    texts = _as_names(captions, parameter="captions")
-    wrong = [text for text in texts if not isinstance(text, str)]
-    if wrong:
-        raise TypeError(
-            f"captions must be strings, got {sample_of(wrong)} ({type(wrong[0]).__name__})."
-        )
-    if not texts:
-        raise ValueError("captions is empty (0 samples): give at least one caption.")
-    pool = PrimingPool(
-        np.asarray(texts), embeddings=embeddings, ids=ids, images=images
-    )  # checks lengths
-    vectors = None if pool.embeddings is None else pool.embeddings.astype(np.float32, copy=False)
-    own_ids = np.arange(first_row, first_row + len(texts)).astype(object)
-    return MemoryShard(
-        np.fromiter(texts, dtype=object, count=len(texts)),
-        own_ids if pool.ids is None else pool.ids,
-        pool.images,
-        vectors,
-    )
-
-
-def _as_names(names: Any, *, parameter: str = "names") -> list[Any]:
-    """Return names or captions as a list of Python objects."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise ValueError(
-            f"{parameter} must be a sequence of strings, got {names!r}: write [{names!r}]."
-        )
-    return [name.item() if isinstance(name, np.generic) else name for name in names]
-
-
-def _label_array(names: list[Any]) -> NDArray[Any]:
-    """Return names as an array that keeps their types."""
-    labels = np.asarray(names)
-    if labels.ndim == 1 and labels.tolist() == names:
-        return labels
-    return np.fromiter(names, dtype=object, count=len(names))
-
-
-def _warn_unmatched(unmatched: list[Any], n_names: int) -> None:
-    if unmatched:
-        warnings.warn(
-            f"No caption names {sample_of(unmatched)} ({len(unmatched)} of {n_names} classes): "
-            "they get no recalled images. Other words for them can be given as synonyms.",
-            NoMatchWarning,
-            stacklevel=3,
-        )

@@ -1,15 +1,11 @@
 """Embeddings of recalled rows: stored ones, or made on the spot and remembered."""
 
-import warnings
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._validation import sample_of
 from skclip.corpus._embedding import Embedder, embed_images
 from skclip.corpus._store import CaptionStore
-from skclip.exceptions import ModelMismatchError, UnreadableImageWarning
+from skclip.exceptions import ModelMismatchError
 
 __all__ = ["check_same_model", "row_vectors"]
 
@@ -27,7 +23,7 @@ def check_same_model(store: CaptionStore, embedder: Embedder | None) -> None:
 
 def row_vectors(
     store: CaptionStore, rows: NDArray[np.int64], embedder: Embedder | None
-) -> NDArray[np.float32] | None:
+) -> tuple[NDArray[np.float32] | None, dict[int, str]]:
     """Return the embeddings of rows, zero where an image cannot be read.
 
     Parameters
@@ -45,33 +41,24 @@ def row_vectors(
     -------
     embeddings : ndarray of shape (n_rows, n_features) or None
         None where there is neither.
+
+    problems : dict of int to str
+        Why images could not be read just now, by row.
     """
     if store.has_embeddings:
-        return store.embeddings(rows)
+        return store.embeddings(rows), {}
     if embedder is None:
-        return None
+        return None, {}
     model_id, memo = embedder.model_id, store.embedded
     vectors = {row: memo.get((model_id, row)) for row in np.unique(rows).tolist()}
     new = [row for row, vector in vectors.items() if vector is None]
-    if new or not len(rows):
-        embeddings, reasons = embed_images(embedder, store.images(new).tolist())
-        if not len(rows):
-            return embeddings
-        _warn_unreadable(store, new, reasons)
-        for row, vector in zip(new, embeddings, strict=True):
-            vectors[row] = vector
-            memo.put((model_id, row), vector)
-    return np.stack([vectors[row] for row in rows.tolist()])
-
-
-def _warn_unreadable(store: CaptionStore, rows: list[int], reasons: list[Any]) -> None:
-    failed = [(row, why) for row, why in zip(rows, reasons, strict=True) if why is not None]
-    if not failed:
-        return
-    ids = store.ids([row for row, _ in failed])
-    shown = sample_of(f"{name}: {why}" for name, (_, why) in zip(ids, failed, strict=True))
-    warnings.warn(
-        f"{len(failed)} recalled images could not be read and are left out: {shown}.",
-        UnreadableImageWarning,
-        stacklevel=6,
-    )
+    if not new and len(rows):
+        return np.stack([vectors[row] for row in rows.tolist()]), {}
+    embeddings, reasons = embed_images(embedder, store.image_references(new).tolist())
+    for row, vector in zip(new, embeddings, strict=True):
+        vectors[row] = vector
+        memo.put((model_id, row), vector)
+    problems = {row: why for row, why in zip(new, reasons, strict=True) if why is not None}
+    return np.stack([embeddings[:0].sum(axis=0), *(vectors[r] for r in rows.tolist())])[
+        1:
+    ], problems

@@ -1,0 +1,48 @@
+"""Images as a collection refers to them: paths, URLs, and runs of bytes within a file."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ImageSlice", "load_images"]
+
+
+@dataclass(frozen=True)
+class ImageSlice:
+    """An image inside another file, read when it is needed.
+
+    It is enough of a file object for :class:`skclip.CLIPEmbedder`, which reads it whole.
+
+    Parameters
+    ----------
+    path : str
+        File, e.g. a tar archive.
+
+    offset : int
+        Where the image begins.
+
+    size : int
+        Number of bytes.
+    """
+
+    path: str
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """Return the bytes of the image."""
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+    def seekable(self) -> bool:
+        """Whether there is a position to go back to: there is none, every read is whole."""
+        return False
+
+
+def load_images(references: NDArray[Any]) -> NDArray[Any]:
+    """Return references with the bytes in place of those that are slices."""
+    images = (r.read() if isinstance(r, ImageSlice) else r for r in references)
+    return np.fromiter(images, dtype=object, count=len(references))

@@ -1,0 +1,115 @@
+"""The same picture twice: by content and by embedding."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip._linalg import unit_rows
+from skclip.corpus._images import ImageSlice
+
+__all__ = ["content_hash", "image_keys", "is_near", "near_duplicates"]
+
+_BLOCK = 256
+# Room for rounding, so that a threshold of 1 finds equal vectors.
+_ROUNDING = 1e-6
+
+
+def content_hash(image: Any) -> bytes | None:
+    """Return a hash of an image file's bytes; None where there is no file to read."""
+    try:
+        if isinstance(image, ImageSlice):
+            content = image.read()
+        elif isinstance(image, bytes):
+            content = image
+        elif isinstance(image, str | os.PathLike) and "://" not in str(image):
+            content = Path(image).read_bytes()
+        else:
+            return None
+    except OSError:
+        return None
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def image_keys(references: Iterable[Any], ids: Iterable[Any]) -> list[Any]:
+    """Return what tells images apart: their reference, or the id of a row without image."""
+    return [
+        ("id", identifier)
+        if reference is None
+        else reference
+        if isinstance(reference, str | bytes | ImageSlice)
+        else ("object", id(reference))
+        for reference, identifier in zip(references, ids, strict=True)
+    ]
+
+
+def near_duplicates(
+    X: NDArray[Any], threshold: float, earlier: NDArray[Any] | None = None
+) -> NDArray[np.bool_]:
+    """Return which rows are close to an earlier row that is not itself a duplicate.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Embeddings in order of preference.
+
+    threshold : float
+        Least cosine of duplicates.
+
+    earlier : ndarray of shape (n_earlier, n_features), default=None
+        Embeddings that come before.
+
+    Returns
+    -------
+    duplicate : ndarray of shape (n_samples,) of bool
+        False for the first of each group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.recall._duplicates import near_duplicates
+    >>> near_duplicates(np.array([[1.0, 0.0], [0.0, 1.0], [0.99, 0.01]]), 0.95)
+    array([False, False,  True])
+    """
+    unit = unit_rows(X)
+    duplicate = np.zeros(len(unit), dtype=bool)
+    kept = unit[:0] if earlier is None else unit_rows(earlier).astype(unit.dtype, copy=False)
+    for start in range(0, len(unit), _BLOCK):
+        block = unit[start : start + _BLOCK]
+        found = is_near(block, kept, threshold)
+        close = block @ block.T >= threshold - _ROUNDING
+        for i in range(len(block)):
+            found[i] |= bool(np.any(close[i, :i] & ~found[:i]))
+        duplicate[start : start + len(block)] = found
+        kept = np.concatenate([kept, block[~found]])
+    return duplicate
+
+
+def is_near(X: NDArray[Any], others: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
+    """Return which unit rows of ``X`` have a cosine of at least ``threshold`` with one of others.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Unit rows.
+
+    others : ndarray of shape (n_others, n_features)
+        Unit rows.
+
+    threshold : float
+        Least cosine.
+
+    Returns
+    -------
+    near : ndarray of shape (n_samples,) of bool
+        False everywhere if there are no others.
+    """
+    near = np.zeros(len(X), dtype=bool)
+    for start in range(0, len(others), _BLOCK * 16):
+        block = others[start : start + _BLOCK * 16]
+        near |= (X @ block.T).max(axis=1, initial=-np.inf) >= threshold - _ROUNDING
+    return near

@@ -19,6 +19,7 @@ _PUBLIC = {
     "MultiProxyImprinter": "skclip.heads",
     "NearestClassMean": "skclip.heads",
     "PrimedNCMClassifier": "skclip.heads",
+    "PrimedNCMClassifierCV": "skclip.heads",
     "ZeroShotClassifier": "skclip.heads",
 }
 _SUBPACKAGES = (

@@ -18,13 +18,17 @@ __all__ = [
     "COUNTS",
     "SCHEDULES",
     "Alpha",
+    "Moments",
     "Scatter",
     "calibrated",
     "evidence",
     "image_scale",
     "mix",
+    "moments",
     "saturated",
+    "scale_of",
     "scatter",
+    "scatter_of",
     "text_share",
 ]
 
@@ -42,8 +46,26 @@ BETWEEN_CLASS_SHARE = 0.2
 class Scatter(NamedTuple):
     """How far images lie from their class mean, and class means from their text."""
 
-    within: float
-    offset: float
+    within: Any
+    offset: Any
+
+
+class Moments(NamedTuple):
+    r"""Second moments of two heads' rows, each centred over the classes.
+
+    :math:`\sum_c \lVert \tilde t_c \rVert^2`, :math:`\sum_c \tilde t_c \cdot \tilde m_c` and
+    :math:`\sum_c \lVert \tilde m_c \rVert^2`: numbers, or arrays of them for many fits at once.
+    """
+
+    text: Any
+    cross: Any
+    image: Any
+
+
+def moments(text: NDArray[Any], image: NDArray[Any]) -> Moments:
+    """Return the moments of two heads that hold ``(n_classes, n)`` rows for the same classes."""
+    t, m = text - text.mean(axis=0), image - image.mean(axis=0)
+    return Moments(np.square(t).sum(), np.einsum("ij,ij->", t, m), np.square(m).sum())
 
 
 def exponential(counts: NDArray[Any], sigma: float, scatter: Scatter) -> NDArray[Any]:
@@ -118,20 +140,38 @@ def scatter(text: NDArray[Any], sums: NDArray[Any], counts: NDArray[Any]) -> Sca
     if n_classes < 2:
         return Scatter(1.0, 1.0)
     means = sums[known] / n[:, None]
-    n_rows, freedom = n.sum(), n.sum() - n_classes
-    m, t = means - means.mean(axis=0), text[known] - text[known].mean(axis=0)
-    m_total, t_total = np.square(m).sum() / (n_classes - 1), np.square(t).sum() / (n_classes - 1)
-    if freedom > 1e-9:
-        within = max(n_rows - np.square(means).sum(axis=1) @ n, 0.0) / freedom
-        between = m_total - within * np.mean(1 / n)
-    else:
-        between = BETWEEN_CLASS_SHARE * m_total
-        within = m_total - between
-    slope = max((m * t).sum() / max(np.square(t).sum(), 1e-12), 0.0)
-    smallest = 0.01 * m_total + 1e-12
-    return Scatter(
-        max(within, smallest), max(between - slope**2 * t_total, 0.01 * within, smallest)
+    resultant = np.square(means).sum(axis=1) @ n
+    return scatter_of(moments(text[known], means), n_classes, n.sum(), np.sum(1 / n), resultant)
+
+
+def scatter_of(
+    moments: Moments, n_classes: int, n_rows: Any, inverse_counts: Any, resultant: Any
+) -> Scatter:
+    r"""Return the scatter from sums over classes; see :func:`scatter`.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of text rows and class means.
+
+    n_classes : int
+        :math:`K`, at least 2.
+
+    n_rows, inverse_counts, resultant : float or ndarray
+        :math:`N`, :math:`\sum_c 1 / n_c` and :math:`\sum_c \lVert S_c \rVert^2 / n_c`.
+    """
+    total, spread = moments.image / (n_classes - 1), moments.text / (n_classes - 1)
+    freedom = n_rows - n_classes
+    measured = np.maximum(n_rows - resultant, 0) / np.maximum(freedom, 1e-9)
+    within = np.where(freedom > 1e-9, measured, (1 - BETWEEN_CLASS_SHARE) * total)
+    between = np.where(
+        freedom > 1e-9, total - within * inverse_counts / n_classes, BETWEEN_CLASS_SHARE * total
     )
+    slope = np.maximum(moments.cross, 0) / np.maximum(moments.text, 1e-12)
+    smallest = 0.01 * total + 1e-12
+    within = np.maximum(within, smallest)
+    offset = np.maximum(between - slope**2 * spread, np.maximum(0.01 * within, smallest))
+    return Scatter(within, offset)
 
 
 def saturated(counts: NDArray[Any], limit: float | None) -> NDArray[Any]:
@@ -147,25 +187,25 @@ def saturated(counts: NDArray[Any], limit: float | None) -> NDArray[Any]:
 
 
 def evidence(counts: NDArray[Any], how: str, shots: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Return what the schedules count: ``(n_classes,) -> (n_classes,)``.
+    """Return what the schedules count, in the shape of ``counts``.
 
     Parameters
     ----------
-    counts : ndarray of shape (n_classes,)
+    counts : ndarray of shape (..., n_classes)
         Weight of each class's images, labelled and recalled.
 
     how : {"per_class", "mean", "total", "shots"}
         Each class's own count, their mean, their sum, or each class's labelled images alone.
 
-    shots : ndarray of shape (n_classes,), default=None
+    shots : ndarray of shape (..., n_classes), default=None
         Weight of the labelled images, for ``"shots"``.
     """
     if how == "shots" and shots is not None:
         return shots
-    if how == "mean":
-        return np.full_like(counts, counts.mean())
-    if how == "total":
-        return np.full_like(counts, counts.sum())
+    if how in ("mean", "total"):
+        total = counts.sum(axis=-1, keepdims=True)
+        one = total / counts.shape[-1] if how == "mean" else total
+        return np.broadcast_to(one, counts.shape)
     return counts
 
 
@@ -247,14 +287,18 @@ def image_scale(kind: str, text: NDArray[Any], image: NDArray[Any]) -> float:
     """
     if kind in ("none", "center") or len(text) < 2:
         return 1.0
-    t, m = text - text.mean(axis=0), image - image.mean(axis=0)
-    t_norm, m_norm = float(np.linalg.norm(t)), float(np.linalg.norm(m))
-    if t_norm == 0 or m_norm == 0:
-        return 1.0
+    return float(scale_of(kind, moments(text, image)))
+
+
+def scale_of(kind: str, moments: Moments) -> Any:
+    """Return the factor from second moments; see :func:`image_scale`."""
+    text, image = np.sqrt(moments.text), np.sqrt(np.maximum(moments.image, 0))
+    comparable = (text > 1e-12) & (image > 1e-12)
+    ratio = np.where(comparable, image, 1) / np.where(comparable, text, 1)
     if kind == "zscore":
-        return t_norm / m_norm
-    slope = float(np.einsum("ij,ij->", t, m)) / t_norm**2
-    return 1 / max(slope, 0.01 * m_norm / t_norm)
+        return 1 / ratio
+    slope = moments.cross / np.maximum(moments.text, 1e-24)
+    return 1 / np.where(comparable, np.maximum(slope, 0.01 * ratio), 1)
 
 
 def calibrated(

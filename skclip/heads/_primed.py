@@ -21,6 +21,7 @@ from skclip.heads._mixing import (
     COUNTS,
     SCHEDULES,
     Alpha,
+    Scatter,
     calibrated,
     evidence,
     image_scale,
@@ -279,6 +280,14 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         ModelMismatchError
             If the pool was embedded by another model than the text.
         """
+        self._accumulate(X, y, sample_weight)
+        self._mix(self.alpha, self.sigma)
+        return self
+
+    def _accumulate(
+        self, X: ArrayLike | None, y: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> _Rows | None:
+        """Recall, filter and sum; return the validated labelled rows."""
         shots = None
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
@@ -297,8 +306,8 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
                 "`zero_shot`, a pool, or labelled images that are not zero."
             )
         dtypes = [rows[0].dtype for rows in (shots, pool) if rows is not None]
-        self._mix(np.result_type(np.float32, *dtypes))
-        return self
+        self._dtype = np.result_type(np.float32, *dtypes)
+        return shots
 
     def _resolve_classes(self, y: NDArray[Any] | None) -> tuple[TextHead | None, NDArray[Any]]:
         """Return the text head and the sorted classes to predict."""
@@ -386,16 +395,25 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, y).astype(np.int32)
         return class_sums(X, codes, n_classes, weight)
 
-    def _mix(self, dtype: Any) -> None:
+    def _worth(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return sums and weights of labelled images and of recalled ones up to the limit."""
+        count = saturated(self.pool_count_, self.pool_limit)
+        worth = count / np.where(self.pool_count_ > 0, self.pool_count_, 1)
+        return self.shot_sum_ + worth[:, None] * self.pool_sum_, self.shot_count_ + count
+
+    def _scatter(self, text: TextHead) -> Scatter:
+        """Return the variances: labelled images tell those of the images to be classified."""
+        if np.count_nonzero(self.shot_count_) >= 2:
+            return scatter(text.weights, self.shot_sum_, self.shot_count_)
+        return scatter(text.weights, self.pool_sum_, self.pool_count_)
+
+    def _mix(self, alpha: Alpha, sigma: float | None) -> None:
         """Write the mixture as one linear head, from sums and counts alone."""
-        pool_count = saturated(self.pool_count_, self.pool_limit)
-        worth = pool_count / np.where(self.pool_count_ > 0, self.pool_count_, 1)
-        sums = self.shot_sum_ + worth[:, None] * self.pool_sum_
-        self.class_count_ = self.shot_count_ + pool_count
+        sums, self.class_count_ = self._worth()
         known = self.class_count_ > 0
         means = unit_rows(sums)
-        self.class_mean_ = means.astype(dtype)
-        self.intercept_ = np.zeros(len(known), dtype=dtype)
+        self.class_mean_ = means.astype(self._dtype)
+        self.intercept_ = np.zeros(len(known), dtype=self._dtype)
         text = self.text_head_
         if text is None:
             self.alpha_ = np.where(known, 0.0, 1.0)
@@ -403,21 +421,16 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
             self.intercept_[~known] = -np.inf
             self.logit_scale_ = 100.0 if self.logit_scale == "auto" else float(self.logit_scale)
             return
-        # labelled images tell the variances of the images to be classified; the pool its own
-        has_shots = np.count_nonzero(self.shot_count_) >= 2
-        source = (
-            (self.shot_sum_, self.shot_count_) if has_shots else (self.pool_sum_, self.pool_count_)
-        )
         share = text_share(
-            self.alpha,
+            alpha,
             evidence(self.class_count_, self.count, self.shot_count_),
-            sigma=self.sigma,
-            scatter=scatter(text.weights, *source),
+            sigma=sigma,
+            scatter=self._scatter(text),
         )
         self.alpha_ = np.where(known, share, 1.0)
         scale = image_scale(self.calibration, text.weights[known], means[known])
         image = calibrated(self.calibration, scale, text.weights, means, known)
-        self.coef_ = mix(text.weights, image, self.alpha_).astype(dtype)
+        self.coef_ = mix(text.weights, image, self.alpha_).astype(self._dtype)
         self.logit_scale_ = (
             text.logit_scale if self.logit_scale == "auto" else float(self.logit_scale)
         )

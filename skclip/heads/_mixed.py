@@ -154,9 +154,9 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skclip import MixedHeadClassifier
     >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0], "fox": [-1.0, 0.0]}
-    >>> X, y = [[0.8, 0.6], [0.6, 0.8], [0.0, 1.0]], ["cat", "dog", "dog"]
+    >>> X, y = [[0.9, 0.1], [0.8, 0.3], [0.3, 0.8], [0.1, 0.9]], ["cat", "cat", "dog", "dog"]
     >>> mixed = MixedHeadClassifier(text, LogisticRegression(), alpha=0.5).fit(X, y)
-    >>> mixed.predict([[1.0, -0.5], [-0.9, 0.1]])
+    >>> mixed.predict([[0.9, 0.2], [-0.9, 0.1]])
     array(['cat', 'fox'], dtype='<U3')
     >>> mixed.alpha_
     array([0.5, 0.5, 1. ])

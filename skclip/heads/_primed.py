@@ -1,43 +1,19 @@
-"""Neural Priming (arXiv 2306.10191): recall, filter, class means, mixed with the text head."""
+"""Neural Priming (arXiv 2306.10191): class means of recalled images, mixed with the text head."""
 
 from collections.abc import Mapping
-from numbers import Real
-from typing import Any, ClassVar, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import assert_all_finite
+from numpy.typing import ArrayLike
 
-from skclip._base import CosineLinearMixin
-from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
-from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
-from skclip._validation import check_class_names, check_labelled_embeddings, encode_labels
-from skclip.exceptions import ModelMismatchError
-from skclip.heads._class_mean import class_sums
-from skclip.heads._mixing import (
-    CALIBRATIONS,
-    COUNTS,
-    SCHEDULES,
-    Alpha,
-    Scatter,
-    calibrated,
-    evidence,
-    image_scale,
-    mix,
-    saturated,
-    scatter,
-    text_share,
-)
-from skclip.recall import CaptionRetriever, PrimingPool, ZeroShotFilter
+from skclip._compat import HasMethods, Interval, StrOptions
+from skclip.heads._mixing import CALIBRATIONS, COUNTS, SCHEDULES, Alpha
+from skclip.heads._priming import BasePrimedNCM
 
 __all__ = ["PrimedNCMClassifier"]
 
-_Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # embeddings, labels, weights
 
-
-class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
+class PrimedNCMClassifier(BasePrimedNCM):
     r"""Classify by text and by the mean of recalled and labelled images (Neural Priming).
 
     For every class, images whose captions name it are recalled from a captioned collection; those
@@ -113,6 +89,13 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
     logit_scale : "auto" or float, default="auto"
         Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
 
+    unlabeled : label, default=None
+        Label that marks rows without one, for instance -1. They are targets: images to be
+        classified that choose which recalled images take part, see :meth:`prime`.
+
+    n_neighbors : int, default=10
+        Recalled images that every target chooses.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -141,6 +124,9 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
 
     pool_ : PrimingPool or None
         The recalled images that the filter kept.
+
+    primed_ : ndarray of shape (n_pool,) of bool
+        Those of them that take part: all, unless targets chose.
 
     text_head_ : TextHead or None
         Text weights, aligned with ``classes_``.
@@ -204,7 +190,7 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "zero_shot": [HasMethods(["fit"]), Mapping, None],
-        "corpus": "no_validation",
+        "corpus": [object],
         "retriever": [HasMethods(["recall"]), None],
         "filter": [HasMethods(["support"]), StrOptions({"passthrough"}), None],
         "classes": ["array-like", None],
@@ -215,6 +201,8 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         "pool_limit": [Interval(Real, 0, None, closed="neither"), None],
         "calibration": [StrOptions(CALIBRATIONS)],
         "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "unlabeled": [object],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -232,6 +220,8 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         pool_limit: float | None = 1.0,
         calibration: str = "regression",
         logit_scale: str | float = "auto",
+        unlabeled: Any = None,
+        n_neighbors: int = 10,
     ) -> None:
         self.zero_shot = zero_shot
         self.corpus = corpus
@@ -245,192 +235,8 @@ class PrimedNCMClassifier(CosineLinearMixin, BaseEstimator):
         self.pool_limit = pool_limit
         self.calibration = calibration
         self.logit_scale = logit_scale
+        self.unlabeled = unlabeled
+        self.n_neighbors = n_neighbors
 
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Recall, filter, average and mix.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), default=None
-            Embeddings of labelled images; zero rows are ignored. May be left out where class
-            names are known without labels.
-
-        y : array-like of shape (n_samples,), default=None
-            Class labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every labelled image.
-
-        Returns
-        -------
-        self : PrimedNCMClassifier
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If there are neither labels nor class names, a label has no text embedding, or the
-            widths of images, pool and text differ.
-        ModelMismatchError
-            If the pool was embedded by another model than the text.
-        """
-        self._accumulate(X, y, sample_weight)
-        self._mix(self.alpha, self.sigma)
-        return self
-
-    def _accumulate(
-        self, X: ArrayLike | None, y: ArrayLike | None, sample_weight: ArrayLike | None
-    ) -> _Rows | None:
-        """Recall, filter and sum; return the validated labelled rows."""
-        shots = None
-        if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
-            shots = X, y, check_sample_weight(sample_weight, X, dtype=X.dtype)
-        self.text_head_, self.classes_ = self._resolve_classes(y)
-        self.pool_ = self._recall()
-        pool = self._pool_rows()
-        self.n_features_in_ = self._common_width(shots, pool)
-        self.shot_sum_, self.shot_count_ = self._sums(shots)
-        if not np.isfinite(self.shot_sum_).all():
-            assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
-        self.pool_sum_, self.pool_count_ = self._sums(pool)
-        if self.text_head_ is None and not (self.shot_count_.any() or self.pool_count_.any()):
-            raise ValueError(
-                "There is neither a text head nor an image that carries evidence: give "
-                "`zero_shot`, a pool, or labelled images that are not zero."
-            )
-        dtypes = [rows[0].dtype for rows in (shots, pool) if rows is not None]
-        self._dtype = np.result_type(np.float32, *dtypes)
-        return shots
-
-    def _resolve_classes(self, y: NDArray[Any] | None) -> tuple[TextHead | None, NDArray[Any]]:
-        """Return the text head and the sorted classes to predict."""
-        if self.classes is not None:
-            names = np.unique(np.asarray(check_class_names(self.classes, parameter="classes")))
-            if y is not None:
-                check_labels_known(encode_labels(y)[0], names)
-        elif y is not None:
-            names = encode_labels(y)[0]
-        elif self.zero_shot is not None:
-            names = None  # the text head names them, or says that it cannot
-        else:
-            raise ValueError(
-                "PrimedNCMClassifier requires y to be passed, but the target y is None, and "
-                "neither `classes` nor a text head names the classes."
-            )
-        text_head = resolve_text_head(self.zero_shot, names)
-        if text_head is None:
-            return None, names
-        if self.classes is not None:
-            # of all the classes the text head may know, those asked for
-            text_head = text_head.restricted(names)
-        return text_head, text_head.classes
-
-    def _recall(self) -> PrimingPool | None:
-        """Recall images of the classes and keep those that pass the filter."""
-        classes, text_head = self.classes_, self.text_head_
-        if self.corpus is not None and self.retriever is not None:
-            raise ValueError(
-                "Give either `corpus` or `retriever`, not both: a retriever has a corpus of its "
-                "own."
-            )
-        if self.corpus is None and self.retriever is None:
-            return None
-        retriever = (
-            CaptionRetriever(self.corpus)
-            if self.retriever is None
-            else clone(self.retriever, safe=False)
-        )
-        pool: PrimingPool = retriever.recall(check_class_names(classes, parameter="classes"))
-        if pool.embeddings is None:
-            raise ValueError(
-                f"The {len(pool)} recalled images have no embeddings: build the corpus with an "
-                "embedder, or give the retriever one."
-            )
-        models = {pool.model_id, None if text_head is None else text_head.model_id} - {None}
-        if len(models) > 1:
-            raise ModelMismatchError(
-                f"The pool was embedded by {pool.model_id!r}, the class names by "
-                f"{text_head.model_id!r}: embed both with one model."
-            )
-        if not len(pool) or isinstance(self.filter, str):
-            return pool
-        pool_filter = ZeroShotFilter() if self.filter is None else clone(self.filter)
-        return pool[pool_filter.support(pool.embeddings, pool.labels, text_head)]
-
-    def _pool_rows(self) -> _Rows | None:
-        pool = self.pool_
-        if pool is None or pool.embeddings is None or not len(pool):
-            return None
-        weight = np.full(len(pool), float(self.pool_weight))
-        if pool.sample_weight is not None:
-            weight *= pool.sample_weight
-        return pool.embeddings, pool.labels, weight.astype(pool.embeddings.dtype)
-
-    def _common_width(self, shots: _Rows | None, pool: _Rows | None) -> int:
-        """Return the number of features that labelled images, pool and text share."""
-        widths = [rows[0].shape[1] for rows in (shots, pool) if rows is not None]
-        if len(set(widths)) > 1:
-            raise ValueError(
-                f"X has {widths[0]} features, but the recalled images have {widths[1]}: both must "
-                "be embedded by the same model."
-            )
-        if self.text_head_ is None:
-            return widths[0] if widths else 0
-        for width in widths:
-            check_same_width(width, self.text_head_)
-        return int(self.text_head_.weights.shape[1])
-
-    def _sums(self, rows: _Rows | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        n_classes = len(self.classes_)
-        if rows is None:
-            return np.zeros((n_classes, self.n_features_in_)), np.zeros(n_classes)
-        X, y, weight = rows
-        codes = np.searchsorted(self.classes_, y).astype(np.int32)
-        return class_sums(X, codes, n_classes, weight)
-
-    def _worth(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return sums and weights of labelled images and of recalled ones up to the limit."""
-        count = saturated(self.pool_count_, self.pool_limit)
-        worth = count / np.where(self.pool_count_ > 0, self.pool_count_, 1)
-        return self.shot_sum_ + worth[:, None] * self.pool_sum_, self.shot_count_ + count
-
-    def _scatter(self, text: TextHead) -> Scatter:
-        """Return the variances: labelled images tell those of the images to be classified."""
-        if np.count_nonzero(self.shot_count_) >= 2:
-            return scatter(text.weights, self.shot_sum_, self.shot_count_)
-        return scatter(text.weights, self.pool_sum_, self.pool_count_)
-
-    def _mix(self, alpha: Alpha, sigma: float | None) -> None:
-        """Write the mixture as one linear head, from sums and counts alone."""
-        sums, self.class_count_ = self._worth()
-        known = self.class_count_ > 0
-        means = unit_rows(sums)
-        self.class_mean_ = means.astype(self._dtype)
-        self.intercept_ = np.zeros(len(known), dtype=self._dtype)
-        text = self.text_head_
-        if text is None:
-            self.alpha_ = np.where(known, 0.0, 1.0)
-            self.coef_ = self.class_mean_
-            self.intercept_[~known] = -np.inf
-            self.logit_scale_ = 100.0 if self.logit_scale == "auto" else float(self.logit_scale)
-            return
-        share = text_share(
-            alpha,
-            evidence(self.class_count_, self.count, self.shot_count_),
-            sigma=sigma,
-            scatter=self._scatter(text),
-        )
-        self.alpha_ = np.where(known, share, 1.0)
-        scale = image_scale(self.calibration, text.weights[known], means[known])
-        image = calibrated(self.calibration, scale, text.weights, means, known)
-        self.coef_ = mix(text.weights, image, self.alpha_).astype(self._dtype)
-        self.logit_scale_ = (
-            text.logit_scale if self.logit_scale == "auto" else float(self.logit_scale)
-        )
+    def _share(self) -> tuple[Alpha, float | None]:
+        return self.alpha, self.sigma

@@ -1,6 +1,6 @@
 """A primed head that chooses its share of text by exact leave-one-out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -11,25 +11,21 @@ from scipy.special import logsumexp
 
 from skclip._compat import fit_context
 from skclip._linalg import gen_row_blocks, unit_rows
-from skclip.heads._leave_one_out import (
-    Candidate,
-    Evidence,
-    LeftOut,
-    candidates,
-    has_another_row,
-    left_out_rows,
-)
-from skclip.heads._mixing import SCHEDULES
+from skclip.heads._leave_one_out import has_another_row, left_out_scores
+from skclip.heads._mixing import SCHEDULES, Alpha, mix
 from skclip.heads._primed import PrimedNCMClassifier
+from skclip.heads._priming import BasePrimedNCM
 
 __all__ = ["PrimedNCMClassifierCV"]
 
-DEFAULT = Candidate("variance", SCHEDULES["variance"].sigma)
+DEFAULT = ("variance", SCHEDULES["variance"].sigma)
+_Candidate = tuple[float | str, float | None]  # a share or schedule, and its constant
+
 DEFAULT_ALPHAS = ("variance", "exponential", *np.linspace(0, 1, 21).round(2).tolist())
 DEFAULT_SIGMAS = tuple(2.0 ** np.arange(-6, 7))
 
 
-class PrimedNCMClassifierCV(PrimedNCMClassifier):
+class PrimedNCMClassifierCV(BasePrimedNCM):
     r"""Primed head whose share of text is chosen by exact leave-one-out.
 
     Leaving a labelled image out changes the sum of one class. What the head fitted without it
@@ -38,9 +34,8 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
 
     The default (``alpha="variance"``, whose constants are estimated from the images) stays unless
     the best of the others beats it by more than two standard errors of the difference: with few
-    images the luckiest of a hundred values is not the best. Only
-    rows whose class keeps another labelled image can be left out; where every class has one, the
-    default is taken.
+    images the luckiest of a hundred values is not the best. Only rows whose class keeps another
+    image can be left out; where no class does, the default is taken.
 
     Parameters
     ----------
@@ -61,6 +56,9 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
         Scale of the probabilities. ``"auto"`` is the one with the least leave-one-out log loss,
         or the text head's where no row can be left out.
 
+    unlabeled, n_neighbors
+        As in :class:`PrimedNCMClassifier`.
+
     Attributes
     ----------
     best_alpha_ : float or str
@@ -76,7 +74,8 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
         ``"alpha"``, ``"sigma"`` and ``"accuracy"`` of everything tried.
 
     classes_, coef_, intercept_, alpha_, class_mean_, class_count_, shot_count_, pool_count_, \
-    shot_sum_, pool_sum_, pool_, text_head_, logit_scale_, n_features_in_, feature_names_in_
+    shot_sum_, pool_sum_, pool_, primed_, text_head_, logit_scale_, n_features_in_, \
+    feature_names_in_
         As in :class:`PrimedNCMClassifier`.
 
     See Also
@@ -87,6 +86,11 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
     Notes
     -----
     The recalled images take part in every left-out head; they are never left out themselves.
+
+    A value is judged by the shares :math:`\alpha_c` it gives with all rows. Were they computed
+    anew without the row, the smaller count would betray the class it belongs to: with
+    :math:`\alpha(n - 1) = 1` and :math:`\alpha(n) = 0` leave-one-out could be right about
+    everything by the scale of the scores alone.
 
     Examples
     --------
@@ -122,6 +126,8 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
         pool_limit: float | None = 1.0,
         calibration: str = "regression",
         logit_scale: str | float = "auto",
+        unlabeled: Any = None,
+        n_neighbors: int = 10,
     ) -> None:
         self.zero_shot = zero_shot
         self.corpus = corpus
@@ -135,6 +141,8 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
         self.pool_limit = pool_limit
         self.calibration = calibration
         self.logit_scale = logit_scale
+        self.unlabeled = unlabeled
+        self.n_neighbors = n_neighbors
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -163,23 +171,60 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
         """
         tried = self._candidates()
         shots = self._accumulate(X, y, sample_weight)
-        left_out = _LeftOutBlocks(self, shots) if self.text_head_ is not None else None
-        if left_out is None or not left_out.n_rows:
+        rows = None
+        if shots is not None and self.text_head_ is not None:
+            rows = _LeftOutRows(self, shots)
+        if not rows:
             self._choose(tried, np.full(len(tried), np.nan), DEFAULT)
-            self._mix(DEFAULT.alpha, DEFAULT.sigma)
+            self._mix(*self._share())
             return self
-        accuracy, gain, error = left_out.compare(tried, DEFAULT)
+        default = self._text_share(*DEFAULT)
+        accuracy, gain, error = rows.compare([self._text_share(*c) for c in tried], default)
         best = int(np.argmax(accuracy))
         stays = gain[best] <= 2 * error[best]
-        choice = DEFAULT if stays else tried[best]
-        self._choose(tried, accuracy, choice)
+        self._choose(tried, accuracy, DEFAULT if stays else tried[best])
         self.best_score_ = float(accuracy[best] - (gain[best] if stays else 0))
-        self._mix(choice.alpha, choice.sigma)
+        self._mix(*self._share())
         if self.logit_scale == "auto":
-            self.logit_scale_ = left_out.best_logit_scale(choice, self.logit_scale_)
+            self.logit_scale_ = rows.best_logit_scale(self.alpha_, self.logit_scale_)
         return self
 
-    def _candidates(self) -> list[Candidate]:
+    def _share(self) -> tuple[Alpha, float | None]:
+        return self.best_alpha_, self.best_sigma_
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Add labelled images to what was fitted, with the share as chosen then.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,)
+            Labels among ``classes_``.
+
+        classes : array-like of shape (n_classes,), default=None
+            As in :class:`PrimedNCMClassifier`.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every image.
+
+        Returns
+        -------
+        self : PrimedNCMClassifierCV
+            The updated classifier. Before any :meth:`fit` the default is chosen.
+        """
+        if not hasattr(self, "best_alpha_"):
+            self._choose([], np.empty(0), DEFAULT)
+        return super().partial_fit(X, y, classes, sample_weight)
+
+    def _candidates(self) -> list[_Candidate]:
         alphas = DEFAULT_ALPHAS if self.alphas is None else list(self.alphas)
         sigmas = DEFAULT_SIGMAS if self.sigmas is None else list(self.sigmas)
         wrong = [
@@ -194,75 +239,83 @@ class PrimedNCMClassifierCV(PrimedNCMClassifier):
             )
         if not len(sigmas) or not all(isinstance(s, Real) and s > 0 for s in sigmas):
             raise ValueError(f"sigmas must hold positive numbers, got {list(sigmas)[:3]}.")
-        return candidates(alphas, sigmas)
+        return [
+            candidate
+            for alpha in alphas
+            for candidate in (
+                [(alpha, float(s) * SCHEDULES[alpha].sigma) for s in sigmas]
+                if isinstance(alpha, str)
+                else [(float(alpha), None)]
+            )
+        ]
 
-    def _choose(self, tried: list[Candidate], accuracy: NDArray[Any], choice: Candidate) -> None:
+    def _choose(self, tried: list[_Candidate], accuracy: NDArray[Any], choice: _Candidate) -> None:
         self.best_alpha_, self.best_sigma_ = choice
         self.best_score_ = float("nan")
         self.loo_results_ = {
-            "alpha": [candidate.alpha for candidate in tried],
-            "sigma": [candidate.sigma for candidate in tried],
+            "alpha": [alpha for alpha, _ in tried],
+            "sigma": [sigma for _, sigma in tried],
             "accuracy": accuracy.tolist(),
         }
 
 
-class _LeftOutBlocks:
+class _LeftOutRows:
     """The rows of a head that can be left out, block by block so that memory stays bounded."""
 
-    def __init__(self, head: PrimedNCMClassifier, shots: Any) -> None:
+    def __init__(self, head: BasePrimedNCM, shots: Any) -> None:
         self.head = head
-        self.n_rows = 0
-        if shots is None or head.text_head_ is None:
-            return
+        self.sums, self.counts = head._worth()
         X, y, weight = shots
         codes = np.searchsorted(head.classes_, y)
         weight = weight.astype(np.float64) * X.any(axis=1)
-        rows = np.flatnonzero(has_another_row(codes, weight, head.shot_count_))
+        rows = np.flatnonzero(has_another_row(codes, weight, self.counts))
         self.X, self.codes, self.weight = X[rows], codes[rows], weight[rows]
-        self.n_rows = len(rows)
-        sums, counts = head._worth()
-        self.seen = Evidence(
-            head.text_head_.weights, sums, counts, head.shot_sum_, head.shot_count_
-        )
-        self.pool_scatter = head._scatter(head.text_head_)
 
-    def blocks(self) -> Any:
-        """Yield (left-out block, codes, weight)."""
-        for rows in gen_row_blocks(self.n_rows, len(self.head.classes_)):
-            left_out: LeftOut = left_out_rows(
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def blocks(self) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]]:
+        """Yield text scores, left-out image scores, class codes and weights of blocks of rows."""
+        head = self.head
+        for rows in gen_row_blocks(len(self), len(head.classes_)):
+            codes, weight = self.codes[rows], self.weight[rows]
+            text, image = left_out_scores(
                 unit_rows(self.X[rows]),
-                self.codes[rows],
-                self.weight[rows],
-                self.seen,
-                calibration=self.head.calibration,
-                count=self.head.count,
-                pool_scatter=self.pool_scatter,
+                codes,
+                weight,
+                head.text_head_.weights,
+                self.sums,
+                calibration=head.calibration,
             )
-            yield left_out, self.codes[rows], self.weight[rows]
+            yield text, image, codes, weight
 
     def compare(
-        self, tried: list[Candidate], default: Candidate
+        self, shares: list[NDArray[Any]], default: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return accuracies, gains over the default, and the standard errors of the gains."""
-        right, gain, square = np.zeros((3, len(tried)))
-        total = self.weight.sum()
-        for left_out, codes, weight in self.blocks():
-            by_default = left_out.scores(default).argmax(axis=1) == codes
-            for i, candidate in enumerate(tried):
-                is_right = left_out.scores(candidate).argmax(axis=1) == codes
-                better = is_right.astype(np.float64) - by_default
-                right[i] += weight @ is_right
+        right, gain, square = np.zeros((3, len(shares)))
+        for text, image, codes, weight in self.blocks():
+
+            def is_right(share: NDArray[Any], text=text, image=image, codes=codes) -> Any:
+                return mix(text.T, image.T, share).argmax(axis=0) == codes
+
+            by_default = is_right(default)
+            for i, share in enumerate(shares):
+                by_this = is_right(share)
+                better = by_this.astype(np.float64) - by_default
+                right[i] += weight @ by_this
                 gain[i] += weight @ better
                 square[i] += weight @ better**2
+        total = self.weight.sum()
         gain /= total
         variance = np.maximum(square / total - gain**2, 0)
         return right / total, gain, np.sqrt(variance * np.square(self.weight).sum()) / total
 
-    def best_logit_scale(self, candidate: Candidate, start: float) -> float:
+    def best_logit_scale(self, share: NDArray[Any], start: float) -> float:
         """Return the scale of the scores with the least weighted log loss."""
         margins, weights = [], []
-        for left_out, codes, weight in self.blocks():
-            scores = left_out.scores(candidate)
+        for text, image, codes, weight in self.blocks():
+            scores = mix(text.T, image.T, share).T
             margins.append(scores - scores[np.arange(len(codes)), codes][:, None])
             weights.append(weight)
         margin, weight = np.concatenate(margins), np.concatenate(weights)

@@ -252,3 +252,100 @@ def test_pool_of_another_model_is_refused():
         ModelMismatchError, match="'other/model@2', the class names by 'one/model@1'"
     ):
         PrimedNCMClassifier(Letters(TEXT), retriever=pool).fit()
+
+
+# -- updates
+
+
+@given(primings(), st.integers(1, 23))
+def test_partial_fit_over_any_split_equals_fit(data, split):
+    X, y, text, pool = data
+    split = min(split, len(y) - 1)
+    whole = PrimedNCMClassifier(text, retriever=pool).fit(X, y)
+    parts = PrimedNCMClassifier(text, retriever=pool)
+    parts.partial_fit(X[:split], y[:split]).partial_fit(X[split:], y[split:])
+    assert_allclose(parts.shot_sum_, whole.shot_sum_, atol=1e-5)
+    assert_allclose(parts.alpha_, whole.alpha_, rtol=1e-3)
+
+
+@given(primings(), st.integers(0, 22))
+def test_fit_then_forget_is_never_seen(data, split):
+    X, y, text, pool = data
+    split = min(split, len(y) - 1) + 1
+    never_seen = PrimedNCMClassifier(text, retriever=pool).fit(X[:split], y[:split])
+    forgotten = PrimedNCMClassifier(text, retriever=pool).fit(X[:split], y[:split])
+    forgotten.partial_fit(X, y).forget(X, y)
+    assert_allclose(forgotten.shot_sum_, never_seen.shot_sum_, atol=1e-5)
+    assert_allclose(forgotten.shot_count_, never_seen.shot_count_)
+
+
+def test_classes_may_be_declared_in_the_first_partial_fit():
+    head = PrimedNCMClassifier().partial_fit(np.eye(2)[:1], ["a"], classes=["a", "b"])
+    assert_array_equal(head.partial_fit(np.eye(2)[1:], ["b"]).predict(np.eye(2)), ["a", "b"])
+
+
+def test_forgetting_all_leaves_text_and_pool():
+    X, y = [[0.9, 0.2, 0.0], [0.1, 0.1, 0.8]], ["cat", "fox"]
+    head = PrimedNCMClassifier(TEXT, retriever=POOL).fit(X, y).forget(X, y)
+    assert_allclose(head.coef_, PrimedNCMClassifier(TEXT, retriever=POOL).fit().coef_, atol=1e-6)
+
+
+def test_forgetting_what_was_never_seen():
+    head = PrimedNCMClassifier(TEXT).fit([[1.0, 0.0, 0.0]], ["cat"])
+    with pytest.raises(ValueError, match=r"More images were to be forgotten .* classes 'dog'"):
+        head.forget([[1.0, 0.0, 0.0]], ["dog"])
+
+
+def test_adding_an_unknown_class():
+    head = PrimedNCMClassifier(TEXT).fit([[1.0, 0.0, 0.0]], ["cat"])
+    with pytest.raises(ValueError, match="without a text embedding: 'owl'"):
+        head.partial_fit([[1.0, 0.0, 0.0]], ["owl"])
+
+
+# -- transductive priming
+
+
+def brute_force_near(pool, targets, n_neighbors):
+    near = set()
+    for target in targets:
+        cosines = unit(pool) @ unit(target)
+        near |= set(np.argsort(-cosines)[:n_neighbors].tolist())
+    return sorted(near)
+
+
+def test_targets_choose_their_neighbours():
+    rng = np.random.default_rng(0)
+    pool = PrimingPool(rng.choice(list(TEXT), 40), rng.standard_normal((40, 3)))
+    targets = rng.standard_normal((4, 3))
+    head = PrimedNCMClassifier(TEXT, retriever=pool, filter="passthrough", n_neighbors=3).fit()
+    head.prime(targets)
+    assert_array_equal(np.flatnonzero(head.primed_), brute_force_near(pool.embeddings, targets, 3))
+    reference = PrimedNCMClassifier(TEXT, retriever=pool[head.primed_], filter="passthrough").fit()
+    assert_allclose(head.coef_, reference.coef_)
+
+
+def test_priming_again_chooses_anew():
+    head = PrimedNCMClassifier(TEXT, retriever=POOL, filter="passthrough", n_neighbors=1).fit()
+    once = head.prime(np.eye(3)[:1]).coef_
+    head.prime(np.eye(3)[1:2]).prime(np.eye(3)[:1])
+    assert_array_equal(head.coef_, once)
+
+
+def test_rows_marked_as_unlabeled_are_targets():
+    X = np.vstack([[0.5, 0.6, 0.1], np.eye(3)[:1]])
+    marked = PrimedNCMClassifier(TEXT, retriever=POOL, unlabeled="?", n_neighbors=1)
+    marked.fit(X, ["dog", "?"])
+    separate = PrimedNCMClassifier(TEXT, retriever=POOL, n_neighbors=1).fit(X[:1], ["dog"])
+    assert_array_equal(marked.coef_, separate.prime(X[1:]).coef_)
+
+
+def test_scoring_unlabeled_rows_is_refused():
+    head = PrimedNCMClassifier({0: [1.0, 0.0], 1: [0.0, 1.0]}, unlabeled=-1).fit([[1.0, 0.2]], [0])
+    assert head.score([[1.0, 0.1]], [0]) == 1
+    with pytest.raises(ValueError, match="y holds -1, the mark of unlabelled rows"):
+        head.score(np.eye(2), [0, -1])
+
+
+def test_targets_need_something_recalled():
+    with pytest.raises(ValueError, match="nothing was recalled"):
+        PrimedNCMClassifier(TEXT).fit().prime(np.eye(3))

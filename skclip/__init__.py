@@ -13,6 +13,7 @@ _PUBLIC = {
     "CLIPEmbedder": "skclip.embedding",
     "Corpus": "skclip.corpus",
     "CaptionRetriever": "skclip.recall",
+    "NeighborRetriever": "skclip.recall",
     "PrimingPool": "skclip.recall",
     "ZeroShotFilter": "skclip.recall",
     "MixedHeadClassifier": "skclip.heads",

@@ -12,6 +12,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoEvidenceWarning",
     "NoMatchWarning",
+    "SearchFallbackWarning",
     "TruncatedTextWarning",
     "UnreadableImageError",
     "UnreadableImageWarning",
@@ -60,3 +61,7 @@ class NoMatchWarning(UserWarning):
 
 class NoEvidenceWarning(UserWarning):
     """A head was fitted without the evidence its name promises."""
+
+
+class SearchFallbackWarning(UserWarning):
+    """An approximate neighbour search failed; exact search answered instead."""

@@ -124,10 +124,10 @@ def read_captions_file(
     """
     finder = ImageFinder(path.parent) if finder is None else finder
     for table in read_table_file(path, wanted):
-        images = table.column("image").to_pylist()
-        if not any(image is not None for image in images):
+        if table.column("image").null_count == table.num_rows:
             yield table
             continue
+        images = table.column("image").to_pylist()
         found = [None if image is None else finder.find(image) for image in images]
         problems = [
             f"no such file: {image}" if image is not None and path is None else problem

@@ -31,6 +31,9 @@ _CREATE = (
     "CREATE VIRTUAL TABLE captions USING fts5("
     "caption, content='', detail=full, columnsize=0, tokenize='ascii')"
 )
+# Positions are gathered in so much memory before they are written; what fits is written once,
+# in order, and needs no merging.
+_HASH_BYTES = 64 << 20
 # One string a query instead of one Python object a row: eight times faster on common words.
 _SELECT = "SELECT group_concat(rowid) FROM captions WHERE captions MATCH ?"
 
@@ -71,6 +74,9 @@ def _fill(connection: sqlite3.Connection, captions: Iterable[str]) -> None:
             "of this Python was built without it: use a Python from python.org, conda or your "
             "distribution, or match with method='scan'."
         ) from error
+    connection.execute(
+        "INSERT INTO captions(captions, rank) VALUES ('hashsize', ?)", (_HASH_BYTES,)
+    )
     connection.execute("BEGIN")
     connection.executemany(
         "INSERT INTO captions(rowid, caption) VALUES (?, ?)",

@@ -68,6 +68,11 @@ class CaptionStore(ABC):
         """Embeddings of rows that were embedded on recall, by model and row."""
         return Memo(max_size=1 << 16)
 
+    @cached_property
+    def neighbor_indexes(self) -> Memo:
+        """Neighbour indexes over the embeddings, by method."""
+        return Memo(max_size=2)
+
     @property
     def offsets(self) -> NDArray[np.int64]:
         """First row of every shard, and the number of rows at the end."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -100,15 +101,42 @@ def _as_mapping(frame: Any) -> dict[str, list[Any]]:
 def _read_batches(batches: Iterable[pa.RecordBatch], columns: Columns) -> Iterator[pa.Table]:
     first_row = 0
     for batch in batches:
-        values = batch.select(columns.present).to_pydict()
-        assert columns.caption is not None
-        yield rows_table(
-            values[columns.caption],
-            None if columns.image is None else values[columns.image],
-            None if columns.id is None else values[columns.id],
+        yield _arrow_rows(batch, columns, first_row)
+        first_row += batch.num_rows
+
+
+def _arrow_rows(batch: pa.RecordBatch, columns: Columns, first_row: int) -> pa.Table:
+    """Return the rows of a batch; plain text never becomes Python objects."""
+    assert columns.caption is not None
+    images = None if columns.image is None else batch.column(columns.image)
+    ids = None if columns.id is None else batch.column(columns.id)
+    plain = [batch.column(columns.caption), images, ids]
+    if not all(column is None or _is_text(column.type) for column in plain):
+        return rows_table(
+            batch.column(columns.caption).to_pylist(),
+            None if images is None else images.to_pylist(),
+            None if ids is None else ids.to_pylist(),
             first_row=first_row,
         )
-        first_row += batch.num_rows
+    missing = pa.nulls(batch.num_rows, pa.string())
+    captions = pc.fill_null(batch.column(columns.caption).cast(pa.string()), "")
+    images = missing if images is None else images.cast(pa.string())
+    if ids is None:
+        numbers = pa.array(range(first_row, first_row + batch.num_rows)).cast(pa.string())
+        ids = pc.coalesce(images, numbers)
+    table = {"id": ids.cast(pa.string()), "caption": captions, "image": images, "problem": missing}
+    return pa.table(table)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type read the same in Arrow as in Python."""
+    types = pa.types
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_integer(kind)
+        or types.is_null(kind)
+    )
 
 
 def _parquet_batches(path: Path, columns: Columns) -> Iterator[pa.RecordBatch]:

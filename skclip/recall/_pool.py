@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skclip._optional import import_optional
 from skclip._validation import check_class_names, sample_of
+from skclip.corpus._memo import Memo
 from skclip.recall._report import RecallReport, count_labels
 
 if TYPE_CHECKING:
@@ -111,6 +113,11 @@ class PrimingPool:
         """Classes that have at least one row, sorted."""
         classes: list[Any] = np.unique(self.labels).tolist()
         return classes
+
+    @cached_property
+    def neighbor_indexes(self) -> Memo:
+        """Neighbour indexes over the embeddings, by method."""
+        return Memo(max_size=2)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -11,6 +11,7 @@ left out.
 
 import argparse
 import json
+import logging
 import os
 import time
 import warnings
@@ -159,6 +160,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
     with TemporaryDirectory() as name:
         folder = Path(name)
         paths = draw_photos(folder, options.n_images, (options.width, options.height))

@@ -130,11 +130,7 @@ def source_label(model_name: str, checkpoint: str | None) -> str:
 
 
 def create_open_clip_model(
-    model_name: str,
-    checkpoint: str | None,
-    *,
-    precision: str = "fp32",
-    load_weights: bool = True,
+    model_name: str, checkpoint: str | None, *, precision: str = "fp32"
 ) -> tuple["torch.nn.Module", dict[str, Any]]:
     """Create a model and return it with its configuration.
 
@@ -148,9 +144,6 @@ def create_open_clip_model(
 
     precision : {"fp32", "fp16", "bf16"}, default="fp32"
         Of the weights.
-
-    load_weights : bool, default=True
-        False leaves them random, for a caller who has them already.
 
     Returns
     -------
@@ -169,9 +162,8 @@ def create_open_clip_model(
             model_name,
             pretrained=checkpoint,
             precision=precision,
-            load_weights=load_weights,
             # without it, a repository whose weights fail to download gives a random model
-            require_pretrained=load_weights,
+            require_pretrained=True,
             pretrained_text=False,
         )
         return model, open_clip.get_model_config(_config_name(model_name))

@@ -184,11 +184,7 @@ def _load(
     fingerprint = _fingerprint(weights, config, preprocess_cfg)
     if dtype != "float32":
         # layers differ by precision in open_clip, so a cast of the model would not do
-        rounded, _ = create_open_clip_model(
-            model_name, checkpoint, precision=PRECISION[dtype], load_weights=False
-        )
-        rounded.load_state_dict(weights)
-        model = rounded
+        model, _ = create_open_clip_model(model_name, checkpoint, precision=PRECISION[dtype])
     model = model.to(device).eval().requires_grad_(False)
     preprocess = image_transform_v2(PreprocessCfg(**preprocess_cfg), is_train=False)
     model_id = f"{source_label(model_name, checkpoint)}@{fingerprint}"

@@ -21,6 +21,9 @@ __all__ = ["PrimedNCMClassifierCV"]
 DEFAULT = ("variance", SCHEDULES["variance"].sigma)
 _Candidate = tuple[float | str, float | None]  # a share or schedule, and its constant
 
+# the largest of about forty differences exceeds this by chance in one case out of twenty
+N_STANDARD_ERRORS = 3
+
 DEFAULT_ALPHAS = ("variance", "exponential", *np.linspace(0, 1, 21).round(2).tolist())
 DEFAULT_SIGMAS = tuple(2.0 ** np.arange(-6, 7))
 
@@ -33,7 +36,7 @@ class PrimedNCMClassifierCV(BasePrimedNCM):
     choosing among a hundred values costs about as much as one prediction.
 
     The default (``alpha="variance"``, whose constants are estimated from the images) stays unless
-    the best of the others beats it by more than two standard errors of the difference: with few
+    the best of the others beats it by more than three standard errors of the difference: with few
     images the luckiest of a hundred values is not the best. Only rows whose class keeps another
     image can be left out; where no class does, the default is taken.
 
@@ -181,7 +184,7 @@ class PrimedNCMClassifierCV(BasePrimedNCM):
         default = self._text_share(*DEFAULT)
         accuracy, gain, error = rows.compare([self._text_share(*c) for c in tried], default)
         best = int(np.argmax(accuracy))
-        stays = gain[best] <= 2 * error[best]
+        stays = gain[best] <= N_STANDARD_ERRORS * error[best]
         self._choose(tried, accuracy, DEFAULT if stays else tried[best])
         self.best_score_ = float(accuracy[best] - (gain[best] if stays else 0))
         self._mix(*self._share())

@@ -13,6 +13,7 @@ from skclip import (
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
+    NeighborRetriever,
     PrimedNCMClassifier,
     ZeroShotClassifier,
     ZeroShotFilter,
@@ -38,6 +39,7 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
     # of images, texts and names
     CLIPEmbedder: [{"model_name": "skclip-tiny", "device": "cpu"}],
     CaptionRetriever: [{}],
+    NeighborRetriever: [{}, {"step": "resample"}],
 }
 
 

@@ -352,6 +352,15 @@ def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:
     -------
     corpus : Corpus
         Ready to read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skclip.corpus import Corpus, open_corpus
+    >>> path = tempfile.mkdtemp()
+    >>> _ = Corpus.build(["a cat", "a dog"], path)
+    >>> open_corpus(path) is open_corpus(path)
+    True
     """
     if isinstance(corpus, Corpus):
         return corpus

@@ -185,7 +185,18 @@ class CaptionStore(ABC):
         return np.concatenate(found)
 
     def index_of(self, shard: Shard) -> bytes | str:
-        """Return the caption index of a shard, or say that the collection has none."""
+        """Return the caption index of a shard, or say that the collection has none.
+
+        Parameters
+        ----------
+        shard : Shard
+            One of :attr:`shards`.
+
+        Returns
+        -------
+        index : bytes or str
+            The index itself, or its path.
+        """
         if shard.index is None:
             raise CorpusError(
                 f"{self!r} has no caption index: build it with index=True, or match with "

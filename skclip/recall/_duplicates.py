@@ -1,9 +1,6 @@
 """The same picture twice: by content and by embedding."""
 
-import hashlib
-import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +8,8 @@ from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
 from skclip.corpus._images import ImageSlice
+from skclip.embedding._decode import content_key, fetch_image
+from skclip.exceptions import UnreadableImageError
 
 __all__ = ["content_hash", "image_keys", "is_near", "near_duplicates"]
 
@@ -20,19 +19,13 @@ _ROUNDING = 1e-6
 
 
 def content_hash(image: Any) -> bytes | None:
-    """Return a hash of an image file's bytes; None where there is no file to read."""
-    try:
-        if isinstance(image, ImageSlice):
-            content = image.read()
-        elif isinstance(image, bytes):
-            content = image
-        elif isinstance(image, str | os.PathLike) and "://" not in str(image):
-            content = Path(image).read_bytes()
-        else:
-            return None
-    except OSError:
+    """Return a hash of an image's content; None where it cannot be read without the network."""
+    if image is None or (isinstance(image, str) and "://" in image):
         return None
-    return hashlib.blake2b(content, digest_size=16).digest()
+    try:
+        return content_key(fetch_image(image))
+    except UnreadableImageError:
+        return None
 
 
 def image_keys(references: Iterable[Any], ids: Iterable[Any]) -> list[Any]:

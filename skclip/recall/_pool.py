@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._optional import import_optional
 from skclip._validation import check_class_names, sample_of
 from skclip.corpus._memo import Memo
+from skclip.recall._html import pool_html
 from skclip.recall._report import RecallReport, count_labels
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ class PrimingPool:
         shown = f"[{sample_of(classes)}]" if len(classes) > 3 else repr(classes)
         width = "" if self.embeddings is None else f", n_features={self.embeddings.shape[1]}"
         return f"PrimingPool(n_samples={len(self)}, classes={shown}{width})"
+
+    def _repr_html_(self) -> str:
+        return pool_html(self)
 
     def recall(self, names: Iterable[Any]) -> "PrimingPool":
         """Return the rows of the given classes, so that a pool can stand for a retriever.

@@ -30,6 +30,7 @@ _SUBPACKAGES = (
     "embedding",
     "exceptions",
     "heads",
+    "metrics",
     "prompts",
     "recall",
     "utils",

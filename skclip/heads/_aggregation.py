@@ -96,5 +96,5 @@ def neighbor_votes(
     owners = np.repeat(np.arange(n_classes), np.diff(bounds))[voters]
     flat = owners + np.arange(n_samples)[:, None] * n_classes
     total = np.bincount(flat.ravel(), votes.ravel(), minlength=n_samples * n_classes)
-    scores = total.reshape(n_samples, n_classes) / votes.sum(axis=1, keepdims=True)
+    scores: NDArray[Any] = total.reshape(n_samples, n_classes) / votes.sum(axis=1, keepdims=True)
     return scores.T.astype(similarity.dtype)

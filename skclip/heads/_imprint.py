@@ -237,6 +237,8 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    _moment: NDArray[np.float64] | None  # sum of outer products, for least squares
+
     def __init__(
         self,
         generation: Any = "kmeans",
@@ -359,18 +361,17 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         X, y = check_labelled_embeddings(self, X, y, reset=False)
         arrived, codes = encode_labels(y)
         self._check_known(arrived, "y")
-        codes = np.searchsorted(self.classes_, arrived)[codes]
+        position = np.searchsorted(self.classes_, arrived)[codes]
         weight, rows = check_sample_weight(sample_weight, X), self._normalized(X)
-        state = add_sums(self._state(), rows, codes, -weight)
+        state = add_sums(self._state(), rows, position, -weight)
         overdrawn = [c for c, one in zip(self.classes_, state, strict=True) if one.weight.sum() < 0]
         if overdrawn:
             raise ValueError(
                 "More rows were to be forgotten than were fitted, for the classes "
                 f"{sample_of(overdrawn)}. Forget each row at most once."
             )
-        if self.generation in _LEAST_SQUARES:
-            self._moment = self._moment - second_moment(rows, weight)
-        return self._set_state(self.classes_, state, self.proxies_.dtype)
+        moment = None if self._moment is None else self._moment - second_moment(rows, weight)
+        return self._set_state(self.classes_, state, moment, self.proxies_.dtype)
 
     def forget_class(self, labels: Any) -> Self:
         """Remove whole classes.
@@ -398,7 +399,7 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         if gone.all():
             raise ValueError("labels holds every class of this head: at least one must stay.")
         kept = [one for one, out in zip(self._state(), gone, strict=True) if not out]
-        return self._set_state(self.classes_[~gone], kept, self.proxies_.dtype)
+        return self._set_state(self.classes_[~gone], kept, None, self.proxies_.dtype)
 
     def _update(
         self,
@@ -409,11 +410,8 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         *,
         reset: bool,
     ) -> Self:
-        if (self.aggregation, self.weights, self.metric) == (
-            "nearest",
-            "distance",
-            "inner_product",
-        ):
+        by_distance = self.aggregation == "nearest" and self.weights == "distance"
+        if by_distance and self.metric == "inner_product":
             raise ValueError(
                 "weights='distance' needs a distance, and metric='inner_product' has none. Use "
                 "metric='cosine' (the same neighbours for unit rows) or weights='uniform'."
@@ -435,30 +433,32 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         known, state = (arrived[:0], []) if reset else (self.classes_, self._state())
         named = arrived[:0] if classes is None else np.asarray(classes)
         every = np.unique(np.concatenate([known, arrived, named]))
-        codes = np.searchsorted(every, arrived)[codes]
+        position = np.searchsorted(every, arrived)[codes]
         state = spread(state, known, every, X.shape[1], X.dtype)
         if self.generation in _SUMS:
-            state = add_sums(state, self._normalized(X), codes, weight)
+            state = add_sums(state, self._normalized(X), position, weight)
         else:
             state = add_rows(
                 state,
                 X,
-                codes,
+                position,
                 weight,
                 normalize=self._normalized,
                 generation="kmeans" if self.generation in _LEAST_SQUARES else self.generation,
                 k=proxies_per_class(getattr(self, "k_", 1), every),
                 seed=seed,
             )
+        moment = None
         if self.generation in _LEAST_SQUARES:
             rows = self._normalized(X)
             moment = second_moment(rows, weight)
-            self._moment = moment if reset else self._moment + moment
+            if not reset and self._moment is not None:
+                moment += self._moment
             if reset and self.regularization == "auto":
                 self.regularization_ = leave_one_out_regularization(
-                    rows, *nearest_of_class(rows, codes, state), weight
+                    rows, *nearest_of_class(rows, position, state), weight
                 )[0]
-        return self._set_state(every, state, X.dtype)
+        return self._set_state(every, state, moment, X.dtype)
 
     def _start(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any], seed: int) -> None:
         """Settle what later calls of ``partial_fit`` do not change."""
@@ -497,21 +497,27 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
             for start, stop in pairwise(self._bounds)
         ]
 
-    def _set_state(self, classes: NDArray[Any], state: list[WeightedRows], dtype: Any) -> Self:
+    def _set_state(
+        self,
+        classes: NDArray[Any],
+        state: list[WeightedRows],
+        moment: NDArray[np.float64] | None,
+        dtype: Any,
+    ) -> Self:
         counts = [len(one.rows) for one in state]
         if not any(counts):
             raise ValueError(
                 "No row carries evidence any more: every class would be without proxies. Keep at "
                 "least one row."
             )
-        self.classes_ = classes
+        self.classes_, self._moment = classes, moment
         self.proxy_classes_ = np.repeat(classes, counts)
         self.proxy_weights_ = np.concatenate([one.weight for one in state])
         self._bounds = np.concatenate([[0], np.cumsum(counts)])
         self._raw_proxies = proxies = np.concatenate([one.rows for one in state])
-        if self.generation in _LEAST_SQUARES:
+        if moment is not None:
             proxies = least_squares_weights(
-                self._moment, proxies, self.proxy_weights_.sum(), self.regularization_
+                moment, proxies, self.proxy_weights_.sum(), self.regularization_
             )
         proxies = proxies.astype(dtype, copy=False)
         if self.normalize_proxies == "quantile_in_order":

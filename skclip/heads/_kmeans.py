@@ -5,10 +5,13 @@ the products of all classes of a batch are one stacked GEMM. Called by the impri
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["kmeans_of_groups"]
 
@@ -65,35 +68,67 @@ def kmeans_of_groups(
     a^\top G a`. The :math:`d` features are then read once, not once an iteration, and the
     candidates of k-means++ cost nothing.
     """
-    labels: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)] * len(groups)
-    for batch in _gen_batches([len(group) for group in groups]):
-        rows = [groups[g] for g in batch]
-        weight = np.zeros((len(batch), max(map(len, rows))), dtype=rows[0].dtype)
-        for padded, g in zip(weight, batch, strict=True):
-            padded[: len(groups[g])] = weights[g]
-        by_gram = _gram_pays(weight.shape[1], rows[0].shape[1], n_clusters)
-        products = (_GramProducts if by_gram else _DirectProducts)(
-            rows, [weights[g].astype(weight.dtype) for g in batch]
+    blas = _thread_controller().select(user_api="blas")
+    n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
+    batches = list(_gen_batches([len(group) for group in groups], n_threads))
+
+    def labels_of(batch: NDArray[np.intp]) -> NDArray[np.intp]:
+        return _lloyd_batch(
+            [groups[g] for g in batch], [weights[g] for g in batch], n_clusters, seed, max_iter, tol
         )
-        found = _lloyd(products, weight, n_clusters, seed, max_iter, tol)
-        for g, label in zip(batch, found, strict=True):
+
+    if n_threads == 1 or len(batches) < n_threads:
+        found = [labels_of(batch) for batch in batches]
+    else:
+        # the products of a group are too small for the threads of BLAS to share
+        with blas.limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
+            found = list(pool.map(labels_of, batches))
+    labels: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)] * len(groups)
+    for batch, stack in zip(batches, found, strict=True):
+        for g, label in zip(batch, stack, strict=True):
             labels[g] = label[: len(groups[g])]
     return labels
 
 
-def _gen_batches(sizes: Sequence[int]) -> Iterator[NDArray[np.intp]]:
-    """Yield groups of similar size: padding below a quarter, memory below the limit."""
+@cache
+def _thread_controller() -> ThreadpoolController:
+    # finding the libraries that are loaded takes as long as clustering them
+    return ThreadpoolController()
+
+
+def _gen_batches(sizes: Sequence[int], n_threads: int) -> Iterator[NDArray[np.intp]]:
+    """Yield groups of similar size: padding below a quarter, memory and share limited."""
     order = np.argsort(sizes, kind="stable")
+    limit = min(BATCH_ELEMENTS, int(np.sum(np.square(sizes)) / n_threads) + 1)
     start = 0
     for stop in range(1, len(order) + 1):
         smallest = sizes[order[start]]
         if stop < len(order):
             size = sizes[order[stop]]
             elements = (stop - start + 1) * size * size
-            if size <= smallest + smallest // 4 and elements <= BATCH_ELEMENTS:
+            if size <= smallest + smallest // 4 and elements <= limit:
                 continue
         yield order[start:stop]
         start = stop
+
+
+def _lloyd_batch(
+    groups: Sequence[NDArray[Any]],
+    weights: Sequence[NDArray[Any]],
+    n_clusters: int,
+    seed: int,
+    max_iter: int,
+    tol: float,
+) -> NDArray[np.intp]:
+    """Stack groups of similar size and cluster them; labels ``(B, n)`` with padding."""
+    weight = np.zeros((len(groups), max(map(len, groups))), dtype=groups[0].dtype)
+    for padded, w in zip(weight, weights, strict=True):
+        padded[: len(w)] = w
+    by_gram = _gram_pays(weight.shape[1], groups[0].shape[1], n_clusters)
+    products = (_GramProducts if by_gram else _DirectProducts)(
+        groups, [w.astype(weight.dtype) for w in weights]
+    )
+    return _lloyd(products, weight, n_clusters, seed, max_iter, tol)
 
 
 def _centered(group: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ _PUBLIC = {
     "PrimingPool": "skclip.recall",
     "ZeroShotFilter": "skclip.recall",
     "MixedHeadClassifier": "skclip.heads",
+    "MixedHeadClassifierCV": "skclip.heads",
     "MultiProxyImprinter": "skclip.heads",
     "NearestClassMean": "skclip.heads",
     "PrimedNCMClassifier": "skclip.heads",

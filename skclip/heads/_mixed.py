@@ -6,7 +6,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
 from skclip._base import ScoreClassifierMixin
@@ -19,6 +21,7 @@ from skclip.heads._mixing import (
     CALIBRATIONS,
     SCHEDULES,
     Alpha,
+    Scatter,
     calibrated,
     evidence,
     image_scale,
@@ -53,7 +56,203 @@ def class_scores(head: Any, X: NDArray[Any], space: str) -> NDArray[Any]:
     return np.column_stack([-scores, scores]) / 2 if scores.ndim == 1 else scores
 
 
-class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
+class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
+    """The steps of mixing; subclasses say how much text there is in the mixture."""
+
+    zero_shot: Any
+    head: Any
+    count: str
+    space: str
+    calibration: str
+    logit_scale: Any
+
+    def _prepare(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Fit the image head and measure its scale; return unit rows that are not zero."""
+        X, y = check_labelled_embeddings(self, X, y)
+        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        labels, _ = encode_labels(y)
+        X = unit_rows(X)
+        evident = X.any(axis=1)
+        if not evident.any():
+            raise ValueError("X holds only zero rows, which carry no evidence.")
+        X, y, weight = X[evident], y[evident], weight[evident]
+        text_head = resolve_text_head(self.zero_shot, labels)
+        classes = labels if text_head is None else text_head.classes
+        self.text_head_, self.classes_ = text_head, classes
+        self._fit_head(X, y, None if sample_weight is None else weight)
+        sums, self.class_count_ = class_sums(
+            X, np.searchsorted(classes, y).astype(np.int32), len(classes), weight
+        )
+        self._known = np.isin(classes, self.head_.classes_) & (self.class_count_ > 0)
+        self.logit_scale_ = self._resolved_scale()
+        self._dtype = X.dtype
+        if text_head is None:
+            self._kind, self._scale = "none", 1.0
+            self._within, self._offset = 1.0, 1.0
+        else:
+            check_same_width(X.shape[1], text_head)
+            self._within, self._offset = scatter(text_head.weights, sums, self.class_count_)
+            self._kind = "none" if self.space == "proba" else self.calibration
+            self._scale = image_scale(self._kind, *self._comparable_rows(unit_rows(sums)))
+        return X, y, weight
+
+    def _text_share(self, alpha: Alpha, sigma: float | None) -> NDArray[np.float64]:
+        """Return the share of the text head for every class: 1 where there are no images."""
+        if self.text_head_ is None:
+            return np.where(self._known, 0.0, 1.0)
+        counts = evidence(self.class_count_, self.count)
+        share = text_share(alpha, counts, sigma=sigma, scatter=Scatter(self._within, self._offset))
+        return np.where(self._known, share, 1.0)
+
+    def _mix(self, alpha: Alpha, sigma: float | None) -> None:
+        self.alpha_ = self._text_share(alpha, sigma)
+        if self.space == "weights":
+            self._set_weights(self._dtype)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what metadata goes where: ``sample_weight`` to this estimator and to its head.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            See scikit-learn's user guide on metadata routing.
+        """
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(
+                head=self._new_head(),
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+        )
+
+    def _new_head(self) -> Any:
+        if self.head is not None:
+            return clone(self.head)
+        head = NearestClassMean()
+        if get_config()["enable_metadata_routing"]:
+            head.set_fit_request(sample_weight=True)
+        return head
+
+    def _comparable_rows(self, means: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return what both heads hold for the known classes: weights, or scores of the means."""
+        if self.text_head_ is not None and hasattr(self.head_, "coef_"):
+            coef = np.zeros_like(self.text_head_.weights)
+            coef[self._columns()] = class_rows(self.head_)[0]
+            return self.text_head_.weights[self._known], coef[self._known]
+        means = means[self._known].astype(np.float32)
+        return (
+            self._text_scores(means)[:, self._known].T,
+            self._image_scores(means)[:, self._known].T,
+        )
+
+    def _columns(self) -> NDArray[np.intp]:
+        """Return where the image head's classes stand among all."""
+        return np.searchsorted(self.classes_, self.head_.classes_)
+
+    def _fit_head(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> None:
+        head = self._new_head()
+        needed = "predict_proba" if self.space == "proba" else "decision_function"
+        if not hasattr(head, needed):
+            raise ValueError(
+                f"space={self.space!r} needs a head with {needed}, got {head!r}: choose another "
+                "space, or wrap the head in CalibratedClassifierCV for space='proba'."
+            )
+        if weight is None:
+            self.head_ = head.fit(X, y)
+        elif get_config()["enable_metadata_routing"]:
+            routed = process_routing(self, "fit", sample_weight=weight)
+            self.head_ = head.fit(X, y, **routed.head.fit)
+        elif has_fit_parameter(head, "sample_weight"):
+            self.head_ = head.fit(X, y, sample_weight=weight)
+        else:
+            raise ValueError(
+                f"sample_weight was given, but the head {head!r} takes none: leave the weights "
+                "out or choose a head whose fit has sample_weight."
+            )
+        if self.space == "weights" and not hasattr(self.head_, "coef_"):
+            raise ValueError(
+                f"space='weights' needs a linear head with coef_, got {head!r}: use "
+                "space='logits' or 'proba'."
+            )
+
+    def _resolved_scale(self) -> float:
+        if self.logit_scale != "auto":
+            return float(self.logit_scale)
+        if self.text_head_ is not None:
+            return self.text_head_.logit_scale
+        return float(getattr(self.head_, "logit_scale_", 1.0))
+
+    def _text_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the text head's scores, or probabilities, of unit rows."""
+        if self.text_head_ is None:
+            # classes without any evidence are never predicted
+            never = 0.0 if self.space == "proba" else -np.inf
+            row = np.where(self.alpha_ == 1, never, 0.0).astype(X.dtype)
+            return np.broadcast_to(row, (len(X), len(row)))
+        if self.space == "proba":
+            return self.text_head_.proba(X)
+        scores: NDArray[Any] = X @ self.text_head_.weights.astype(X.dtype, copy=False).T
+        return scores
+
+    def _image_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the image head's scores, or probabilities; 0 for classes it does not know."""
+        own = class_scores(self.head_, X, "proba" if self.space == "proba" else "logits")
+        scores = np.zeros((len(X), len(self.classes_)), dtype=own.dtype)
+        scores[:, self._columns()] = own
+        return scores
+
+    def _set_weights(self, dtype: Any) -> None:
+        """Write the mixture as one linear head."""
+        own_coef, own_intercept = class_rows(self.head_)
+        coef = np.zeros((len(self.classes_), own_coef.shape[1]))
+        intercept = np.zeros(len(self.classes_))
+        coef[self._columns()], intercept[self._columns()] = own_coef, own_intercept
+        if self.text_head_ is None:
+            intercept[~self._known] = -np.inf
+        else:
+            text, zero = self.text_head_.weights, np.zeros(len(intercept))
+            coef = self._mixed(text, coef)
+            intercept = self._mixed(zero, intercept)
+        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
+
+    def _mixed(self, text: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
+        """Calibrate and mix two heads with classes on axis 0."""
+        image = calibrated(self._kind, self._scale, text, image, self._known)
+        return mix(text, image, self.alpha_)
+
+    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        X = unit_rows(X)
+        if self.space == "weights":
+            coef = self.coef_.astype(X.dtype, copy=False)
+            return X @ coef.T + self.intercept_.astype(X.dtype, copy=False)
+        scores = self._mixed(self._text_scores(X).T, self._image_scores(X).T).T
+        if self.space == "proba":
+            scores /= scores.sum(axis=1, keepdims=True)
+        return scores
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            The mixture itself for ``space="proba"``, else the softmax of the scores at the
+            logit scale. Columns follow ``classes_``.
+        """
+        if self.space == "proba":
+            return self._validated_scores(X)
+        return super().predict_proba(X)
+
+
+class MixedHeadClassifier(BaseMixedHead):
     r"""Mix a classifier trained on images with the text head.
 
     .. math:: \mathrm{score}_c(x) = \alpha_c\, x \cdot t_c + (1 - \alpha_c)\, f'_c(x)
@@ -214,149 +413,6 @@ class MixedHeadClassifier(ScoreClassifierMixin, BaseEstimator):
         self : MixedHeadClassifier
             The fitted classifier.
         """
-        X, y = check_labelled_embeddings(self, X, y)
-        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
-        labels, _ = encode_labels(y)
-        X = unit_rows(X)
-        evident = X.any(axis=1)
-        if not evident.any():
-            raise ValueError("X holds only zero rows, which carry no evidence.")
-        X, y, weight = X[evident], y[evident], weight[evident]
-        text_head = resolve_text_head(self.zero_shot, labels)
-        classes = labels if text_head is None else text_head.classes
-        self.text_head_, self.classes_ = text_head, classes
-        self._fit_head(X, y, None if sample_weight is None else weight)
-        sums, self.class_count_ = class_sums(
-            X, np.searchsorted(classes, y).astype(np.int32), len(classes), weight
-        )
-        self._known = np.isin(classes, self.head_.classes_) & (self.class_count_ > 0)
-        self.logit_scale_ = self._resolved_scale()
-        if text_head is None:
-            self.alpha_ = np.where(self._known, 0.0, 1.0)
-            self._kind, self._scale = "none", 1.0
-        else:
-            check_same_width(X.shape[1], text_head)
-            share = text_share(
-                self.alpha,
-                evidence(self.class_count_, self.count),
-                sigma=self.sigma,
-                scatter=scatter(text_head.weights, sums, self.class_count_),
-            )
-            self.alpha_ = np.where(self._known, share, 1.0)
-            self._kind = "none" if self.space == "proba" else self.calibration
-            self._scale = image_scale(self._kind, *self._comparable_rows(unit_rows(sums)))
-        if self.space == "weights":
-            self._set_weights(X.dtype)
+        self._prepare(X, y, sample_weight)
+        self._mix(self.alpha, self.sigma)
         return self
-
-    def _comparable_rows(self, means: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return what both heads hold for the known classes: weights, or scores of the means."""
-        if self.text_head_ is not None and hasattr(self.head_, "coef_"):
-            coef = np.zeros_like(self.text_head_.weights)
-            coef[self._columns()] = class_rows(self.head_)[0]
-            return self.text_head_.weights[self._known], coef[self._known]
-        means = means[self._known].astype(np.float32)
-        return (
-            self._text_scores(means)[:, self._known].T,
-            self._image_scores(means)[:, self._known].T,
-        )
-
-    def _columns(self) -> NDArray[np.intp]:
-        """Return where the image head's classes stand among all."""
-        return np.searchsorted(self.classes_, self.head_.classes_)
-
-    def _fit_head(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> None:
-        head = NearestClassMean() if self.head is None else clone(self.head)
-        needed = "predict_proba" if self.space == "proba" else "decision_function"
-        if not hasattr(head, needed):
-            raise ValueError(
-                f"space={self.space!r} needs a head with {needed}, got {head!r}: choose another "
-                "space, or wrap the head in CalibratedClassifierCV for space='proba'."
-            )
-        if weight is None:
-            self.head_ = head.fit(X, y)
-        elif has_fit_parameter(head, "sample_weight"):
-            self.head_ = head.fit(X, y, sample_weight=weight)
-        else:
-            raise ValueError(
-                f"sample_weight was given, but the head {head!r} takes none: leave the weights "
-                "out or choose a head whose fit has sample_weight."
-            )
-        if self.space == "weights" and not hasattr(self.head_, "coef_"):
-            raise ValueError(
-                f"space='weights' needs a linear head with coef_, got {head!r}: use "
-                "space='logits' or 'proba'."
-            )
-
-    def _resolved_scale(self) -> float:
-        if self.logit_scale != "auto":
-            return float(self.logit_scale)
-        if self.text_head_ is not None:
-            return self.text_head_.logit_scale
-        return float(getattr(self.head_, "logit_scale_", 1.0))
-
-    def _text_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return the text head's scores, or probabilities, of unit rows."""
-        if self.text_head_ is None:
-            # classes without any evidence are never predicted
-            never = 0.0 if self.space == "proba" else -np.inf
-            row = np.where(self.alpha_ == 1, never, 0.0).astype(X.dtype)
-            return np.broadcast_to(row, (len(X), len(row)))
-        if self.space == "proba":
-            return self.text_head_.proba(X)
-        scores: NDArray[Any] = X @ self.text_head_.weights.astype(X.dtype, copy=False).T
-        return scores
-
-    def _image_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return the image head's scores, or probabilities; 0 for classes it does not know."""
-        own = class_scores(self.head_, X, "proba" if self.space == "proba" else "logits")
-        scores = np.zeros((len(X), len(self.classes_)), dtype=own.dtype)
-        scores[:, self._columns()] = own
-        return scores
-
-    def _set_weights(self, dtype: Any) -> None:
-        """Write the mixture as one linear head."""
-        own_coef, own_intercept = class_rows(self.head_)
-        coef = np.zeros((len(self.classes_), own_coef.shape[1]))
-        intercept = np.zeros(len(self.classes_))
-        coef[self._columns()], intercept[self._columns()] = own_coef, own_intercept
-        if self.text_head_ is None:
-            intercept[~self._known] = -np.inf
-        else:
-            text, zero = self.text_head_.weights, np.zeros(len(intercept))
-            coef = self._mixed(text, coef)
-            intercept = self._mixed(zero, intercept)
-        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
-
-    def _mixed(self, text: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
-        """Calibrate and mix two heads with classes on axis 0."""
-        image = calibrated(self._kind, self._scale, text, image, self._known)
-        return mix(text, image, self.alpha_)
-
-    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        X = unit_rows(X)
-        if self.space == "weights":
-            coef = self.coef_.astype(X.dtype, copy=False)
-            return X @ coef.T + self.intercept_.astype(X.dtype, copy=False)
-        scores = self._mixed(self._text_scores(X).T, self._image_scores(X).T).T
-        if self.space == "proba":
-            scores /= scores.sum(axis=1, keepdims=True)
-        return scores
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Predict probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            The mixture itself for ``space="proba"``, else the softmax of the scores at the
-            logit scale. Columns follow ``classes_``.
-        """
-        if self.space == "proba":
-            return self._validated_scores(X)
-        return super().predict_proba(X)

@@ -1,34 +1,29 @@
 """A primed head that chooses its share of text by exact leave-one-out."""
 
-from collections.abc import Iterator, Sequence
-from numbers import Real
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from numpy.typing import ArrayLike
 
 from skclip._compat import fit_context
 from skclip._linalg import gen_row_blocks, unit_rows
 from skclip.heads._leave_one_out import has_another_row, left_out_scores
-from skclip.heads._mixing import SCHEDULES, Alpha, mix
 from skclip.heads._primed import PrimedNCMClassifier
 from skclip.heads._priming import BasePrimedNCM
+from skclip.heads._share_search import (
+    DEFAULT,
+    BlockIterator,
+    ShareSearchMixin,
+    best_logit_scale,
+    candidates,
+    compare,
+)
 
 __all__ = ["PrimedNCMClassifierCV"]
 
-DEFAULT = ("variance", SCHEDULES["variance"].sigma)
-_Candidate = tuple[float | str, float | None]  # a share or schedule, and its constant
 
-# the largest of about forty differences exceeds this by chance in one case out of twenty
-N_STANDARD_ERRORS = 3
-
-DEFAULT_ALPHAS = ("variance", "exponential", *np.linspace(0, 1, 21).round(2).tolist())
-DEFAULT_SIGMAS = tuple(2.0 ** np.arange(-6, 7))
-
-
-class PrimedNCMClassifierCV(BasePrimedNCM):
+class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
     r"""Primed head whose share of text is chosen by exact leave-one-out.
 
     Leaving a labelled image out changes the sum of one class. What the head fitted without it
@@ -73,7 +68,7 @@ class PrimedNCMClassifierCV(BasePrimedNCM):
     best_score_ : float
         Weighted leave-one-out accuracy of the choice; NaN where no row can be left out.
 
-    loo_results_ : dict of lists
+    search_results_ : dict of lists
         ``"alpha"``, ``"sigma"`` and ``"accuracy"`` of everything tried.
 
     classes_, coef_, intercept_, alpha_, class_mean_, class_count_, shot_count_, pool_count_, \
@@ -172,28 +167,21 @@ class PrimedNCMClassifierCV(BasePrimedNCM):
         self : PrimedNCMClassifierCV
             The fitted classifier.
         """
-        tried = self._candidates()
+        tried = candidates(self.alphas, self.sigmas)
         shots = self._accumulate(X, y, sample_weight)
         rows = None
         if shots is not None and self.text_head_ is not None:
             rows = _LeftOutRows(self, shots)
         if not rows:
-            self._choose(tried, np.full(len(tried), np.nan), DEFAULT)
+            self._take_default(tried)
             self._mix(*self._share())
             return self
-        default = self._text_share(*DEFAULT)
-        accuracy, gain, error = rows.compare([self._text_share(*c) for c in tried], default)
-        best = int(np.argmax(accuracy))
-        stays = gain[best] <= N_STANDARD_ERRORS * error[best]
-        self._choose(tried, accuracy, DEFAULT if stays else tried[best])
-        self.best_score_ = float(accuracy[best] - (gain[best] if stays else 0))
+        shares = [self._text_share(*candidate) for candidate in tried]
+        self._choose(tried, *compare(rows.blocks(), shares, self._text_share(*DEFAULT)))
         self._mix(*self._share())
         if self.logit_scale == "auto":
-            self.logit_scale_ = rows.best_logit_scale(self.alpha_, self.logit_scale_)
+            self.logit_scale_ = best_logit_scale(rows.blocks(), self.alpha_, self.logit_scale_)
         return self
-
-    def _share(self) -> tuple[Alpha, float | None]:
-        return self.best_alpha_, self.best_sigma_
 
     def partial_fit(
         self,
@@ -224,42 +212,8 @@ class PrimedNCMClassifierCV(BasePrimedNCM):
             The updated classifier. Before any :meth:`fit` the default is chosen.
         """
         if not hasattr(self, "best_alpha_"):
-            self._choose([], np.empty(0), DEFAULT)
+            self._take_default([])
         return super().partial_fit(X, y, classes, sample_weight)
-
-    def _candidates(self) -> list[_Candidate]:
-        alphas = DEFAULT_ALPHAS if self.alphas is None else list(self.alphas)
-        sigmas = DEFAULT_SIGMAS if self.sigmas is None else list(self.sigmas)
-        wrong = [
-            a
-            for a in alphas
-            if not (a in SCHEDULES if isinstance(a, str) else isinstance(a, Real) and 0 <= a <= 1)
-        ]
-        if wrong or not len(alphas):
-            raise ValueError(
-                f"alphas must hold numbers in [0, 1] and names among {sorted(SCHEDULES)}, got "
-                f"{wrong[:3] or 'nothing'}."
-            )
-        if not len(sigmas) or not all(isinstance(s, Real) and s > 0 for s in sigmas):
-            raise ValueError(f"sigmas must hold positive numbers, got {list(sigmas)[:3]}.")
-        return [
-            candidate
-            for alpha in alphas
-            for candidate in (
-                [(alpha, float(s) * SCHEDULES[alpha].sigma) for s in sigmas]
-                if isinstance(alpha, str)
-                else [(float(alpha), None)]
-            )
-        ]
-
-    def _choose(self, tried: list[_Candidate], accuracy: NDArray[Any], choice: _Candidate) -> None:
-        self.best_alpha_, self.best_sigma_ = choice
-        self.best_score_ = float("nan")
-        self.loo_results_ = {
-            "alpha": [alpha for alpha, _ in tried],
-            "sigma": [sigma for _, sigma in tried],
-            "accuracy": accuracy.tolist(),
-        }
 
 
 class _LeftOutRows:
@@ -277,7 +231,7 @@ class _LeftOutRows:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def blocks(self) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]]:
+    def blocks(self) -> BlockIterator:
         """Yield text scores, left-out image scores, class codes and weights of blocks of rows."""
         head = self.head
         for rows in gen_row_blocks(len(self), len(head.classes_)):
@@ -291,41 +245,3 @@ class _LeftOutRows:
                 calibration=head.calibration,
             )
             yield text, image, codes, weight
-
-    def compare(
-        self, shares: list[NDArray[Any]], default: NDArray[Any]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return accuracies, gains over the default, and the standard errors of the gains."""
-        right, gain, square = np.zeros((3, len(shares)))
-        for text, image, codes, weight in self.blocks():
-
-            def is_right(share: NDArray[Any], text=text, image=image, codes=codes) -> Any:
-                return mix(text.T, image.T, share).argmax(axis=0) == codes
-
-            by_default = is_right(default)
-            for i, share in enumerate(shares):
-                by_this = is_right(share)
-                better = by_this.astype(np.float64) - by_default
-                right[i] += weight @ by_this
-                gain[i] += weight @ better
-                square[i] += weight @ better**2
-        total = self.weight.sum()
-        gain /= total
-        variance = np.maximum(square / total - gain**2, 0)
-        return right / total, gain, np.sqrt(variance * np.square(self.weight).sum()) / total
-
-    def best_logit_scale(self, share: NDArray[Any], start: float) -> float:
-        """Return the scale of the scores with the least weighted log loss."""
-        margins, weights = [], []
-        for text, image, codes, weight in self.blocks():
-            scores = mix(text.T, image.T, share).T
-            margins.append(scores - scores[np.arange(len(codes)), codes][:, None])
-            weights.append(weight)
-        margin, weight = np.concatenate(margins), np.concatenate(weights)
-
-        def loss(log_scale: float) -> float:
-            # the own class has margin 0, so its log probability is minus the log of the sum
-            return float(weight @ logsumexp(np.exp(log_scale) * margin, axis=1))
-
-        found = minimize_scalar(loss, bounds=(np.log(1e-2 * start), np.log(1e2 * start)))
-        return float(np.exp(found.x))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -134,3 +135,17 @@ def test_counts_follow_the_weights():
 def test_bad_input(params, args, message):
     with pytest.raises(ValueError, match=message):
         MixedHeadClassifier(TEXT, **params).fit(*args)
+
+
+def test_routing_hands_weights_to_a_head_that_asks_for_them():
+    weight = [3.0, 1.0, 1.0, 2.0]
+    with sklearn.config_context(enable_metadata_routing=True):
+        asking = LogisticRegression().set_fit_request(sample_weight=True)
+        routed = MixedHeadClassifier(TEXT, asking).fit(X, Y, sample_weight=weight)
+        declining = LogisticRegression().set_fit_request(sample_weight=False)
+        unweighted = MixedHeadClassifier(TEXT, declining).fit(X, Y, sample_weight=weight)
+        default = MixedHeadClassifier(TEXT).fit(X, Y, sample_weight=weight)
+    plain = MixedHeadClassifier(TEXT, LogisticRegression())
+    assert_allclose(routed.head_.coef_, plain.fit(X, Y, weight).head_.coef_)
+    assert_allclose(unweighted.head_.coef_, plain.fit(X, Y).head_.coef_)
+    assert_array_equal(default.head_.class_count_, [4, 3])

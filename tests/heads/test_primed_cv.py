@@ -62,7 +62,7 @@ def task():
 def test_accuracies_equal_brute_force(task):
     X, y, text = task
     head = PrimedNCMClassifierCV(text, alphas=[0.0, 0.5, "variance"], sigmas=[0.5, 2.0]).fit(X, y)
-    results = head.loo_results_
+    results = head.search_results_
     assert results["alpha"] == [0.0, 0.5, "variance", "variance"]
     assert results["sigma"] == [None, None, 0.5, 2.0]
     for alpha, sigma, accuracy in zip(*results.values(), strict=True):
@@ -81,23 +81,24 @@ def test_the_smaller_count_of_a_left_out_class_betrays_nothing():
     X, y = rng.standard_normal((40, 30)), np.repeat(np.arange(10), 4)  # nothing to learn
     text = {c: rng.standard_normal(30) for c in range(10)}
     head = PrimedNCMClassifierCV(text, alphas=["exponential"], sigmas=[0.02]).fit(X, y)
-    assert max(head.loo_results_["accuracy"]) < 0.4
+    assert max(head.search_results_["accuracy"]) < 0.4
 
 
 def test_default_stays_when_no_other_is_clearly_better(task):
     X, y, text = task
     head = PrimedNCMClassifierCV(text, alphas=["variance"], sigmas=[1.0, 1.2]).fit(X, y)
     assert (head.best_alpha_, head.best_sigma_) == ("variance", 1.0)
-    assert head.best_score_ == pytest.approx(head.loo_results_["accuracy"][0])
+    assert head.best_score_ == pytest.approx(head.search_results_["accuracy"][0])
 
 
 def test_default_goes_when_another_is_clearly_better(task, monkeypatch):
     X, y, text = task
     misleading = dict(zip(text, [text[c] for c in np.roll(list(text), 1)], strict=True))
-    monkeypatch.setattr("skclip.heads._primed_cv.DEFAULT", (1.0, None))
+    for module in ("_share_search", "_primed_cv"):
+        monkeypatch.setattr(f"skclip.heads.{module}.DEFAULT", (1.0, None))
     head = PrimedNCMClassifierCV(misleading, alphas=[0.0, 0.9]).fit(X, y)
     assert head.best_alpha_ == 0.0
-    assert head.best_score_ == max(head.loo_results_["accuracy"])
+    assert head.best_score_ == max(head.search_results_["accuracy"])
 
 
 def test_head_equals_the_plain_one_with_the_choice(task):
@@ -138,10 +139,10 @@ def test_given_logit_scale_is_kept(task):
 def test_blocks_do_not_change_the_choice(task, monkeypatch):
     X, y, text = task
     X, y = np.tile(X, (20, 1)), np.tile(y, 20)
-    whole = PrimedNCMClassifierCV(text).fit(X, y).loo_results_
+    whole = PrimedNCMClassifierCV(text).fit(X, y).search_results_
     monkeypatch.setattr("skclip._linalg.BLOCK_ELEMENTS", 1)
     assert_array_equal(
-        PrimedNCMClassifierCV(text).fit(X, y).loo_results_["accuracy"], whole["accuracy"]
+        PrimedNCMClassifierCV(text).fit(X, y).search_results_["accuracy"], whole["accuracy"]
     )
 
 

@@ -171,7 +171,7 @@ def evaluate(model, preprocess, n_samples: int, n_seeds: int) -> str:
         "| style | zero-shot, names | frequent names | rare names | rare shapes | with synonyms |",
         "|---|---|---|---|---|---|",
     ]
-    for style in STYLE_NAMES:
+    for style in tqdm(STYLE_NAMES, desc="evaluate", leave=False):
         scores = []
         for k in range(n_seeds):
             data = make_captioned_images(n_samples, style=style, random_state=EVALUATION_SEED + k)

@@ -172,8 +172,8 @@ def _prefetch(
     n_workers = effective_n_jobs(n_jobs)
     # two chunks a worker even out images of unequal size
     chunk_size = -(-batch_size // (2 * n_workers))
-    loading: Iterator[list[Any]] = iter(())
-    with Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator") as parallel:
+    loading: Iterable[list[Any]] = ()
+    with _parallel(n_jobs) as parallel:
         try:
             for batch in _batched(enumerate(items), batch_size):
                 loaded = list(chain.from_iterable(loading))
@@ -185,6 +185,14 @@ def _prefetch(
             # joblib wants what it began to be taken, also when the caller has had enough
             for _ in loading:
                 pass
+
+
+def _parallel(n_jobs: int | None) -> Parallel:
+    """Return workers that work in the background, where their backend is able to."""
+    try:
+        return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    except ValueError:
+        return Parallel(n_jobs=n_jobs, prefer="threads")
 
 
 def _load_chunk(

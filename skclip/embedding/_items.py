@@ -64,10 +64,12 @@ def as_items(X: Any, modality: str) -> Items:
     if isinstance(column, Mapping) or not isinstance(column, Iterable):
         raise TypeError(f"{expected}, got {type(X).__name__}.")
     n = len(column) if isinstance(column, Sized) else None
+    empty = n == 0
     if n is None:
-        first = list(islice(values := iter(column), 1))
-        column = chain(first, values)
-    if n == 0 or (n is None and not first):
+        values = iter(column)
+        first = list(islice(values, 1))
+        column, empty = chain(first, values), not first
+    if empty:
         raise ValueError(
             f"Found array with 0 sample(s) while a minimum of 1 is required: {expected}."
         )

@@ -3,11 +3,15 @@
 import struct
 import sys
 import zlib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from skclip.embedding._decode import content_key, decode_image, describe_image, fetch_image
@@ -52,6 +56,24 @@ def test_every_source_gives_the_same_pixels(picture, tmp_path):
     ]
     for source in sources:
         np.testing.assert_array_equal(pixels(source), array)
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))),
+    st.sampled_from(["PNG", "BMP", "TIFF", "WEBP"]),
+)
+@settings(deadline=None, max_examples=50)
+def test_lossless_files_give_the_pixels_of_the_array(array, kind):
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    content = to_bytes(Image.fromarray(array), kind, **options)
+    np.testing.assert_array_equal(pixels(content), array)
+    np.testing.assert_array_equal(pixels(array), array)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_whatever_raise_anything_else(content):
+    with suppress(UnreadableImageError):
+        assert decode_image(fetch_image(content)).mode == "RGB"
 
 
 def test_read_only_array(picture):

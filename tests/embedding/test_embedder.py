@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import parallel_config
+from joblib import parallel_config, register_parallel_backend
+from joblib.parallel import ThreadingBackend
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
@@ -123,6 +124,22 @@ def test_processes_may_decode(embedder, image_files):
     expected = embedder.transform(image_files)
     with parallel_config(backend="loky", n_jobs=2):
         np.testing.assert_array_equal(embedder.transform(image_files), expected)
+
+
+def test_backends_without_background_work_are_respected(embedder, image_files):
+    class NoGenerators(ThreadingBackend):
+        supports_return_generator = False
+        calls = 0
+
+        def submit(self, func, callback=None):
+            NoGenerators.calls += 1
+            return super().submit(func, callback)
+
+    expected = embedder.transform(image_files)
+    register_parallel_backend("no generators", NoGenerators)
+    with parallel_config(backend="no generators", n_jobs=2):
+        np.testing.assert_array_equal(embedder.transform(image_files), expected)
+    assert NoGenerators.calls > 0
 
 
 # Errors and warnings

@@ -86,6 +86,34 @@ def test_files_on_disk_need_no_network(monkeypatch, tmp_path, tiny_model):
     assert constants.HF_HUB_OFFLINE is False
 
 
+def test_what_is_not_on_disk_is_fetched(monkeypatch):
+    from huggingface_hub import constants
+
+    offline = []
+
+    def create():
+        offline.append(constants.HF_HUB_OFFLINE)
+        if constants.HF_HUB_OFFLINE:
+            raise RuntimeError("not in the cache")
+        return "model"
+
+    monkeypatch.setattr(_locate, "_hub_is_reachable", lambda: True)
+    assert _locate._from_disk_or_hub(create, "it", try_hub=True) == "model"
+    assert offline == [True, False]
+
+
+def test_download_that_fails_is_one_sentence(monkeypatch):
+    def create():
+        raise RuntimeError("401 Client Error.\n\nRepository   Not Found")
+
+    monkeypatch.setattr(_locate, "_hub_is_reachable", lambda: True)
+    with pytest.raises(
+        ModelNotFoundError,
+        match=r"^it cannot be loaded \(401 Client Error. Repository Not Found\)",
+    ):
+        _locate._from_disk_or_hub(create, "it", try_hub=True)
+
+
 def test_repository_without_weights_is_no_random_model(
     no_network, monkeypatch, tmp_path, tiny_model
 ):

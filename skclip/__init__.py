@@ -23,6 +23,7 @@ _PUBLIC = {
     "PrimedNCMClassifier": "skclip.heads",
     "PrimedNCMClassifierCV": "skclip.heads",
     "ZeroShotClassifier": "skclip.heads",
+    "TRUSTED_TYPES": "skclip._trusted",
 }
 _SUBPACKAGES = (
     "corpus",

@@ -87,7 +87,7 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
         )
         self._known = np.isin(classes, self.head_.classes_) & (self.class_count_ > 0)
         self.logit_scale_ = self._resolved_scale()
-        self._dtype = X.dtype
+        self._dtype = X.dtype.name
         if text_head is None:
             self._kind, self._scale = "none", 1.0
             self._within, self._offset = 1.0, 1.0

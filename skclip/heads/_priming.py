@@ -273,7 +273,7 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         if targets is not None and len(targets):
             self._choose_pool(targets)
         dtypes = [rows[0].dtype for rows in (shots, pool) if rows is not None]
-        self._dtype = np.result_type(np.float32, *dtypes)
+        self._dtype = np.result_type(np.float32, *dtypes).name
         return shots
 
     def _resolve_classes(

@@ -1,0 +1,26 @@
+"""What a saved estimator may hold of skclip, for readers that ask before they build anything.
+
+skops writes arrays, numbers and strings as such, and names every other type it met. Nothing is
+trusted by itself: ``skops.io.load(file, trusted=skclip.TRUSTED_TYPES)`` says that skclip's own
+classes may be built, and no others.
+"""
+
+__all__ = ["TRUSTED_TYPES"]
+
+# Written out, so that reading the list imports none of them.
+TRUSTED_TYPES = [
+    "skclip._text_head.TextHead",
+    "skclip.embedding._embedder.CLIPEmbedder",
+    "skclip.heads._class_mean.NearestClassMean",
+    "skclip.heads._imprint.MultiProxyImprinter",
+    "skclip.heads._mixed.MixedHeadClassifier",
+    "skclip.heads._mixed_cv.MixedHeadClassifierCV",
+    "skclip.heads._primed.PrimedNCMClassifier",
+    "skclip.heads._primed_cv.PrimedNCMClassifierCV",
+    "skclip.heads._zero_shot.ZeroShotClassifier",
+    "skclip.recall._filter.ZeroShotFilter",
+    "skclip.recall._neighbors.NeighborRetriever",
+    "skclip.recall._pool.PrimingPool",
+    "skclip.recall._report.RecallReport",
+    "skclip.recall._retriever.CaptionRetriever",
+]

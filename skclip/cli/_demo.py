@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from tqdm.auto import tqdm
 
 from skclip import NearestClassMean, PrimedNCMClassifier, ZeroShotClassifier, ZeroShotFilter
@@ -22,9 +23,10 @@ from skclip.recall import CaptionRetriever, PrimingPool
 
 __all__ = ["add_arguments", "run"]
 
-STYLE = "mosaic"  # of the images to classify; the model has hardly seen any
-COLLECTION_STYLES = ("flat", STYLE)
+USUAL_STYLE = "flat"  # what the model has seen most of
+STYLES = ("sketch", "night", "mosaic")  # what it has hardly seen
 N_COLLECTION, N_HELD_OUT, N_SHOTS = 2000, 1000, 4
+AS_PUBLISHED = {"alpha": 0.9, "calibration": "none", "pool_limit": None}
 STAGES = (
     "draw",
     "write and index captions",
@@ -66,6 +68,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "was recalled (default: a temporary one, without the sheet)",
     )
     parser.add_argument(
+        "--style",
+        choices=STYLES,
+        default=STYLES[0],
+        help="style of the images to classify; the model has hardly seen it (default: %(default)s)",
+    )
+    parser.add_argument(
         "--seeds", type=int, default=3, help="repetitions on other images (default: %(default)s)"
     )
     add_quiet_argument(parser)
@@ -83,10 +91,10 @@ def run(args: Namespace) -> int:
             embedder.load_model()
             watch.seconds["load the model"] = time.perf_counter() - begin
             results = [
-                run_seed(seed, folder / f"seed{seed}", embedder, watch)
+                run_seed(seed, args.style, folder / f"seed{seed}", embedder, watch)
                 for seed in range(args.seeds)
             ]
-        print(summary(results))
+        print(summary(results, args.style))
         print(stage_table(watch.seconds))
         if args.output is not None:
             write_contact_sheet(results[0]["pool"], results[0]["kept"], folder)
@@ -105,16 +113,18 @@ def _folder(output: Path | None) -> Iterator[Path]:
     yield output
 
 
-def run_seed(seed: int, folder: Path, embedder: CLIPEmbedder, watch: Stopwatch) -> dict[str, Any]:
+def run_seed(
+    seed: int, style: str, folder: Path, embedder: CLIPEmbedder, watch: Stopwatch
+) -> dict[str, Any]:
     """Do the whole job once; nothing is chosen by looking at the held-out images."""
     names = list(CLASS_NAMES)
     with watch.stage("draw"):
         collection = make_captioned_images(
-            N_COLLECTION, style=COLLECTION_STYLES, random_state=10 * seed
+            N_COLLECTION, style=[USUAL_STYLE, style], random_state=10 * seed
         )
-        held_out = make_captioned_images(N_HELD_OUT, style=STYLE, random_state=10 * seed + 1)
+        held_out = make_captioned_images(N_HELD_OUT, style=style, random_state=10 * seed + 1)
         labelled = make_captioned_images(
-            3 * N_SHOTS * len(names), style=STYLE, random_state=10 * seed + 2
+            3 * N_SHOTS * len(names), style=style, random_state=10 * seed + 2
         )
     with watch.stage("write and index captions"):
         images = write_captioned_folder(collection, folder / "images")
@@ -122,27 +132,29 @@ def run_seed(seed: int, folder: Path, embedder: CLIPEmbedder, watch: Stopwatch) 
     with watch.stage("embed the collection"):
         corpus = corpus.embed(embedder)
     with watch.stage("embed class names"):
-        zero_shot = ZeroShotClassifier(
-            embedder=embedder, synonyms=collection.synonyms, classes=names
-        ).fit()
+        zero_shot = ZeroShotClassifier(embedder=embedder, classes=names).fit()
     with watch.stage("recall"):
-        pool = CaptionRetriever(corpus, synonyms=collection.synonyms).recall(names)
+        pool = CaptionRetriever(corpus).recall(names)
     with watch.stage("filter"):
         kept = ZeroShotFilter(zero_shot).fit(pool.embeddings, pool.labels).support_
     with watch.stage("prime"):
-        primed = PrimedNCMClassifier(zero_shot, retriever=pool).fit()
+        primed = PrimedNCMClassifier(zero_shot, retriever=pool)
+        unlabelled = {
+            "primed": clone(primed).fit(),
+            "primed, no filter": clone(primed).set_params(filter="passthrough").fit(),
+            "primed, as published": clone(primed).set_params(**AS_PUBLISHED).fit(),
+        }
     with watch.stage("embed held-out images"):
         X = embedder.transform(held_out.images)
         shots = np.concatenate([np.flatnonzero(labelled.target == n)[:N_SHOTS] for n in names])
         X_shots = embedder.transform([labelled.images[i] for i in shots])
     with watch.stage("predict"):
-        few_shot = NearestClassMean().fit(X_shots, labelled.target[shots])
-        both = PrimedNCMClassifier(zero_shot, retriever=pool).fit(X_shots, labelled.target[shots])
+        y_shots = labelled.target[shots]
         heads = {
             "zero-shot": zero_shot,
-            f"{N_SHOTS}-shot class means": few_shot,
-            "primed": primed,
-            f"primed + {N_SHOTS}-shot": both,
+            f"{N_SHOTS}-shot class means": NearestClassMean().fit(X_shots, y_shots),
+            **unlabelled,
+            f"primed + {N_SHOTS}-shot": primed.fit(X_shots, y_shots),
         }
         accuracy = {name: head.score(X, held_out.target) for name, head in heads.items()}
     assert pool.ids is not None  # they are file names
@@ -150,7 +162,7 @@ def run_seed(seed: int, folder: Path, embedder: CLIPEmbedder, watch: Stopwatch) 
     return {"accuracy": accuracy, "pool": pool, "kept": kept, "right": drawn == pool.labels}
 
 
-def summary(results: list[dict[str, Any]]) -> str:
+def summary(results: list[dict[str, Any]], style: str) -> str:
     """Return the accuracies, and how well recall and filter did."""
     scores = {
         name: 100 * np.array([result["accuracy"][name] for result in results])
@@ -180,8 +192,8 @@ def summary(results: list[dict[str, Any]]) -> str:
     return "\n\n".join(
         [
             f"{n_classes} classes; {N_COLLECTION} captioned images in the styles "
-            f"{' and '.join(COLLECTION_STYLES)}; {N_HELD_OUT} held-out images in the style "
-            f"{STYLE}; mean ± std over {len(results)} seed(s); chance is {100 / n_classes:.1f} %.",
+            f"{USUAL_STYLE} and {style}; {N_HELD_OUT} held-out images in the style "
+            f"{style}; mean ± std over {len(results)} seed(s); chance is {100 / n_classes:.1f} %.",
             _table(["held-out images", "accuracy in %", "over zero-shot"], rows),
             _table(["recall", "images", "% that show their class"], recalled),
         ]

@@ -44,7 +44,7 @@ __all__ = [
     "working_on",
 ]
 
-_SHARD_FILE = re.compile(r"\d{3,}-\d{5,}\.")
+_SHARD_FILE = re.compile(r"(\d{3,}-)+\d{5,}\.")
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,11 @@ class Job:
     generation: int
     verbose: int
 
-    def files(self, number: int) -> ShardFiles:
-        """Return the names of new files for the shard of a number."""
-        return ShardFiles(self.directory, f"{self.generation:03d}-{number:05d}")
+    def files(self, entry: ShardEntry) -> ShardFiles:
+        """Return the names of new files for a shard, which itself may be older."""
+        prefix = f"{self.generation:03d}-"
+        own = entry.name.startswith(prefix)
+        return ShardFiles(self.directory, entry.name if own else prefix + entry.name)
 
     def progress(self, description: str, total: int | None = None) -> Any:
         """Return a progress bar over captions."""
@@ -156,10 +158,39 @@ def _storage_problem(error: Exception) -> str | None:
     return None
 
 
-def first_rows_read(parts: Iterable[Part]) -> Iterator[Part]:
-    """Return ``parts`` after reading the first rows, so that a bad source fails early."""
+def first_rows_read(
+    parts: Iterable[Part], embedder: Embedder | None, *, must_embed: bool
+) -> Iterator[Part]:
+    """Return ``parts`` after reading the first rows, so that a bad source fails early.
+
+    Parameters
+    ----------
+    parts : iterable of Part
+        The source.
+
+    embedder : Embedder or None
+        Must be None if the source brings its own embeddings.
+
+    must_embed : bool
+        Whether rows without embeddings have no place.
+
+    Returns
+    -------
+    parts : iterator of Part
+        All of them.
+    """
     source = iter(parts)
     for part in source:
+        if part.embeddings is not None and embedder is not None:
+            raise CorpusError(
+                "The source brings its own embeddings: pass model_id= to say which model made "
+                "them, and no embedder."
+            )
+        if part.embeddings is None and embedder is None and must_embed:
+            raise CorpusError(
+                "The corpus has embeddings and the source has none: give the embedder that made "
+                "them, so that new rows get theirs."
+            )
         tables = iter(part.tables)
         for table in tables:
             if table.num_rows:
@@ -241,8 +272,8 @@ def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) ->
     todo = [i for i, entry in enumerate(entries) if entry.embeddings is None]
     done = list(entries)
     with job.progress("embeddings", sum(entries[i].n_rows for i in todo)) as bar:
-        for number, i in enumerate(todo):
-            files = job.files(number)
+        for i in todo:
+            files = job.files(entries[i])
             shard = DiskShard(job.directory, entries[i])
             if files.embeddings.exists():
                 bar.update(shard.n_rows)

@@ -4,7 +4,6 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,14 @@ from PIL import Image
 from skclip._validation import sample_of
 from skclip.exceptions import CorpusError
 
-__all__ = ["Columns", "encode_image", "find_columns", "image_columns", "rows_table"]
+__all__ = [
+    "Columns",
+    "archive_rows",
+    "encode_image",
+    "find_columns",
+    "image_columns",
+    "rows_table",
+]
 
 # Names that img2dataset, clip-retrieval, Hugging Face datasets, LAION and Flickr use.
 _CAPTION_NAMES = ("caption", "captions", "text", "alt_text", "title", "description")
@@ -172,9 +178,44 @@ def encode_image(image: Any) -> bytes:
     return buffer.getvalue()
 
 
-def relative_to(path: str | os.PathLike[str], root: Path) -> str:
-    """Return ``path`` as it is written below ``root``, with forward slashes."""
-    return Path(path).relative_to(root).as_posix()
+def archive_rows(
+    captions: Sequence[str],
+    ids: Sequence[str],
+    places: Sequence[tuple[str, int, int] | None],
+    problems: Sequence[str | None],
+) -> pa.Table:
+    """Return rows of a corpus whose images are runs of bytes of other files.
+
+    Parameters
+    ----------
+    captions : sequence of str
+        One a row.
+
+    ids : sequence of str
+        One a row.
+
+    places : sequence of (path, offset, size) or None
+        Where the image is.
+
+    problems : sequence of str or None
+        Why there is none.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        All columns of a corpus.
+    """
+    paths, offsets, sizes = zip(*(place or (None, None, None) for place in places), strict=True)
+    return pa.table(
+        {
+            "id": pa.array([_clean(i) for i in ids], pa.string()),
+            "caption": pa.array([_clean(c) for c in captions], pa.string()),
+            "image": pa.array(paths, pa.string()),
+            "offset": pa.array(offsets, pa.int64()),
+            "size": pa.array(sizes, pa.int64()),
+            "problem": pa.array(problems, pa.string()),
+        }
+    )
 
 
 def _is_missing(value: Any) -> bool:

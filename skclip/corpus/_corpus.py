@@ -19,6 +19,7 @@ from skclip.corpus._build import (
 from skclip.corpus._columns import Columns
 from skclip.corpus._embedding import Embedder
 from skclip.corpus._manifest import MANIFEST, UNFINISHED, ShardEntry, read_manifest
+from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._sources import open_source
 from skclip.corpus._store import CaptionStore
@@ -145,7 +146,7 @@ class Corpus(CaptionStore):
         parts = open_source(source, Columns(caption_column, image_column, id_column))
         return cls._add(
             directory,
-            first_rows_read(parts),
+            first_rows_read(parts, embedder, must_embed=False),
             kept=(),
             embedder=embedder,
             model_id=model_id,
@@ -194,17 +195,12 @@ class Corpus(CaptionStore):
         corpus : Corpus
             The longer corpus; this object keeps to the rows it was opened with.
         """
-        if self.has_embeddings and embedder is None:
-            raise CorpusError(
-                f"{self!r} has embeddings: give the embedder that made them, so that new rows get "
-                "theirs."
-            )
         if embedder is not None:
             self._check_model(embedder)
         parts = open_source(source, Columns(caption_column, image_column, id_column))
         return self._add(
             self.path,
-            first_rows_read(parts),
+            first_rows_read(parts, embedder, must_embed=self.has_embeddings),
             kept=self._manifest.shards,
             embedder=embedder,
             model_id=self.model_id,
@@ -239,6 +235,29 @@ class Corpus(CaptionStore):
             verbose=verbose,
         ) as job:
             job.commit(embed_shards(job, self._manifest.shards, embedder))
+        return type(self)(self.path)
+
+    def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
+        """Embed again the images that could not be read.
+
+        Parameters
+        ----------
+        embedder : transformer
+            The model that made the other embeddings.
+
+        verbose : int, default=0
+            Whether to show a progress bar, on a terminal.
+
+        Returns
+        -------
+        corpus : Corpus
+            The corpus with what could be read now; :meth:`failures` lists the rest.
+        """
+        self._check_model(embedder)
+        if not self.has_embeddings or not len(self.failures()):
+            return self
+        with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
+            job.commit(retry_shards(job, self._manifest, embedder))
         return type(self)(self.path)
 
     @classmethod

@@ -55,8 +55,9 @@ class ShardFiles:
         self.images = directory / f"{name}.images.bin"
 
     def existing(self) -> list[Path]:
-        """Return those files that exist."""
-        return [path for path in vars(self).values() if path.exists()]
+        """Return those files that exist, half-written ones among them."""
+        found = self.captions.parent.glob(self.captions.name.partition(".")[0] + ".*")
+        return [path for path in found if path.suffix != ".tmp"]
 
 
 class DiskShard:

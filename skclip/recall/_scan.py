@@ -62,7 +62,7 @@ class Scanner:
         # a space at both ends of every caption; nothing matches across the line feed
         lines = [f" {' '.join(caption)} " for caption in words]
         starts = np.cumsum([0, *(len(line) + 1 for line in lines)])
-        rows: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * self._n_needles
+        rows: list[NDArray[np.int64]] = [_NONE] * self._n_needles
         if self._n_needles:
             hits = np.fromiter(self._automaton.iter("\n".join(lines)), dtype=_HIT)
             row = np.searchsorted(starts, hits["end"], side="right") - 1
@@ -91,13 +91,16 @@ class Hits:
 
     def rows(self, phrases: Sequence[Phrase]) -> NDArray[np.int64]:
         """Return the rows that name one of ``phrases``, ascending."""
+        if not phrases:
+            return _NONE
         found = [
             reduce(np.intersect1d, [self._rows[i] for i in self._needles[phrase]])
             for phrase in phrases
         ]
         if len(found) == 1:
             return found[0]
-        return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+        return np.unique(np.concatenate(found))
 
 
+_NONE = np.empty(0, dtype=np.int64)
 _HIT = np.dtype([("end", np.int64), ("needle", np.int64)])

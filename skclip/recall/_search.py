@@ -16,6 +16,7 @@ __all__ = ["IndexSearch"]
 
 # Beyond so many combinations of spellings, words are looked up one by one and checked on the text.
 _MAX_COMBINATIONS = 64
+_NONE = np.empty(0, dtype=np.int64)
 
 
 class IndexSearch:
@@ -46,6 +47,8 @@ class IndexSearch:
 
     def rows(self, phrases: Sequence[Phrase]) -> NDArray[np.int64]:
         """Return the rows that name one of ``phrases``, ascending."""
+        if not phrases:
+            return _NONE
         exact: list[str] = []
         to_check: list[NDArray[np.int64]] = []
         for phrase in phrases:
@@ -60,7 +63,7 @@ class IndexSearch:
             to_check.append(matching_rows(self._connection, " OR ".join(exact)))
         if len(to_check) == 1:
             return to_check[0]
-        return np.unique(np.concatenate([np.empty(0, np.int64), *to_check]))
+        return np.unique(np.concatenate([_NONE, *to_check]))
 
     def _query(self, phrase: Phrase) -> tuple[str | None, bool]:
         """Return the FTS5 query of a phrase, and whether its rows need no second look."""

@@ -104,9 +104,12 @@ class Settler:
             np.setdiff1d(r, e, assume_unique=True) if len(e) else r
             for r, e in zip(rows, excluded, strict=True)
         ]
-        everything, counts = np.unique(np.concatenate([*rows, _NONE]), return_counts=True)
-        shared = everything[counts > 1]
-        contested = [np.isin(r, shared, assume_unique=True) for r in rows]
+        bounds = np.cumsum([len(r) for r in rows])
+        distinct, inverse, counts = np.unique(
+            np.concatenate([*rows, _NONE]), return_inverse=True, return_counts=True
+        )
+        shared = distinct[counts > 1]
+        contested = np.split(counts[inverse] > 1, bounds[:-1])
         n_matches = np.asarray([len(r) for r in rows])
         n_ambiguous = np.asarray([c.sum() for c in contested])
         if self._ambiguous != "keep" and len(shared):

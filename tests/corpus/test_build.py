@@ -140,12 +140,8 @@ def test_other_peoples_files_are_never_touched(target, photos):
 def test_a_failed_build_leaves_the_old_corpus_usable(target, photos, mean_color):
     Corpus.build(["a cat"], target)
 
-    class Failing(type(mean_color)):
-        def transform(self, images):
-            raise RuntimeError("out of memory")
-
-    with pytest.raises(RuntimeError, match="out of memory"):
-        Corpus.build(photos, target, embedder=Failing(), overwrite=True)
+    with pytest.raises(RuntimeError, match="broken off"):
+        Corpus.build(photos, target, embedder=FailsAfter(mean_color, 0), overwrite=True)
     assert Corpus(target).search("cat").tolist() == [0]
     assert len(Corpus.build(photos, target, embedder=mean_color, overwrite=True)) == 4
 
@@ -251,36 +247,98 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert same_files(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_a_changed_source_is_noticed_on_resuming(target, photos, mean_color):
-    class Failing(type(mean_color)):
-        def transform(self, images):
-            raise RuntimeError
+def test_failed_images_can_be_tried_again(target, photos, mean_color):
+    red, green = photos / "red.png", photos / "more" / "green.png"
+    contents = {path: path.read_bytes() for path in (red, green)}
+    for path in contents:
+        path.write_bytes(b"broken")
+    corpus = Corpus.build(photos, target, embedder=mean_color, shard_size=2)
+    assert corpus.failures().column("id").to_pylist() == ["more/green.png", "red.png"]
+    mean_color.seen.clear()
 
-    with pytest.raises(RuntimeError):
-        Corpus.build(photos, target, embedder=Failing())
-    (photos / "red.txt").write_text("a crimson square")
+    assert corpus.retry_failed(mean_color).failures().num_rows == 2
+    red.write_bytes(contents[red])
+    mean_color.seen.clear()
+    repaired = Corpus(target).retry_failed(mean_color)
+    assert sorted(set(mean_color.seen)) == sorted(map(str, contents))
+    assert repaired.failures().to_pylist() == [
+        {"row": 1, "id": "more/green.png", "reason": "its embedding is zero"}
+    ]
+    green.write_bytes(contents[green])
+    whole = repaired.retry_failed(mean_color)
+    assert whole.failures().num_rows == 0
+    assert whole.retry_failed(mean_color) is whole
+    expected = Corpus.build(photos, target.with_name("direct"), embedder=mean_color)
+    np.testing.assert_array_equal(whole.embeddings(), expected.embeddings())
+    assert len(list(target.glob("*.npy"))) == 2
+
+
+def test_only_the_same_model_may_try_again(target, photos, mean_color):
+    (photos / "red.png").write_bytes(b"broken")
     corpus = Corpus.build(photos, target, embedder=mean_color)
-    assert corpus.search("crimson").tolist() == corpus.search("square").tolist()[-1:]
+    with pytest.raises(ModelMismatchError, match=r"other@2: use the embedder it was built with"):
+        corpus.retry_failed(type(mean_color)("other@2"))
+
+
+class FailsAfter:
+    """An embedder that breaks off after some calls."""
+
+    model_id, batch_size = "mean-color/none@1", 1
+
+    def __init__(self, embedder, n_calls):
+        self.embedder, self.left = embedder, n_calls
+
+    def transform(self, images):
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("broken off")
+        return self.embedder.transform(images)
+
+
+@pytest.mark.parametrize("n_calls", [0, 1, 2])
+def test_a_changed_source_is_noticed_on_resuming(target, photos, mean_color, n_calls):
+    paths = sorted(map(str, photos.rglob("*.png")))
+    colors, captions = paths * 3, [f"caption {i}" for i in range(12)]
+    with pytest.raises(RuntimeError, match="broken off"):
+        Corpus.build((captions, colors), target, embedder=FailsAfter(mean_color, n_calls))
+    changed = (captions, colors[::-1])
+    corpus = Corpus.build(changed, target, embedder=mean_color)
+    expected = Corpus.build(changed, target.with_name("direct"), embedder=mean_color)
+    assert corpus.images().tolist() == colors[::-1]
+    np.testing.assert_array_equal(corpus.embeddings(), expected.embeddings())
+
+
+@pytest.mark.parametrize("n_calls", [0, 1, 2])
+def test_a_changed_appendix_is_noticed_on_resuming(target, photos, mean_color, n_calls):
+    paths = sorted(map(str, photos.rglob("*.png")))
+    first, second, third = (
+        ([f"{name}"] * 4, order)
+        for name, order in (
+            ("first", paths),
+            ("second", paths[::-1]),
+            ("third", paths[2:] + paths[:2]),
+        )
+    )
+    Corpus.build(first, target)
+    with pytest.raises(RuntimeError, match="broken off"):
+        Corpus(target).append(second, embedder=FailsAfter(mean_color, n_calls), shard_size=2)
+    assert len(Corpus(target)) == 4
+    corpus = Corpus(target).append(third, embedder=mean_color, shard_size=2)
+    expected = [mean_color.transform([image])[0] for image in first[1] + third[1]]
+    np.testing.assert_array_equal(corpus.embeddings(), np.asarray(expected, np.float16))
+    assert corpus.search("second").tolist() == []
+    assert len(list(target.glob("*.npy"))) == 3
 
 
 def test_another_model_does_not_go_on_with_the_first_ones_vectors(target, photos, mean_color):
-    class Failing(type(mean_color)):
-        batch_size = 1
-        calls = 0
-
-        def transform(self, images):
-            self.calls += 1
-            if self.calls > 1:
-                raise RuntimeError
-            return 7 + super().transform(images)
-
-    images = [str(p) for p in sorted(photos.rglob("*.png"))] * 3
-    pairs = ([f"c{i}" for i in range(12)], [*images[:4], *(["/no.png"] * 4), *images[4:8]])
-    with pytest.raises(RuntimeError):
-        Corpus.build(pairs, target, embedder=Failing("first@1"))
-    corpus = Corpus.build(pairs, target, embedder=mean_color)
-    assert corpus.embeddings().max() <= 1
-    assert corpus.model_id == "mean-color/none@1"
+    paths = sorted(map(str, photos.rglob("*.png")))
+    pairs = ([f"c{i}" for i in range(12)], paths * 3)
+    with pytest.raises(RuntimeError, match="broken off"):
+        Corpus.build(pairs, target, embedder=FailsAfter(mean_color, 2))
+    other = type(mean_color)("other@2")
+    corpus = Corpus.build(pairs, target, embedder=other)
+    assert corpus.model_id == "other@2"
+    assert other.seen == paths  # each image once: nothing was taken over
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""Embed again what could not be read: a share that was offline, a file that was repaired."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from skclip.corpus._build import Job
+from skclip.corpus._embedding import Embedder, embed_images
+from skclip.corpus._manifest import Manifest, ShardEntry, replacing
+from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
+
+__all__ = ["retry_shards"]
+
+
+def retry_shards(job: Job, manifest: Manifest, embedder: Embedder) -> Manifest:
+    """Embed the failed rows of all shards again.
+
+    Parameters
+    ----------
+    job : Job
+        The work.
+
+    manifest : Manifest
+        The corpus as it is.
+
+    embedder : Embedder
+        The model that made the other embeddings.
+
+    Returns
+    -------
+    manifest : Manifest
+        With new files for the shards in which a row succeeded.
+    """
+    shards = [DiskShard(job.directory, entry) for entry in manifest.shards]
+    failed = [
+        dict(zip(table["row"].to_pylist(), table["reason"].to_pylist(), strict=True))
+        for table in (shard.failures() for shard in shards)
+    ]
+    entries: list[ShardEntry] = []
+    with job.progress("retry", sum(map(len, failed))) as bar:
+        for shard, reasons in zip(shards, failed, strict=True):
+            entry = shard.entry
+            if reasons and entry.embeddings is not None:
+                entry = _retry(shard, job.files(entry), reasons, embedder)
+            entries.append(entry)
+            bar.update(len(reasons))
+    return replace(manifest, shards=tuple(entries))
+
+
+def _retry(
+    shard: DiskShard, files: ShardFiles, reasons: dict[int, str], embedder: Embedder
+) -> ShardEntry:
+    """Embed the failed rows of a shard again and write what changes."""
+    rows = np.fromiter(reasons, dtype=np.int64)
+    images: Sequence[object] = shard.column("image", rows).tolist()
+    rows, images = (
+        rows[[image is not None for image in images]],
+        [image for image in images if image is not None],
+    )
+    vectors, why_not = embed_images(embedder, images) if images else (np.empty((0, 0)), [])
+    succeeded = np.asarray([reason is None for reason in why_not], dtype=bool)
+    if not succeeded.any():
+        return shard.entry
+    stored = shard.embeddings(np.arange(shard.n_rows)).astype("<f2")
+    stored[rows[succeeded]] = vectors[succeeded]
+    with replacing(files.embeddings) as temporary, temporary.open("wb") as file:
+        np.save(file, stored)
+    again = {row: why for row, why in zip(rows.tolist(), why_not, strict=True) if why is not None}
+    kept = {row: why for row, why in reasons.items() if row not in set(rows.tolist())}
+    write_failures(shard, files, {**kept, **again})
+    return replace(
+        shard.entry,
+        embeddings=files.embeddings.name,
+        first_embedding=0,
+        failures=files.failures.name if files.failures.exists() else None,
+    )

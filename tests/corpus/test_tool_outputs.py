@@ -1,0 +1,125 @@
+"""The folders that img2dataset and clip-retrieval write."""
+
+import io
+import tarfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from skclip.corpus import Corpus
+from skclip.exceptions import CorpusError, ModelMismatchError
+from skclip.recall import CaptionRetriever
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def red(photos):
+    return (photos / "red.png").read_bytes()
+
+
+@pytest.fixture(params=["webdataset", "files", "parquet"])
+def downloads(request, tmp_path, red):
+    """One shard of img2dataset in each of its formats: success, failure, and a lost image."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    table = {
+        "url": [f"https://example.org/{i}" for i in range(3)],
+        "key": ["000000000", "000000001", "000000002"],
+        "status": ["success", "failed_to_download", "success"],
+        "error_message": [None, "HTTP Error 404", None],
+        "caption": ["a red square", None, "lost"],
+    }
+    if request.param == "parquet":
+        table["jpg"] = [red, None, None]
+    elif request.param == "files":
+        (folder / "00000").mkdir()
+        (folder / "00000" / "000000000.jpg").write_bytes(red)
+    else:
+        with tarfile.open(folder / "00000.tar", "w") as tar:
+            info = tarfile.TarInfo("000000000.jpg")
+            info.size = len(red)
+            tar.addfile(info, io.BytesIO(red))
+    pq.write_table(pa.table(table), folder / "00000.parquet")
+    (folder / "00000_stats.json").write_text("{}")
+    return folder
+
+
+def test_downloads_of_img2dataset_are_read_with_their_failures(downloads, target, mean_color):
+    corpus = Corpus.build(downloads, target, embedder=mean_color)
+    assert corpus.captions().tolist() == ["a red square", "", "lost"]
+    assert corpus.ids().tolist() == ["000000000", "000000001", "000000002"]
+    assert corpus.embeddings().tolist() == [[1, 0, 0, 0.25], [0] * 4, [0] * 4]
+    assert corpus.failures().to_pydict() == {
+        "row": [1, 2],
+        "id": ["000000001", "000000002"],
+        "reason": ["failed_to_download: HTTP Error 404", "the image is missing"],
+    }
+
+
+@pytest.fixture
+def inference(tmp_path):
+    """Two embeddings files of clip-retrieval with their metadata."""
+    folder = tmp_path / "inference"
+    for name in ("img_emb", "metadata"):
+        (folder / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i, n in enumerate((3, 2)):
+        np.save(folder / "img_emb" / f"img_emb_{i}.npy", rng.normal(size=(n, 4)).astype("f2"))
+        table = {
+            "image_path": [f"key{i}{j}" for j in range(n)],
+            "caption": [f"cat {i} {j}" for j in range(n)],
+        }
+        pq.write_table(pa.table(table), folder / "metadata" / f"metadata_{i}.parquet")
+    return folder
+
+
+def test_embeddings_of_clip_retrieval_are_used_where_they_lie(inference, target):
+    corpus = Corpus.build(inference, target, model_id="ViT-B-32/openai@x", shard_size=2)
+    vectors = [np.load(inference / "img_emb" / f"img_emb_{i}.npy") for i in range(2)]
+    np.testing.assert_array_equal(corpus.embeddings(), np.concatenate(vectors))
+    assert [shard.n_rows for shard in corpus.shards] == [2, 1, 2]
+    assert corpus.model_id == "ViT-B-32/openai@x"
+    assert not list(target.glob("*.npy"))
+    pool = CaptionRetriever(corpus).recall(["cat 1"])
+    assert pool.ids.tolist() == ["key10", "key11"]
+    np.testing.assert_array_equal(pool.embeddings, vectors[1])
+
+
+def test_images_of_clip_retrieval_are_kept_where_they_are_files(inference, target, photos):
+    path = inference / "metadata" / "metadata_0.parquet"
+    image = str(photos / "red.png")
+    pq.write_table(pa.table({"image_path": [image, "k", "k2"], "caption": list("abc")}), path)
+    assert Corpus.build(inference, target).images([0, 1]).tolist() == [image, None]
+
+
+def test_another_model_does_not_mix_with_embeddings_that_are_there(inference, target, mean_color):
+    with pytest.raises(CorpusError, match=r"brings its own embeddings: pass model_id="):
+        Corpus.build(inference, target, embedder=mean_color)
+    corpus = Corpus.build(inference, target, model_id="other@1")
+    with pytest.raises(ModelMismatchError, match="other@1"):
+        CaptionRetriever(corpus, embedder=mean_color).recall(["cat"])
+
+
+def test_incomplete_inference_is_named(inference, target):
+    (inference / "metadata" / "metadata_1.parquet").unlink()
+    with pytest.raises(CorpusError, match=r"img_emb_1\.npy' has no metadata_1\.parquet"):
+        Corpus.build(inference, target)
+    (inference / "img_emb" / "img_emb_1.npy").unlink()
+    np.save(inference / "img_emb" / "img_emb_0.npy", np.zeros((7, 4), "f2"))
+    with pytest.raises(CorpusError, match=r"shape \(7, 4\) but metadata_0\.parquet has 3 rows"):
+        Corpus.build(inference, target, overwrite=True)
+    (inference / "img_emb" / "img_emb_0.npy").unlink()
+    with pytest.raises(CorpusError, match=r"holds no img_emb_\*\.npy"):
+        Corpus.build(inference, target, overwrite=True)
+
+
+def test_embeddings_of_different_widths_are_refused(inference, target):
+    np.save(inference / "img_emb" / "img_emb_1.npy", np.zeros((2, 5), "f2"))
+    with pytest.raises(CorpusError, match=r"different widths \(\[4, 5\]\)"):
+        Corpus.build(inference, target)

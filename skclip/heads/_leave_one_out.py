@@ -59,7 +59,7 @@ def left_out_scores(
     Returns
     -------
     text_scores, image_scores : ndarray of shape (n_rows, n_classes)
-        The latter calibrated.
+        The latter calibrated; the text scores where a class has no images.
     """
     X = X.astype(np.float64, copy=False)
     own = np.arange(len(X)), codes
@@ -70,14 +70,15 @@ def left_out_scores(
     text_scores = X @ text.T
     image_scores = products / np.where(known, lengths, 1)
     image_scores[own] = (products[own] - weight) / rest
-    if calibration == "none":
-        return text_scores, image_scores
-    scale: Any = 1.0
-    if calibration != "center" and known.sum() > 1:
-        moments = _moments_without(X, codes, weight, text[known], sums[known], known, rest)
-        scale = scale_of(calibration, moments)[:, None]
-    image_scores = scale * (image_scores - image_scores[:, known].mean(axis=1, keepdims=True))
-    return text_scores, image_scores + text_scores[:, known].mean(axis=1, keepdims=True)
+    if calibration != "none":
+        scale: Any = 1.0
+        if calibration != "center" and known.sum() > 1:
+            moments = _moments_without(X, codes, weight, text[known], sums[known], known, rest)
+            scale = scale_of(calibration, moments)[:, None]
+        image_scores = scale * (image_scores - image_scores[:, known].mean(axis=1, keepdims=True))
+        image_scores += text_scores[:, known].mean(axis=1, keepdims=True)
+    image_scores[:, ~known] = text_scores[:, ~known]
+    return text_scores, image_scores
 
 
 def _moments_without(

@@ -156,7 +156,8 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
             return self
         blocks = list(self._unseen(X, y, weight, splits, weighted=sample_weight is not None))
         shares = [self._text_share(*candidate) for candidate in tried]
-        self._choose(tried, *compare(iter(blocks), shares, self._text_share(*DEFAULT)))
+        default = self._text_share(*DEFAULT)
+        self._choose(tried, *compare(iter(blocks), tried, shares, default))
         self._mix(*self._share())
         if self.logit_scale == "auto" and self.space != "proba":
             self.logit_scale_ = best_logit_scale(iter(blocks), self.alpha_, self.logit_scale_)
@@ -195,4 +196,5 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
                 continue
             text, image = fold._text_scores(X[rows]), fold._image_scores(X[rows])
             image = calibrated(fold._kind, fold._scale, text.T, image.T, fold._known).T
+            image = np.where(fold._known, image, text)
             yield text, image, np.searchsorted(self.classes_, y[rows]), weight[rows]

@@ -22,6 +22,8 @@ from skclip.heads._share_search import (
 
 __all__ = ["PrimedNCMClassifierCV"]
 
+N_KEPT_SCORES = 1 << 24  # more are computed twice rather than kept
+
 
 class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
     r"""Primed head whose share of text is chosen by exact leave-one-out.
@@ -176,11 +178,15 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
             self._take_default(tried)
             self._mix(*self._share())
             return self
-        shares = [self._text_share(*candidate) for candidate in tried]
-        self._choose(tried, *compare(rows.blocks(), shares, self._text_share(*DEFAULT)))
+        shares, default = self._text_shares(tried), self._text_shares([DEFAULT])[0]
+        blocks = rows.blocks
+        if len(rows) * len(self.classes_) <= N_KEPT_SCORES:
+            kept = list(rows.blocks())
+            blocks = kept.__iter__
+        self._choose(tried, *compare(blocks(), tried, shares, default))
         self._mix(*self._share())
         if self.logit_scale == "auto":
-            self.logit_scale_ = best_logit_scale(rows.blocks(), self.alpha_, self.logit_scale_)
+            self.logit_scale_ = best_logit_scale(blocks(), self.alpha_, self.logit_scale_)
         return self
 
     def partial_fit(

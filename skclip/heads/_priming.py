@@ -4,6 +4,7 @@ PrimedNCMClassifier takes them with a given share of text, PrimedNCMClassifierCV
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -383,20 +384,19 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         worth = count / np.where(self.pool_count_ > 0, self.pool_count_, 1)
         return self.shot_sum_ + worth[:, None] * self.pool_sum_, self.shot_count_ + count
 
-    def _text_share(self, alpha: Alpha, sigma: float | None) -> NDArray[np.float64]:
+    def _text_shares(
+        self, candidates: Sequence[tuple[Alpha, float | None]]
+    ) -> list[NDArray[np.float64]]:
         """Return the share of the text head for every class: 1 where there are no images."""
         # labelled images tell the variances of the images to be classified, others their own
         has_shots = np.count_nonzero(self.shot_count_) >= 2
         source = "shot" if has_shots else "pool"
         sums, counts = getattr(self, f"{source}_sum_"), getattr(self, f"{source}_count_")
+        measured = scatter(self.text_head_.weights, sums, counts)
         total = self._worth()[1]
-        share = text_share(
-            alpha,
-            evidence(total, self.count, self.shot_count_),
-            sigma=sigma,
-            scatter=scatter(self.text_head_.weights, sums, counts),
-        )
-        return np.where(total > 0, share, 1.0)
+        n = evidence(total, self.count, self.shot_count_)
+        shares = (text_share(a, n, sigma=s, scatter=measured) for a, s in candidates)
+        return [np.where(total > 0, share, 1.0) for share in shares]
 
     def _mix(self, alpha: Alpha, sigma: float | None) -> None:
         """Write the mixture as one linear head, from sums and counts alone."""
@@ -412,7 +412,7 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
             self.intercept_[~known] = -np.inf
             self.logit_scale_ = 100.0 if self.logit_scale == "auto" else float(self.logit_scale)
             return
-        self.alpha_ = self._text_share(alpha, sigma)
+        self.alpha_ = self._text_shares([(alpha, sigma)])[0]
         scale = image_scale(self.calibration, text.weights[known], means[known])
         image = calibrated(self.calibration, scale, text.weights, means, known)
         self.coef_ = mix(text.weights, image, self.alpha_).astype(self._dtype)

@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
 
 from skclip.heads._mixing import SCHEDULES, mix
 
-__all__ = ["DEFAULT", "ShareSearchMixin", "best_logit_scale", "candidates", "compare"]
+__all__ = [
+    "DEFAULT",
+    "ShareSearchMixin",
+    "best_logit_scale",
+    "candidates",
+    "compare",
+    "right_between",
+]
 
 Candidate = tuple[float | str, float | None]  # a share or schedule, and its constant
 # text scores, unseen image scores (n, C), class codes and weights (n,)
@@ -55,51 +61,107 @@ def candidates(
     return tried
 
 
+def right_between(
+    text: NDArray[Any], image: NDArray[Any], codes: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    r"""Return the interval of shares for which each row is labelled right.
+
+    Its own class wins against class c where
+    :math:`\alpha (t_y - t_c) + (1 - \alpha)(m_y - m_c) > 0`: a bound on :math:`\alpha` from below
+    or above. One pass over the scores so judges every number at once.
+
+    Parameters
+    ----------
+    text, image : ndarray of shape (n_rows, n_classes)
+        Scores of the two heads.
+
+    codes : ndarray of shape (n_rows,)
+        Index of the own class.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_rows,)
+        Right for ``low < share < high``; empty where ``low >= high``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.heads._share_search import right_between
+    >>> low, high = right_between(np.array([[0.2, 0.3]]), np.array([[0.9, 0.6]]), np.array([0]))
+    >>> float(low[0]), float(high[0].round(2))  # right by images alone, wrong by text alone
+    (-inf, 0.75)
+    """
+    own = np.arange(len(codes)), codes
+    by_image = image[own][:, None] - image
+    slope = (text[own][:, None] - text) - by_image
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = -by_image / slope
+    rising, falling = slope > 0, slope < 0
+    rising[own] = falling[own] = False
+    low = np.max(bound, axis=1, where=rising, initial=-np.inf)
+    high = np.min(bound, axis=1, where=falling, initial=np.inf)
+    level = ~(rising | falling) & (by_image <= 0)
+    level[own] = False
+    low[level.any(axis=1)] = np.inf
+    return low, high
+
+
 def compare(
-    blocks: BlockIterator, shares: Sequence[NDArray[Any]], default: NDArray[Any]
+    blocks: BlockIterator,
+    tried: Sequence[Candidate],
+    shares: Sequence[NDArray[Any]],
+    default: NDArray[Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return weighted accuracies, gains over the default, and standard errors of the gains.
 
     Parameters
     ----------
     blocks : iterator
-        Text scores and unseen image scores ``(n, n_classes)``, class codes and weights ``(n,)``.
+        Text scores and unseen image scores ``(n, n_classes)``, equal where a class has no images,
+        class codes and weights ``(n,)``.
+
+    tried : sequence of (alpha, sigma)
+        What to compare: numbers are judged all at once, schedules one by one.
 
     shares : sequence of ndarray of shape (n_classes,)
-        Shares of the text head to compare.
+        Their shares of the text head.
 
     default : ndarray of shape (n_classes,)
         The share to be beaten.
     """
-    right, gain, square = np.zeros((3, len(shares)))
+    hits, gain, square = np.zeros((3, len(tried)))
     total = squared_total = 0.0
     for text, image, codes, weight in blocks:
+        low, high = right_between(text, image, codes)
         by_default = mix(text.T, image.T, default).argmax(axis=0) == codes
-        for i, share in enumerate(shares):
-            by_this = mix(text.T, image.T, share).argmax(axis=0) == codes
+        for i, ((alpha, _), share) in enumerate(zip(tried, shares, strict=True)):
+            if isinstance(alpha, str):
+                by_this = mix(text.T, image.T, share).argmax(axis=0) == codes
+            else:
+                by_this = (low < alpha) & (alpha < high)
             better = by_this.astype(np.float64) - by_default
-            right[i] += weight @ by_this
+            hits[i] += weight @ by_this
             gain[i] += weight @ better
             square[i] += weight @ better**2
         total += weight.sum()
         squared_total += np.square(weight).sum()
     gain /= total
     variance = np.maximum(square / total - gain**2, 0)
-    return right / total, gain, np.sqrt(variance * squared_total) / total
+    return hits / total, gain, np.sqrt(variance * squared_total) / total
 
 
 def best_logit_scale(blocks: BlockIterator, share: NDArray[Any], start: float) -> float:
     """Return the scale of the mixed scores with the least weighted log loss."""
-    margins, weights = [], []
+    parts = []
     for text, image, codes, weight in blocks:
         scores = mix(text.T, image.T, share).T
-        margins.append(scores - scores[np.arange(len(codes)), codes][:, None])
-        weights.append(weight)
-    margin, weight = np.concatenate(margins), np.concatenate(weights)
+        best = scores.max(axis=1)
+        parts.append((scores - best[:, None], best - scores[np.arange(len(codes)), codes], weight))
+    below, missing, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
 
     def loss(log_scale: float) -> float:
-        # the own class has margin 0, so its log probability is minus the log of the sum
-        return float(weight @ logsumexp(np.exp(log_scale) * margin, axis=1))
+        scale = np.exp(log_scale)
+        return float(weight @ (scale * missing + np.log(np.exp(scale * below).sum(axis=1))))
 
     found = minimize_scalar(loss, bounds=(np.log(1e-2 * start), np.log(1e2 * start)))
     return float(np.exp(found.x))

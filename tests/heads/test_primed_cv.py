@@ -36,7 +36,6 @@ def test_left_out_scores_equal_refitting_without_the_row(calibration, task, seed
     head = PrimedNCMClassifierCV(text, **params)
     rows = _LeftOutRows(head, head._accumulate(X, y, weight))
     share = np.random.default_rng(seed).uniform(size=len(text))
-    share = np.where(head._worth()[1] > 0, share, 1)
     recalled = [] if head.pool_ is None else head.pool_.labels
     eligible = [i for i in range(len(y)) if (y == y[i]).sum() > 1 or y[i] in recalled]
     assert len(rows) == len(eligible)

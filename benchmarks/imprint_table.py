@@ -7,8 +7,12 @@ Nemenyi's critical difference: methods whose average ranks differ by less are no
 scikit-learn's digits are always there; further data are .npz files with ``feats``, ``y`` and a
 ``test`` mask. Without arguments, those in ../shared/data beside the checkout are used if present.
 
+With ``--shots`` the tasks are the whole data sets, trained on that many rows a class, drawn anew
+for every seed.
+
     python benchmarks/imprint_table.py
     python benchmarks/imprint_table.py my_features.npz
+    python benchmarks/imprint_table.py --shots 1 5 20 100
 """
 
 import argparse
@@ -49,6 +53,10 @@ ROWS = {
         "generation": "least_squares",
         "regularization": 1e-4,
     },
+    "least squares: L2, ls, none, L2, max": {
+        "generation": "least_squares",
+        "normalize_proxies": None,
+    },
     "k-means(20), logsumexp": {"generation": "kmeans", "k": 20, "aggregation": "logsumexp"},
     "every row": {"generation": "all"},
 }
@@ -61,8 +69,8 @@ SUBSETS = {
 }
 
 
-def gen_tasks(paths: list[Path]) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
-    """Yield name and (X_train, y_train, X_test, y_test) of every data set and subset."""
+def load_sets(paths: list[Path]) -> list[tuple[str, tuple[np.ndarray, ...]]]:
+    """Return name and (X_train, y_train, X_test, y_test) of every data set."""
     X, y = load_digits(return_X_y=True)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
     sets = [("digits", (X, y, X_test, y_test))]
@@ -70,10 +78,35 @@ def gen_tasks(paths: list[Path]) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]
         with np.load(path) as data:
             feats, y, test = data["feats"].astype(np.float32), data["y"], data["test"]
         sets.append((path.stem, (feats[~test], y[~test], feats[test], y[test])))
-    for name, (X, y, X_test, y_test) in sets:
+    return sets
+
+
+def gen_subsets(paths: list[Path]) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
+    """Yield the tasks of the comparison: every data set with some of its labels."""
+    for name, (X, y, X_test, y_test) in load_sets(paths):
         for subset, choose in SUBSETS.items():
             kept, kept_test = choose(y), choose(y_test)
             yield f"{name} {subset}", (X[kept], y[kept], X_test[kept_test], y_test[kept_test])
+
+
+def print_shots(paths: list[Path], shots: list[int], n_seeds: int) -> None:
+    """Print the accuracy on the whole data sets for few rows a class."""
+    sets = load_sets(paths)
+    columns = [f"{name}, {n}" for name, _ in sets for n in shots]
+    print("| row | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for row, parameters in ROWS.items():
+        cells = []
+        for _, (X, y, X_test, y_test) in sets:
+            for n in shots:
+                runs = []
+                for seed in range(n_seeds):
+                    order = np.random.default_rng(seed).permutation(len(y))
+                    drawn = np.concatenate([order[y[order] == c][:n] for c in np.unique(y)])
+                    head = MultiProxyImprinter(**parameters, random_state=seed)
+                    runs.append(100 * head.fit(X[drawn], y[drawn]).score(X_test, y_test))
+                cells.append(f"{np.mean(runs):.1f} ± {np.std(runs):.1f}")
+        print(f"| {row} | " + " | ".join(cells) + " |", flush=True)
 
 
 def score(parameters: dict, task: tuple[np.ndarray, ...], n_seeds: int) -> list[float]:
@@ -90,19 +123,11 @@ def critical_difference(n_methods: int, n_tasks: int, alpha: float = 0.05) -> fl
     return float(q * np.sqrt(n_methods * (n_methods + 1) / (6 * n_tasks)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("features", nargs="*", type=Path, help=".npz with feats, y and test")
-    parser.add_argument("--seeds", type=int, default=5)
-    args = parser.parse_args()
-    shared = Path(__file__).resolve().parents[2] / "shared" / "data"
-    paths = args.features or sorted(shared.glob("*_resnet50.npz"))
-
+def print_comparison(paths: list[Path], n_seeds: int) -> None:
+    """Print the accuracy of every row on every task, and the average ranks."""
     names, accuracy, spread = [], [], []
-    for name, task in gen_tasks(paths):
-        runs = [score(parameters, task, args.seeds) for parameters in ROWS.values()]
+    for name, task in gen_subsets(paths):
+        runs = [score(parameters, task, n_seeds) for parameters in ROWS.values()]
         names.append(name)
         accuracy.append([np.mean(run) for run in runs])
         spread.append([np.std(run) for run in runs])
@@ -121,6 +146,22 @@ def main() -> None:
         f"\nFriedman p = {friedmanchisquare(*table).pvalue:.1e}; critical difference of average "
         f"ranks at 5 %: {critical_difference(*table.shape):.2f} ({len(names)} tasks)"
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("features", nargs="*", type=Path, help=".npz with feats, y and test")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--shots", nargs="+", type=int, help="rows a class to train on")
+    args = parser.parse_args()
+    shared = Path(__file__).resolve().parents[2] / "shared" / "data"
+    paths = args.features or sorted(shared.glob("*_resnet50.npz"))
+    if args.shots:
+        print_shots(paths, args.shots, args.seeds)
+    else:
+        print_comparison(paths, args.seeds)
 
 
 if __name__ == "__main__":

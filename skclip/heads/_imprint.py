@@ -122,7 +122,8 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
 
     regularization : float or "auto", default="auto"
         Ridge :math:`\lambda` of the least-squares generations. ``"auto"`` chooses the one whose
-        leave-one-out predictions have the best balanced accuracy.
+        leave-one-out predictions have the best balanced accuracy; of equally accurate ones that
+        of least squared error.
 
     cv : int, cross-validation generator, iterable or None, default=None
         Folds of ``k="auto"``. ``None`` means five stratified folds, fewer when the smallest

@@ -14,7 +14,7 @@ from skclip._linalg import gen_row_blocks
 __all__ = ["least_squares_weights", "leave_one_out_regularization", "second_moment"]
 
 # Ridges to choose from, as multiples of the mean eigenvalue of the second moment.
-RELATIVE_RIDGES = 10.0 ** np.arange(3, -6.5, -0.5)
+RELATIVE_RIDGES = 10.0 ** np.arange(-6, 3.5, 0.5)
 
 
 def second_moment(X: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float64]:
@@ -83,13 +83,15 @@ def leave_one_out_regularization(
     targets: NDArray[np.intp],
     owners: NDArray[np.intp],
     weight: NDArray[Any],
-) -> tuple[float, NDArray[np.float64]]:
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     r"""Choose the ridge whose leave-one-out predictions have the best balanced accuracy.
+
+    Of equally accurate ridges the one of least leave-one-out squared error is chosen.
 
     With :math:`h_i = \frac{1}{N} x_i^\top (G + \lambda I)^{-1} x_i` and targets :math:`t_i`, the
     prediction for row :math:`i` by the solution without it is
     :math:`(W x_i - h_i t_i) / (1 - h_i)`: no solution is computed twice. A row of weight two is
-    left out once, as one of two equal rows. Of equally good ridges the largest is chosen.
+    left out once, as one of two equal rows.
 
     Parameters
     ----------
@@ -113,6 +115,9 @@ def leave_one_out_regularization(
 
     accuracies : ndarray of shape (n_ridges,)
         Leave-one-out balanced accuracy of each of ``RELATIVE_RIDGES``.
+
+    errors : ndarray of shape (n_ridges,)
+        Their leave-one-out mean squared error.
     """
     total = weight.sum()
     mass = np.bincount(targets, weight)
@@ -125,19 +130,21 @@ def leave_one_out_regularization(
     _, starts, position = np.unique(owners, return_index=True, return_inverse=True)
     truth = position[targets]
     class_mass = np.bincount(truth, weight)
-    accuracies = np.empty(len(ridges))
+    accuracies, errors = np.empty(len(ridges)), np.empty(len(ridges))
+    own = (np.arange(len(X)), targets)
     for r, ridge in enumerate(ridges):
         shrink = 1 / (eigenvalues + ridge)
-        fitted = projected @ (sums * shrink).T
+        left_out = projected @ (sums * shrink).T
         leverage = projected**2 @ shrink / total
-        own = (np.arange(len(X)), targets)
-        fitted[own] -= leverage * height[targets]
-        # 1 - h > 0 scales all scores of a row alike, and so changes no label
-        found = np.argmax(np.maximum.reduceat(fitted, starts, axis=1), axis=1)
+        left_out[own] -= leverage * height[targets]
+        left_out /= (1 - leverage)[:, None]
+        found = np.argmax(np.maximum.reduceat(left_out, starts, axis=1), axis=1)
         hits = np.bincount(truth, weight * (found == truth), minlength=len(starts))
         accuracies[r] = np.mean(hits / class_mass)
-    best = int(np.argmax(accuracies))
-    return float(ridges[best]), accuracies
+        left_out[own] -= height[targets]
+        errors[r] = weight @ np.einsum("nt,nt->n", left_out, left_out) / total
+    best = np.lexsort((errors, -accuracies.round(12)))[0]
+    return float(ridges[best]), accuracies, errors
 
 
 def _principal_rows(

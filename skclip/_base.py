@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._linalg import gen_row_blocks, softmax, unit_rows
+from skclip._linalg import class_proba, gen_row_blocks, unit_rows
 from skclip._validation import check_embeddings
 
 __all__ = ["CosineLinearMixin", "ScoreClassifierMixin"]
@@ -18,7 +18,8 @@ class ScoreClassifierMixin(ClassifierMixin):
     r"""Turn ``_class_scores(X) -> (n_samples, n_classes)`` into the whole predict family.
 
     Probabilities are :math:`\mathrm{softmax}(s \cdot \mathrm{score})` with ``logit_scale_`` (the
-    model's :math:`s`, 100 for CLIP) where the head has it, else 1.
+    model's :math:`s`, 100 for CLIP) where the head has it, else 1. A head with a ``logit_bias_``
+    normalises sigmoids instead; see :func:`~skclip._linalg.class_proba`.
     """
 
     classes_: NDArray[Any]
@@ -76,6 +77,8 @@ class ScoreClassifierMixin(ClassifierMixin):
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Predict probabilities: the softmax of the scores at the head's logit scale.
 
+        A head of a model with a logit bias gives the sigmoid of each score, over their sum.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
@@ -86,7 +89,9 @@ class ScoreClassifierMixin(ClassifierMixin):
         proba : ndarray of shape (n_samples, n_classes)
             Rows sum to one; columns follow ``classes_``.
         """
-        return softmax(self._validated_scores(X) * getattr(self, "logit_scale_", 1.0))
+        scores = self._validated_scores(X)
+        scale, bias = getattr(self, "logit_scale_", 1.0), getattr(self, "logit_bias_", None)
+        return class_proba(scores, scale, bias)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the logarithm of :meth:`predict_proba`.

@@ -1,4 +1,4 @@
-"""Row operations on embeddings: norms, unit rows, blocked products. The one place of L2."""
+"""Row operations on embeddings and scores: norms, unit rows, blocks, probabilities."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["gen_row_blocks", "row_norms", "softmax", "unit_rows"]
+__all__ = ["class_proba", "gen_row_blocks", "row_norms", "softmax", "unit_rows"]
 
 # A block of rows whose scores fit in the L2 cache is reduced without a trip to memory.
 BLOCK_ELEMENTS = 1 << 20
@@ -66,3 +66,41 @@ def softmax(scores: NDArray[Any]) -> NDArray[Any]:
     exp = np.exp(scores - scores.max(axis=1, keepdims=True))
     proba: NDArray[Any] = exp / exp.sum(axis=1, keepdims=True)
     return proba
+
+
+def class_proba(scores: NDArray[Any], scale: float, bias: float | None = None) -> NDArray[Any]:
+    r"""Turn one score a class into probabilities, as the model that gave the scores was trained.
+
+    .. math:: p_c = \frac{e^{s z_c}}{\sum_j e^{s z_j}} \quad\text{or, with a bias,}\quad
+              p_c = \frac{\sigma(s z_c + b)}{\sum_j \sigma(s z_j + b)}
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_classes)
+        Scores :math:`z`, for instance cosines.
+
+    scale : float
+        Logit scale :math:`s`.
+
+    bias : float, default=None
+        Logit bias :math:`b` of a model trained with a sigmoid a pair; None is a softmax.
+
+    Returns
+    -------
+    proba : ndarray of shape (n_samples, n_classes)
+        Rows sum to one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip._linalg import class_proba
+    >>> class_proba(np.array([[0.8, 0.2]]), 10.0).round(3)
+    array([[0.998, 0.002]])
+    >>> class_proba(np.array([[0.8, 0.2]]), 10.0, -5.0).round(3)
+    array([[0.953, 0.047]])
+    """
+    logits = scores * scale
+    if bias is not None:
+        # the softmax of the log of the sigmoid: a row whose sigmoids all underflow stays one
+        logits = -np.logaddexp(0, -(logits + bias))
+    return softmax(logits)

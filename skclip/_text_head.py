@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from skclip._linalg import softmax, unit_rows
+from skclip._linalg import class_proba, unit_rows
 from skclip._validation import sample_of
 
 __all__ = ["TextHead", "check_labels_known", "check_same_width", "resolve_text_head"]
@@ -30,6 +30,9 @@ class TextHead(NamedTuple):
     logit_scale : float
         The model's logit scale.
 
+    logit_bias : float or None
+        The model's logit bias, if it was trained with a sigmoid a pair.
+
     model_id : str or None
         Identity of the model that encoded the text, where known.
     """
@@ -37,12 +40,17 @@ class TextHead(NamedTuple):
     classes: NDArray[Any]
     weights: NDArray[Any]
     logit_scale: float
+    logit_bias: float | None
     model_id: str | None
 
+    def scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return x·t for unit rows ``X``: ``(n, d) -> (n, C)``."""
+        scores: NDArray[Any] = X @ self.weights.astype(X.dtype, copy=False).T
+        return scores
+
     def proba(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return softmax(s·x·t) for unit rows ``X``: ``(n, d) -> (n, C)``."""
-        weights = self.weights.astype(X.dtype, copy=False)
-        return softmax(self.logit_scale * (X @ weights.T))
+        """Return the probabilities of :meth:`scores`: ``(n, d) -> (n, C)``."""
+        return class_proba(self.scores(X), self.logit_scale, self.logit_bias)
 
     def restricted(self, classes: NDArray[Any]) -> "TextHead":
         """Return the head of some of the classes; ``classes`` is sorted and known to it."""
@@ -105,15 +113,16 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead |
         return None
     if isinstance(zero_shot, Mapping):
         classes, weights = aligned_rows(zero_shot)
-        scale, model_id = 100.0, None
+        scale, bias, model_id = 100.0, None, None
     else:
         fitted = clone(zero_shot).fit(None, labels)
         classes, weights = fitted.classes_, fitted.coef_
         scale = getattr(fitted, "logit_scale_", 100.0)
+        bias = getattr(fitted, "logit_bias_", None)
         model_id = getattr(fitted, "model_id_", None)
     if labels is not None:
         check_labels_known(labels, classes)
-    return TextHead(classes, unit_rows(weights), scale, model_id)
+    return TextHead(classes, unit_rows(weights), scale, bias, model_id)
 
 
 def check_labels_known(labels: NDArray[Any], classes: NDArray[Any]) -> None:

@@ -57,6 +57,11 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot x \cdot t_c)`;
         ``"auto"`` is the embedder's own, or 100 where there is none.
 
+    logit_bias : "auto", float or None, default="auto"
+        Bias :math:`b` of a model trained with a sigmoid a pair, as SigLIP: probabilities are
+        then :math:`\sigma(s \cdot x \cdot t_c + b)` over their sum. ``"auto"`` is the embedder's
+        own, if it has one; None is the softmax. It changes no label.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -70,6 +75,9 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
 
     logit_scale_ : float
         Scale of the probabilities.
+
+    logit_bias_ : float or None
+        Bias of the probabilities; None where they are a softmax.
 
     model_id_ : str or None
         Identity of the model that encoded the prompts, where the embedder tells it.
@@ -91,10 +99,22 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     enough. Without text (neither ``text_embeddings`` nor ``embedder``) the class means of ``X``
     stand in for the text head and a :class:`~skclip.exceptions.NoEvidenceWarning` says so.
 
+    The softmax is what CLIP was trained with: it asks which of the texts belongs to the image.
+    SigLIP [2]_ was trained to say of every pair whether it belongs together. For such a model
+
+    .. math:: p_c = \frac{\sigma(s \cdot x \cdot t_c + b)}
+              {\sum_j \sigma(s \cdot x \cdot t_j + b)}
+
+    where the sum makes classes of answers, as in
+    :class:`~sklearn.multiclass.OneVsRestClassifier`.
+
     References
     ----------
     .. [1] Radford et al., "Learning Transferable Visual Models From Natural Language
        Supervision", `arXiv 2103.00020 <https://arxiv.org/abs/2103.00020>`_.
+
+    .. [2] Zhai et al., "Sigmoid Loss for Language Image Pre-Training",
+       `arXiv 2303.15343 <https://arxiv.org/abs/2303.15343>`_.
 
     Examples
     --------
@@ -121,6 +141,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         "synonyms": [Mapping, None],
         "classes": ["array-like", None],
         "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "logit_bias": [StrOptions({"auto"}), Interval(Real, None, None, closed="neither"), None],
     }
 
     def __init__(
@@ -132,6 +153,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         synonyms: Mapping[Any, Sequence[str]] | None = None,
         classes: ArrayLike | None = None,
         logit_scale: str | float = "auto",
+        logit_bias: str | float | None = "auto",
     ) -> None:
         self.text_embeddings = text_embeddings
         self.embedder = embedder
@@ -139,6 +161,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         self.synonyms = synonyms
         self.classes = classes
         self.logit_scale = logit_scale
+        self.logit_bias = logit_bias
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike | None = None, y: ArrayLike | None = None) -> Self:
@@ -174,13 +197,12 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         self.classes_ = classes
         self.coef_ = unit_rows(weights)
         self.model_id_ = getattr(self.embedder, "model_id", None)
-        scale = self.logit_scale
-        if scale == "auto":
-            scale = getattr(self.embedder, "logit_scale", 100.0)
-        self.logit_scale_ = float(scale)
+        self._set_logits()
         self.intercept_ = np.zeros(len(classes), dtype=self.coef_.dtype)
         if X is not None:
-            text_head = TextHead(classes, self.coef_, self.logit_scale_, self.model_id_)
+            text_head = TextHead(
+                classes, self.coef_, self.logit_scale_, self.logit_bias_, self.model_id_
+            )
             check_same_width(X.shape[1], text_head)
         self.n_features_in_ = self.coef_.shape[1]
         return self
@@ -239,5 +261,15 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         sums, _ = class_sums(X, codes, len(self.classes_), np.ones(len(X), X.dtype))
         self.coef_ = unit_rows(sums).astype(X.dtype)
         self.intercept_ = np.zeros(len(self.classes_), dtype=X.dtype)
-        self.logit_scale_ = 100.0 if self.logit_scale == "auto" else float(self.logit_scale)
+        self._set_logits()
         self.model_id_ = None
+
+    def _set_logits(self) -> None:
+        """Take scale and bias of the logits as given, or as the embedder has them."""
+        scale, bias = self.logit_scale, self.logit_bias
+        if scale == "auto":
+            scale = getattr(self.embedder, "logit_scale", 100.0)
+        if bias == "auto":
+            bias = getattr(self.embedder, "logit_bias", None)
+        self.logit_scale_ = float(scale)
+        self.logit_bias_ = None if bias is None else float(bias)

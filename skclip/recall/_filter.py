@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._compat import HasMethods, Interval, fit_context
-from skclip._linalg import gen_row_blocks, unit_rows
+from skclip._linalg import class_proba, gen_row_blocks, unit_rows
 from skclip._text_head import TextHead, check_same_width, resolve_text_head
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_labels
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
@@ -28,7 +28,9 @@ def agreement(
 ) -> NDArray[np.bool_]:
     r"""Return which rows the text head labels as they are labelled.
 
-    .. math:: \arg\max_c x \cdot t_c = y \;\wedge\; \mathrm{softmax}(s\, x \cdot T)_y \ge \theta
+    .. math:: \arg\max_c x \cdot t_c = y \;\wedge\; p_y(x) \ge \theta
+
+    with the probabilities :math:`p` of :class:`~skclip.ZeroShotClassifier`.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def agreement(
         Label of every row as its index in ``text_head.classes``.
 
     text_head : TextHead
-        Text weights and logit scale.
+        Text weights, logit scale and logit bias.
 
     threshold : float, default=0.0
         Least probability :math:`\theta` of the row's own label.
@@ -56,10 +58,11 @@ def agreement(
     own = np.zeros(len(X))
     for rows in gen_row_blocks(len(X), len(text_head.classes)):
         unit, own_codes = unit_rows(X[rows]), codes[rows]
-        proba = text_head.proba(unit)
+        scores = text_head.scores(unit)
+        proba = class_proba(scores, text_head.logit_scale, text_head.logit_bias)
         own[rows] = proba[np.arange(len(unit)), own_codes]
         kept[rows] = (
-            (proba.argmax(axis=1) == own_codes) & (own[rows] >= threshold) & unit.any(axis=1)
+            (scores.argmax(axis=1) == own_codes) & (own[rows] >= threshold) & unit.any(axis=1)
         )
     if k is not None:
         order = np.lexsort((-own, codes))

@@ -33,7 +33,7 @@ POOL = PrimingPool(Y, RNG.standard_normal((30, 6)), captions=Y)
 HEADS = [
     NearestClassMean(),
     NearestClassMean("euclidean"),
-    ZeroShotClassifier(TEXT),
+    ZeroShotClassifier(TEXT, logit_bias=-2.0),
     PrimedNCMClassifier(TEXT, retriever=POOL, filter=ZeroShotFilter(threshold=0.1)),
     PrimedNCMClassifier(retriever=POOL),
     PrimedNCMClassifierCV(ZeroShotClassifier(TEXT)),

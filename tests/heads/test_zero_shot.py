@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
 from sklearn.base import BaseEstimator, clone
 
 from skclip import ZeroShotClassifier
@@ -83,6 +84,50 @@ def test_own_logit_scale_wins():
     assert_allclose(head.predict_proba([[1.0, 0.0]]), [[1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))]])
 
 
+def test_logit_bias_gives_sigmoids_over_their_sum():
+    # the cosines are 0.6 and 0.8, the logits 10 z - 5 are 1 and 3: 0.73106 and 0.95257
+    head = ZeroShotClassifier(TEXT, logit_scale=10.0, logit_bias=-5.0).fit()
+    assert_allclose(head.predict_proba([[3.0, 4.0]]), [[0.4342150020, 0.5657849980]], rtol=1e-9)
+
+
+@given(st.floats(1, 200), st.floats(-30, 30), st.sampled_from([np.float32, np.float64]))
+def test_logit_bias_changes_probabilities_alone(scale, bias, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20, 4)).astype(dtype)
+    text = dict(enumerate(rng.standard_normal((3, 4)).astype(dtype)))
+    softmax = ZeroShotClassifier(text, logit_scale=scale).fit()
+    sigmoid = ZeroShotClassifier(text, logit_scale=scale, logit_bias=bias).fit()
+    assert_array_equal(sigmoid.predict(X), softmax.predict(X))
+    proba = sigmoid.predict_proba(X)
+    pairs = expit(scale * softmax.decision_function(X).astype(np.float64) + bias)
+    assert proba.dtype == dtype
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+    assert_allclose(proba, pairs / pairs.sum(axis=1, keepdims=True), rtol=2e-4, atol=1e-6)
+
+
+def test_sigmoids_that_underflow_leave_the_softmax():
+    sigmoid = ZeroShotClassifier(TEXT, logit_scale=2.0, logit_bias=-2000.0).fit()
+    softmax = ZeroShotClassifier(TEXT, logit_scale=2.0).fit()
+    assert_allclose(sigmoid.predict_proba([[3.0, 4.0]]), softmax.predict_proba([[3.0, 4.0]]))
+
+
+@pytest.mark.parametrize(
+    ("given_bias", "expected"), [("auto", -3.0), (None, None), (0.5, 0.5), (0, 0.0)]
+)
+def test_logit_bias_is_the_embedders_or_as_given(given_bias, expected):
+    class PairEmbedder(LetterEmbedder):
+        logit_bias = -3.0
+
+    head = ZeroShotClassifier(embedder=PairEmbedder(), logit_bias=given_bias).fit(y=["a", "b"])
+    assert head.logit_bias_ == expected
+
+
+def test_models_without_logit_bias_keep_the_softmax(tiny_embedder):
+    tiny = clone(tiny_embedder).set_params(modality="text")
+    for head in ZeroShotClassifier(TEXT), ZeroShotClassifier(embedder=tiny):
+        assert head.fit(y=["cat", "dog"]).logit_bias_ is None
+
+
 def test_labels_do_not_depend_on_the_length_of_rows():
     head = ZeroShotClassifier(TEXT).fit()
     X = np.random.default_rng(0).standard_normal((20, 2))
@@ -124,6 +169,8 @@ def test_without_text_the_class_means_stand_in_and_say_so():
             "'classes' parameter of ZeroShotClassifier must be an array-like",
         ),
         (ZeroShotClassifier(TEXT, logit_scale=-1.0), (), "The 'logit_scale' parameter"),
+        (ZeroShotClassifier(TEXT, logit_bias="none"), (), "The 'logit_bias' parameter"),
+        (ZeroShotClassifier(TEXT, logit_bias=np.inf), (), "The 'logit_bias' parameter"),
     ],
 )
 def test_bad_input(head, args, message):

@@ -19,7 +19,8 @@ def pools(draw):
     n_classes, n_samples = draw(st.integers(2, 4)), draw(st.integers(1, 30))
     labels = np.array(["a", "b", "c", "d"][:n_classes])
     text = dict(zip(labels.tolist(), rng.standard_normal((n_classes, 3)), strict=True))
-    zero_shot = ZeroShotClassifier(text, logit_scale=3.0)
+    bias = draw(st.sampled_from([None, -1.0]))
+    zero_shot = ZeroShotClassifier(text, logit_scale=3.0, logit_bias=bias)
     return rng.standard_normal((n_samples, 3)), rng.choice(labels, n_samples), zero_shot
 
 
@@ -36,6 +37,20 @@ def test_keeps_what_the_definition_keeps(pool, threshold):
     expected = (head.predict(X) == y) & (own >= threshold)
     kept = ZeroShotFilter(zero_shot, threshold=threshold).fit(X, y).support_
     assert_array_equal(kept, expected)
+
+
+def test_threshold_asks_for_the_probability_of_a_model_with_bias():
+    # cosines 0.6 and 0.8: as in the test of ZeroShotClassifier, 0.566 for the own class
+    zero_shot = ZeroShotClassifier(TEXT, logit_scale=10.0, logit_bias=-5.0)
+    rows = [[3.0, 4.0]]
+    assert ZeroShotFilter(zero_shot, threshold=0.56).fit(rows, ["dog"]).support_.all()
+    assert not ZeroShotFilter(zero_shot, threshold=0.57).fit(rows, ["dog"]).support_.any()
+
+
+def test_saturated_sigmoids_change_no_label():
+    zero_shot = ZeroShotClassifier(TEXT, logit_scale=1000.0, logit_bias=0.0)
+    rows = np.array([[3.0, 4.0]], dtype=np.float32)
+    assert ZeroShotFilter(zero_shot).fit(rows, ["dog"]).support_.all()
 
 
 @given(pools(), st.floats(0, 1), st.integers(1, 5))

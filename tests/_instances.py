@@ -11,10 +11,12 @@ from skclip import (
     CaptionRetriever,
     CLIPEmbedder,
     MixedHeadClassifier,
+    MixedHeadClassifierCV,
     MultiProxyImprinter,
     NearestClassMean,
     NeighborRetriever,
     PrimedNCMClassifier,
+    PrimedNCMClassifierCV,
     ZeroShotClassifier,
     ZeroShotFilter,
 )
@@ -23,6 +25,8 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
     NearestClassMean: [{}, {"metric": "euclidean"}],
     ZeroShotClassifier: [{}],
     PrimedNCMClassifier: [{}, {"alpha": "exponential", "calibration": "none"}],
+    PrimedNCMClassifierCV: [{}],
+    MixedHeadClassifierCV: [{}],
     MixedHeadClassifier: [
         {},
         {"head": RidgeClassifier(), "space": "weights"},

@@ -24,19 +24,22 @@ def sections(doc: str) -> dict[str, str]:
 
 def documented(doc: str, section: str) -> list[str]:
     """Return the names that a section lists."""
-    entries = ENTRY.findall(sections(doc).get(section, ""))
+    text = re.sub(r"\\\n *", "", sections(doc).get(section, ""))  # continued lines
+    entries = ENTRY.findall(text)
     return [name.lstrip("*") for entry in entries for name in re.split(r", *", entry)]
 
 
 def public_objects() -> dict[str, Any]:
-    """Every class and function that a subpackage exports, errors aside."""
+    """Every class and function that a subpackage exports, errors and protocols aside."""
     found = {}
     for package in skclip._SUBPACKAGES:
         module = import_module(f"skclip.{package}")
         for name in module.__all__:
             thing = getattr(module, name)
-            is_error = inspect.isclass(thing) and issubclass(thing, Exception)
-            if (inspect.isclass(thing) or inspect.isfunction(thing)) and not is_error:
+            is_class = inspect.isclass(thing)
+            if is_class and (issubclass(thing, Exception) or getattr(thing, "_is_protocol", False)):
+                continue
+            if is_class or inspect.isfunction(thing):
                 found[f"{package}.{name}"] = thing
     return found
 

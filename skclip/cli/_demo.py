@@ -211,7 +211,7 @@ def write_contact_sheet(pool: PrimingPool, kept: Any, folder: Path) -> None:
     """Write recalled images with kept and rejected marked, or say what is missing for it."""
     path = folder / "contact_sheet.png"
     try:
-        PoolDisplay.from_pool(pool, kept=kept).plot().figure_.savefig(path)
+        PoolDisplay.from_pool(pool, kept=kept).plot().figure_.savefig(path, bbox_inches="tight")
     except ImportError as error:
         say(f"no contact sheet: {error}")
     else:

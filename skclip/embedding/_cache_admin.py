@@ -27,6 +27,12 @@ class CacheInfo:
 
     n_vectors : dict of {str: int}
         Number of embeddings by model, modality and precision.
+
+    Examples
+    --------
+    >>> from skclip.embedding import CacheInfo
+    >>> CacheInfo("embeddings", 4096, {"a model": 2}).n_bytes
+    4096
     """
 
     path: str
@@ -93,6 +99,15 @@ def prune_cache(
     -------
     n_removed : int
         Number of embeddings removed.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from skclip.embedding import CLIPEmbedder, prune_cache
+    >>> folder = mkdtemp()
+    >>> _ = CLIPEmbedder("skclip-tiny", modality="text", cache=folder).transform(["a star"])
+    >>> prune_cache(folder, max_age_days=30)
+    0
     """
     with _opened(path) as connection:
         (before,) = connection.execute("SELECT COUNT(*) FROM vectors").fetchone()
@@ -125,6 +140,15 @@ def clear_cache(path: str | os.PathLike[str]) -> int:
     -------
     n_removed : int
         Number of embeddings removed.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from skclip.embedding import CLIPEmbedder, clear_cache
+    >>> folder = mkdtemp()
+    >>> _ = CLIPEmbedder("skclip-tiny", modality="text", cache=folder).transform(["a star"])
+    >>> clear_cache(folder)
+    1
     """
     n_removed = prune_cache(path, max_bytes=0)
     for damaged in Path(path).glob(f"{FILE}.damaged-*"):

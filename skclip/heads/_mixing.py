@@ -344,6 +344,6 @@ def mix(text: NDArray[Any], image: NDArray[Any], share: NDArray[Any]) -> NDArray
     whatever its image row holds.
     """
     share = share.reshape(-1, *(1,) * (text.ndim - 1)).astype(np.result_type(text, image))
-    image = np.where(share == 1, text, image)
+    image = np.where(share == 1, 0, image)  # no share of it, be it infinite or not a number
     mixed: NDArray[Any] = share * text + (1 - share) * image
     return mixed

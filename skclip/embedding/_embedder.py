@@ -17,6 +17,7 @@ from skclip.embedding._cache import EmbeddingCache
 from skclip.embedding._decode import DECODING
 from skclip.embedding._engine import embed_images, embed_texts
 from skclip.embedding._items import as_items
+from skclip.embedding._locate import embedding_width
 from skclip.embedding._registry import LoadedModel, get_model
 from skclip.embedding._report import Report
 from skclip.exceptions import UnreadableImageError
@@ -213,7 +214,13 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names : ndarray of str
             As many as the model's embeddings have numbers.
         """
-        return np.asarray([f"clip{i}" for i in range(self.load_model().n_features)], dtype=object)
+        # scikit-learn's HTML view asks for the names of an embedder that is only looked at
+        width = embedding_width(self.model_name) or self.load_model().n_features
+        return np.asarray([f"clip{i}" for i in range(width)], dtype=object)
+
+    def __dir__(self) -> list[str]:
+        # scikit-learn's own, and its HTML view, look every attribute up; these load the model
+        return sorted({*object.__dir__(self)} - {"logit_scale", "logit_bias", "model_id"})
 
     @property
     def logit_scale(self) -> float:

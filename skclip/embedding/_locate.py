@@ -22,7 +22,13 @@ from skclip.exceptions import ModelNotFoundError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["create_open_clip_model", "create_tokenizer", "resolve_pretrained", "source_label"]
+__all__ = [
+    "create_open_clip_model",
+    "create_tokenizer",
+    "embedding_width",
+    "resolve_pretrained",
+    "source_label",
+]
 
 T = TypeVar("T")
 
@@ -196,6 +202,28 @@ def create_tokenizer(model_name: str, checkpoint: str | None) -> Callable[..., "
 
     name = f"the tokenizer of {_display(model_name, checkpoint)}"
     return _from_disk_or_hub(create, name, try_hub=True)
+
+
+def embedding_width(model_name: str) -> int | None:
+    """Return the width of a model's embeddings where open_clip knows it without a file.
+
+    Parameters
+    ----------
+    model_name : str
+        Name as open_clip takes it.
+
+    Returns
+    -------
+    width : int or None
+        None for models that only their files describe.
+    """
+    import open_clip
+
+    if model_name.startswith(SCHEMAS):
+        return None
+    _register_bundled()
+    config = open_clip.get_model_config(_config_name(model_name))
+    return None if config is None else int(config["embed_dim"])
 
 
 def _config_name(model_name: str) -> str:

@@ -316,3 +316,12 @@ def test_registry_is_not_reached_by_fit(monkeypatch, pictures):
     embedder = CLIPEmbedder("skclip-tiny", dtype="bfloat16", device="cpu")
     assert embedder.fit(pictures) is embedder
     assert embedder.fit() is embedder
+
+
+@pytest.mark.parametrize("look", [dir, lambda embedder: embedder._repr_html_()])
+def test_looking_at_an_embedder_loads_no_model(look, monkeypatch):
+    def load(*arguments):
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr("skclip.embedding._embedder.get_model", load)
+    look(CLIPEmbedder("ViT-B-32"))

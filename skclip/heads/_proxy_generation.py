@@ -26,7 +26,7 @@ class WeightedRows(NamedTuple):
 def split_by_class(
     X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any], n_classes: int
 ) -> list[WeightedRows]:
-    """Gather the rows of each class, in their order.
+    """Gather the rows of each class, sorted by their first feature.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def split_by_class(
     classes : list of WeightedRows
         One a class.
     """
-    order = np.argsort(codes, kind="stable")
+    order = np.lexsort((X[:, 0], codes))
     bounds = np.searchsorted(codes[order], np.arange(n_classes + 1))
     return [
         WeightedRows(X[order[start:stop]], weight[order[start:stop]])
@@ -74,14 +74,12 @@ def distinct_rows(rows: NDArray[Any], weight: NDArray[Any]) -> WeightedRows:
     distinct : WeightedRows
         Distinct rows in ascending order.
     """
-    order = np.argsort(rows[:, 0], kind="stable")
-    if np.any(rows[order[1:], 0] == rows[order[:-1], 0]):
-        order = np.lexsort(rows.T[::-1])  # all features only where the first one ties
+    if np.all(rows[1:, 0] > rows[:-1, 0]):
+        return WeightedRows(rows, weight)
+    order = np.lexsort(rows.T[::-1])
     rows, weight = rows[order], weight[order]
     is_first = np.ones(len(rows), dtype=bool)
     is_first[1:] = np.any(rows[1:] != rows[:-1], axis=1)
-    if is_first.all():
-        return WeightedRows(rows, weight)
     return WeightedRows(rows[is_first], np.add.reduceat(weight, np.flatnonzero(is_first)))
 
 

@@ -139,6 +139,8 @@ def nearest_of_class(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the nearest proxy of its own class for each row, and the class of each proxy.
 
+    Proxies that are nearest to no row are left out.
+
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
@@ -153,7 +155,7 @@ def nearest_of_class(
     Returns
     -------
     nearest : ndarray of shape (n_samples,)
-        Index over the proxies of all classes.
+        Index over the proxies, class after class.
 
     owners : ndarray of shape (n_proxies,)
         Class of each proxy, ascending.
@@ -164,4 +166,5 @@ def nearest_of_class(
     for c in np.flatnonzero(np.asarray(counts) > 1):
         own = codes == c
         nearest[own] += pairwise_distances_argmin(X[own], state[c].rows.astype(X.dtype))
-    return nearest, np.repeat(np.arange(len(state)), counts)
+    used, nearest = np.unique(nearest, return_inverse=True)
+    return nearest, np.repeat(np.arange(len(state)), counts)[used]

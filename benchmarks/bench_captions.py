@@ -38,10 +38,13 @@ def make_captions(n: int, rng: np.random.Generator) -> list[str]:
     )
     rng.shuffle(words)
     p = 1 / np.arange(1, len(words) + 1) ** 1.05
-    lengths = rng.integers(5, 16, n)
-    drawn = words[rng.choice(len(words), lengths.sum(), p=p / p.sum())]
-    ends = np.cumsum(lengths)
-    return [" ".join(drawn[end - n : end]) for end, n in zip(ends, lengths, strict=True)]
+    captions: list[str] = []
+    while len(captions) < n:
+        lengths = rng.integers(5, 16, min(n - len(captions), 500_000))
+        drawn = words[rng.choice(len(words), lengths.sum(), p=p / p.sum())]
+        ends = np.cumsum(lengths)
+        captions += [" ".join(drawn[end - k : end]) for end, k in zip(ends, lengths, strict=True)]
+    return captions
 
 
 def make_names(captions: list[str], n: int, rng: np.random.Generator) -> list[str]:

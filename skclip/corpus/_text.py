@@ -6,8 +6,9 @@ library below was built with.
 """
 
 import unicodedata
+from collections.abc import Sequence
 
-__all__ = ["normalize", "tokenize"]
+__all__ = ["normalize", "normalize_lines", "tokenize"]
 
 # Accents of Latin, Greek and Cyrillic letters. Marks of other scripts (vowel signs, voicing)
 # change the word and stay part of it.
@@ -60,3 +61,39 @@ def tokenize(text: str) -> list[str]:
 def normalize(text: str) -> str:
     """Return the tokens of ``text`` separated by single spaces."""
     return " ".join(tokenize(text))
+
+
+# What `normalize` does to ASCII, byte by byte; line feeds stay, bytes beyond ASCII too.
+_FOLD_ASCII = bytes(
+    (chr(b).lower() if chr(b).isalnum() else "\n" if b == 10 else " ").encode()[0] if b < 128 else b
+    for b in range(256)
+)
+
+
+def normalize_lines(texts: Sequence[str]) -> str:
+    r"""Return the normal forms of many texts, a line each, with a space around every token.
+
+    Several times as fast as normalising ASCII texts one by one.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Any strings.
+
+    Returns
+    -------
+    lines : str
+        As many lines as texts; that of a text without tokens is a space.
+
+    Examples
+    --------
+    >>> from skclip.corpus._text import normalize_lines
+    >>> normalize_lines(["A cat -- on a mat.", "Café\n!", "?"])
+    ' a cat on a mat \n cafe \n '
+    """
+    lines = [text.replace("\n", " ") if text.isascii() else normalize(text) for text in texts]
+    joined = "\n".join(lines)
+    data = f" {joined} ".replace("\n", " \n ").encode().translate(_FOLD_ASCII)
+    while b"  " in data:
+        data = data.replace(b"  ", b" ")
+    return data.decode()

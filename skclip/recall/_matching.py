@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from skclip.corpus._text import tokenize
+from skclip.corpus._text import normalize_lines, tokenize
 from skclip.recall._query import Phrase
 
 __all__ = ["Matching", "stem_words"]
@@ -36,6 +36,12 @@ class Matching:
             return tokens
         self.learn({word for caption in tokens for word in caption})
         return [[self._stems[word] for word in caption] for caption in tokens]
+
+    def lines(self, captions: Sequence[str]) -> str:
+        """Return :meth:`words` as text: a caption a line, a space around every word."""
+        if not self.stem:
+            return normalize_lines(captions)
+        return "\n".join(f" {' '.join(words)} " for words in self.words(captions))
 
     def learn(self, words: Iterable[str]) -> dict[str, str]:
         """Return the stems known so far, those of ``words`` among them."""

@@ -58,13 +58,12 @@ class Scanner:
         hits : Hits
             Rows of the batch by phrase.
         """
-        words = self._matching.words(captions)
         # a space at both ends of every caption; nothing matches across the line feed
-        lines = [f" {' '.join(caption)} " for caption in words]
-        starts = np.cumsum([0, *(len(line) + 1 for line in lines)])
+        text = self._matching.lines(captions)
+        starts = np.cumsum([0, *(len(line) + 1 for line in text.split("\n"))])
         rows: list[NDArray[np.int64]] = [_NONE] * self._n_needles
         if self._n_needles:
-            hits = np.fromiter(self._automaton.iter("\n".join(lines)), dtype=_HIT)
+            hits = np.fromiter(self._automaton.iter(text), dtype=_HIT)
             row = np.searchsorted(starts, hits["end"], side="right") - 1
             order = np.lexsort((row, hits["needle"]))
             bounds = np.searchsorted(hits["needle"][order], np.arange(self._n_needles + 1))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skclip.corpus._text import normalize, tokenize
+from skclip.corpus._text import normalize, normalize_lines, tokenize
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,10 @@ def test_equivalent_unicode_forms_have_equal_tokens(text):
 @given(st.text(st.characters(max_codepoint=127)))
 def test_case_does_not_matter(text):
     assert tokenize(text.upper()) == tokenize(text.lower())
+
+
+@given(st.lists(st.text(), min_size=1))
+def test_many_texts_normalise_as_each_does(texts):
+    lines = normalize_lines(texts).split("\n")
+    assert [line.split(" ") for line in lines] == [["", *tokenize(t), ""] for t in texts]
+    assert [line.strip(" ") for line in lines] == [normalize(text) for text in texts]

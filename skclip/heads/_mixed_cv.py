@@ -32,7 +32,7 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
     :class:`PrimedNCMClassifierCV` leaves out single rows in closed form instead.
 
     The default (``alpha="variance"``) stays unless the best of the others beats it by more than
-    three standard errors of the difference.
+    two standard errors of the difference.
 
     Parameters
     ----------

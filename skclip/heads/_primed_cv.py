@@ -33,7 +33,7 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
     choosing among a hundred values costs about as much as one prediction.
 
     The default (``alpha="variance"``, whose constants are estimated from the images) stays unless
-    the best of the others beats it by more than three standard errors of the difference: with few
+    the best of the others beats it by more than two standard errors of the difference: with few
     images the luckiest of a hundred values is not the best. Only rows whose class keeps another
     image can be left out; where no class does, the default is taken.
 

@@ -27,8 +27,8 @@ Candidate = tuple[float | str, float | None]  # a share or schedule, and its con
 BlockIterator = Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]]
 
 DEFAULT: Candidate = ("variance", SCHEDULES["variance"].sigma)
-# the largest of about forty differences exceeds this by chance in one case out of twenty
-N_STANDARD_ERRORS = 3
+# what a difference must exceed for one to believe in it
+N_STANDARD_ERRORS = 2
 
 DEFAULT_ALPHAS = ("variance", "exponential", *np.linspace(0, 1, 21).round(2).tolist())
 DEFAULT_SIGMAS = tuple((2.0 ** np.arange(-6, 7)).tolist())

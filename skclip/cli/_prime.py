@@ -7,6 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +157,8 @@ def write_predictions(
         for rows in embedder.iter_transform(paths):
             proba = head.predict_proba(rows)
             best = np.argmax(proba, axis=1)
-            for path, row, i, p in zip(remaining, rows, best, proba.max(axis=1), strict=False):
+            batch = islice(remaining, len(rows))
+            for path, row, i, p in zip(batch, rows, best, proba.max(axis=1), strict=True):
                 if row.any():
                     writer.writerow([path, head.classes_[i], f"{p:.6f}", ""])
                 else:

@@ -87,6 +87,12 @@ def test_broken_images_have_a_reason_and_no_label(prime, corpus_path, capsys):
     assert "2 images could not be read" in capsys.readouterr().err
 
 
+def test_batches_change_nothing(prime, corpus_path):
+    one_batch, many = prime(corpus_path)[1], prime(corpus_path, "--batch-size", "4")[1]
+    assert [row["image"] for row in many] == [row["image"] for row in one_batch]
+    assert [row["label"] for row in many] == [row["label"] for row in one_batch]
+
+
 def test_folder_with_captions_is_indexed_for_the_time_being(prime, captioned_folder, capsys):
     before = sorted(captioned_folder.iterdir())
     status, rows = prime(captioned_folder)

@@ -18,7 +18,9 @@ from skclip.exceptions import CorpusError, UnreadableImageWarning
 
 __all__ = ["Embedder", "embed_images", "embed_shard"]
 
-_CHUNK = 256
+# Batches between two writes: few enough that little is lost, many enough that reading images
+# ahead, which ends with a call of the embedder, hardly pauses.
+_BATCHES_A_CHUNK = 8
 
 
 class Embedder(Protocol):
@@ -91,10 +93,12 @@ def _embed_items(
 
 
 def _on_error(embedder: Any, on_error: str) -> Any:
-    """Return a copy of the embedder that raises or skips, if it knows the difference."""
-    if hasattr(embedder, "get_params") and "on_error" in embedder.get_params(deep=False):
-        return clone(embedder).set_params(on_error=on_error)
-    return embedder
+    """Return a quiet copy of the embedder that raises or skips, if it knows the difference."""
+    if not hasattr(embedder, "get_params"):
+        return embedder
+    wanted = {"on_error": on_error, "verbose": 0}
+    known = embedder.get_params(deep=False)
+    return clone(embedder).set_params(**{k: v for k, v in wanted.items() if k in known})
 
 
 def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iterator[int]:
@@ -122,7 +126,7 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     """
     partial = files.embeddings.with_suffix(".partial")
     notes = files.failures.with_suffix(".partial")
-    chunk = 4 * getattr(embedder, "batch_size", _CHUNK // 4)
+    chunk = _BATCHES_A_CHUNK * getattr(embedder, "batch_size", 64)
     done, width = _resume(partial, shard.n_rows, chunk)
     yield done
     while done < shard.n_rows:

@@ -234,7 +234,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert whole.returncode == 0, whole.stderr
     images_embedded, attempts = [], 0
     while not (tmp_path / "killed" / "manifest.json").exists():
-        run = run_killed(KILLED, 3, tmp_path / "killed")
+        run = run_killed(KILLED, 1, tmp_path / "killed")
         assert run.returncode in (0, -signal.SIGKILL), run.stderr
         calls = run.stdout.splitlines()
         if run.returncode:
@@ -242,7 +242,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(tmp_path):
         images_embedded += [image for call in calls for image in call.split(",")]
         attempts += 1
         assert attempts < 20
-    assert attempts >= 3
+    assert attempts == 5
     assert len(images_embedded) == len(set(images_embedded))
     assert same_files(tmp_path / "whole", tmp_path / "killed")
 
@@ -298,7 +298,7 @@ class FailsAfter:
 @pytest.mark.parametrize("n_calls", [0, 1, 2])
 def test_a_changed_source_is_noticed_on_resuming(target, photos, mean_color, n_calls):
     paths = sorted(map(str, photos.rglob("*.png")))
-    colors, captions = paths * 3, [f"caption {i}" for i in range(12)]
+    colors, captions = paths * 6, [f"caption {i}" for i in range(24)]
     with pytest.raises(RuntimeError, match="broken off"):
         Corpus.build((captions, colors), target, embedder=FailsAfter(mean_color, n_calls))
     changed = (captions, colors[::-1])
@@ -332,7 +332,7 @@ def test_a_changed_appendix_is_noticed_on_resuming(target, photos, mean_color, n
 
 def test_another_model_does_not_go_on_with_the_first_ones_vectors(target, photos, mean_color):
     paths = sorted(map(str, photos.rglob("*.png")))
-    pairs = ([f"c{i}" for i in range(12)], paths * 3)
+    pairs = ([f"c{i}" for i in range(24)], paths * 6)
     with pytest.raises(RuntimeError, match="broken off"):
         Corpus.build(pairs, target, embedder=FailsAfter(mean_color, 2))
     other = type(mean_color)("other@2")

@@ -1,0 +1,100 @@
+"""
+What every choice in recall does to the pool
+============================================
+
+Captions name what is in a picture, call it something else, mention what is not there, and are
+sometimes wrong. A collection of drawn images, of which we know the truth, is recalled by class name
+in several ways; for each we count how many images come and how many of them show the class.
+"""
+
+# %%
+# A collection on disk
+# --------------------
+# The corpus holds captions, their index, and an embedding an image.
+
+import tempfile
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from skclip import (
+    CaptionRetriever,
+    CLIPEmbedder,
+    Corpus,
+    NeighborRetriever,
+    ZeroShotClassifier,
+)
+from skclip.datasets import CLASS_NAMES, make_captioned_images
+
+data = make_captioned_images(1500, style="sketch", caption_noise=0.1, random_state=7000)
+embedder = CLIPEmbedder("skclip-tiny")
+folder = tempfile.TemporaryDirectory()
+corpus = Corpus.build((data.captions, data.images), folder.name, embedder=embedder)
+truth = np.asarray(data.target)
+corpus
+
+# %%
+# Recall, and what is reported
+# ----------------------------
+# ``starfish`` does not name ``star``: words are matched, not letters. ``tree`` is named by "palm
+# tree", though.
+
+pool = CaptionRetriever(corpus, k=None).recall(["star", "starfish", "tree", "palm tree"])
+print(pool.report())
+
+# %%
+# Choices
+# -------
+# Synonyms bring more images; the longest name and dropping captions of several classes make them
+# purer; taking those most similar to the text makes them purer still.
+
+names = list(CLASS_NAMES)
+text = ZeroShotClassifier(embedder=embedder, classes=names)
+settings = {
+    "name": {},
+    "letters": {"match": "substring"},
+    "name + synonyms": {"synonyms": data.synonyms},
+    "… + longest": {"synonyms": data.synonyms, "longest": True},
+    "… + first named": {"synonyms": data.synonyms, "longest": True, "ambiguous": "first"},
+    "… + unambiguous": {"synonyms": data.synonyms, "longest": True, "ambiguous": "drop"},
+    "… + best 20": {
+        "synonyms": data.synonyms,
+        "longest": True,
+        "ambiguous": "drop",
+        "select": "best",
+        "zero_shot": text,
+        "k": 20,
+    },
+}
+sizes, right = [], []
+for parameters in settings.values():
+    pool = CaptionRetriever(corpus, **{"k": None, **parameters}).recall(names)
+    shown = truth[pool.ids.astype(int)]
+    sizes.append(len(pool))
+    right.append(np.mean(shown == pool.labels))
+
+fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+bars = ax.barh(list(settings), right)
+ax.bar_label(
+    bars, [f"{100 * r:.0f} % of {n}" for r, n in zip(right, sizes, strict=True)], padding=3
+)
+ax.set(xlabel="share of recalled images that show the class", xlim=(0, 1.25))
+ax.invert_yaxis()
+
+# %%
+# Neighbours of a few shots
+# -------------------------
+# Three labelled images a class, and the images of the collection most like them: by label of the
+# nearest shot, and only among those whose caption names the class.
+
+shots = make_captioned_images(600, style="sketch", random_state=7001)
+target = np.asarray(shots.target)
+chosen = np.concatenate([np.flatnonzero(target == name)[:3] for name in names])
+X, y = embedder.transform([shots.images[i] for i in chosen]), target[chosen]
+for restrict in (False, True):
+    found = NeighborRetriever(corpus, k=5, restrict_to_class=restrict).recall(X, y)
+    share = np.mean(truth[found.ids.astype(int)] == found.labels)
+    print(f"restrict_to_class={restrict}: {len(found)} images, {100 * share:.0f} % right")
+
+# %%
+folder.cleanup()

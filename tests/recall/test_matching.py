@@ -1,0 +1,62 @@
+"""When a caption names a phrase: the definition."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skclip.recall._matching import Matching, stem_words
+
+
+@pytest.mark.parametrize(
+    ("match", "places"),
+    [
+        ("phrase", [{1, 2}]),
+        ("all", [{1, 2}]),
+        ("substring", [set(range(2, 10))]),
+    ],
+)
+def test_places_are_the_positions_covered(match, places):
+    matching = Matching(match)
+    (words,) = matching.words(["A red star"])
+    assert matching.places(words, ("red", "star")) == [frozenset(place) for place in places]
+
+
+def test_all_occurrences_count():
+    assert len(Matching().places(["a", "b", "a"], ("a",))) == 2
+    assert len(Matching("substring").places(["aaa"], ("aa",))) == 2
+
+
+def test_stems_are_compared_with_stems():
+    matching = Matching(stem=True)
+    (words,) = matching.words(["Two dogs climbing"])
+    assert matching.places(words, matching.phrase(("dog", "climbed"))) == [frozenset({1, 2})]
+
+
+@pytest.mark.parametrize(
+    ("match", "inner", "outer", "inside"),
+    [
+        ("phrase", "fire", "fire truck", True),
+        ("phrase", "truck fire", "fire truck", False),
+        ("phrase", "fire truck", "fire truck", False),
+        ("all", "truck fire", "red fire truck", True),
+        ("substring", "star", "starfish", True),
+        ("phrase", "star", "starfish", False),
+    ],
+)
+def test_a_name_may_lie_in_another(match, inner, outer, inside):
+    matching = Matching(match)
+    assert matching.lies_in(tuple(inner.split()), tuple(outer.split())) is inside
+
+
+@given(st.lists(st.text(alphabet="abcdefgingsedé猫", min_size=1, max_size=12)))
+def test_one_stem_a_word_whatever_the_others(words):
+    assert stem_words(words) == [stem_words([word])[0] for word in words]
+
+
+def test_porter_stems():
+    assert stem_words(["caresses", "ponies", "running", "relational"]) == [
+        "caress",
+        "poni",
+        "run",
+        "relat",
+    ]

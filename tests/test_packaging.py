@@ -79,7 +79,7 @@ def test_licence_is_an_expression(metadata, wheel):
 
 def test_python_and_extras(metadata):
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"hnsw", "faiss", "plot", "ray", "test", "docs"} <= set(
+    assert {"hnsw", "faiss", "plot", "test", "docs"} <= set(
         metadata.get_all("Provides-Extra")
     )
 

@@ -150,7 +150,8 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
 
     def _columns(self) -> NDArray[np.intp]:
         """Return where the image head's classes stand among all."""
-        return np.searchsorted(self.classes_, self.head_.classes_)
+        columns: NDArray[np.intp] = np.searchsorted(self.classes_, self.head_.classes_)
+        return columns
 
     def _fit_head(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> None:
         head = self._new_head()
@@ -226,8 +227,8 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         X = unit_rows(X)
         if self.space == "weights":
-            coef = self.coef_.astype(X.dtype, copy=False)
-            return X @ coef.T + self.intercept_.astype(X.dtype, copy=False)
+            linear: NDArray[Any] = X @ self.coef_.astype(X.dtype, copy=False).T
+            return linear + self.intercept_.astype(X.dtype, copy=False)
         scores = self._mixed(self._text_scores(X).T, self._image_scores(X).T).T
         if self.space == "proba":
             scores /= scores.sum(axis=1, keepdims=True)

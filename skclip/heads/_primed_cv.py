@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skclip._compat import fit_context
 from skclip._linalg import gen_row_blocks, unit_rows
@@ -173,7 +173,7 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
         shots = self._accumulate(X, y, sample_weight)
         rows = None
         if shots is not None and self.text_head_ is not None:
-            rows = _LeftOutRows(self, shots)
+            rows = _LeftOutRows(self, self.text_head_.weights, shots)
         if not rows:
             self._take_default(tried)
             self._mix(*self._share())
@@ -225,8 +225,9 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
 class _LeftOutRows:
     """The rows of a head that can be left out, block by block so that memory stays bounded."""
 
-    def __init__(self, head: BasePrimedNCM, shots: Any) -> None:
+    def __init__(self, head: BasePrimedNCM, text: NDArray[Any], shots: Any) -> None:
         self.head = head
+        self.text = text
         self.sums, self.counts = head._worth()
         X, y, weight = shots
         codes = np.searchsorted(head.classes_, y)
@@ -246,7 +247,7 @@ class _LeftOutRows:
                 unit_rows(self.X[rows]),
                 codes,
                 weight,
-                head.text_head_.weights,
+                self.text,
                 self.sums,
                 calibration=head.calibration,
             )

@@ -43,14 +43,16 @@ def candidates(
     wrong = [
         a
         for a in alphas
-        if not (a in SCHEDULES if isinstance(a, str) else isinstance(a, Real) and 0 <= a <= 1)
+        if not (
+            a in SCHEDULES if isinstance(a, str) else isinstance(a, Real) and 0 <= float(a) <= 1
+        )
     ]
     if wrong or not alphas:
         raise ValueError(
             f"alphas must hold numbers in [0, 1] and names among {sorted(SCHEDULES)}, got "
             f"{wrong[:3] or 'nothing'}."
         )
-    if not sigmas or not all(isinstance(s, Real) and s > 0 for s in sigmas):
+    if not sigmas or not all(isinstance(s, Real) and float(s) > 0 for s in sigmas):
         raise ValueError(f"sigmas must hold positive numbers, got {sigmas[:3]}.")
     tried: list[Candidate] = []
     for alpha in alphas:

@@ -34,7 +34,8 @@ def test_left_out_scores_equal_refitting_without_the_row(calibration, task, seed
     X, y, weight, text, pool = task
     params = {"retriever": pool, "calibration": calibration}
     head = PrimedNCMClassifierCV(text, **params)
-    rows = _LeftOutRows(head, head._accumulate(X, y, weight))
+    shots = head._accumulate(X, y, weight)
+    rows = _LeftOutRows(head, head.text_head_.weights, shots)
     share = np.random.default_rng(seed).uniform(size=len(text))
     recalled = [] if head.pool_ is None else head.pool_.labels
     eligible = [i for i in range(len(y)) if (y == y[i]).sum() > 1 or y[i] in recalled]
@@ -118,7 +119,7 @@ def test_one_row_a_class_takes_the_default(task):
 def test_logit_scale_has_the_least_left_out_loss(task):
     X, y, text = task
     head = PrimedNCMClassifierCV(text).fit(X, y)
-    rows = _LeftOutRows(head, head._accumulate(X, y, None))
+    rows = _LeftOutRows(head, head.text_head_.weights, head._accumulate(X, y, None))
     text_scores, image_scores, _, _ = next(rows.blocks())
     scores = mix(text_scores.T, image_scores.T, head.alpha_).T
 

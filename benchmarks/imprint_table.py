@@ -60,6 +60,7 @@ ROWS = {
     "k-means(20), logsumexp": {"generation": "kmeans", "k": 20, "aggregation": "logsumexp"},
     "every row": {"generation": "all"},
 }
+SHOTS_ROWS = {**ROWS, "k-means(auto)": {"generation": "kmeans", "k": "auto"}}
 SEEDED = ("kmeans", "kmeans_least_squares", "farthest", "random")
 SUBSETS = {
     "all": lambda y: np.ones(len(y), dtype=bool),
@@ -95,7 +96,7 @@ def print_shots(paths: list[Path], shots: list[int], n_seeds: int) -> None:
     columns = [f"{name}, {n}" for name, _ in sets for n in shots]
     print("| row | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
-    for row, parameters in ROWS.items():
+    for row, parameters in SHOTS_ROWS.items():
         cells = []
         for _, (X, y, X_test, y_test) in sets:
             for n in shots:

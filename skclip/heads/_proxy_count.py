@@ -104,13 +104,15 @@ def choose_k(
         The choice.
 
     scores : dict of int to ndarray of shape (n_splits,)
-        Accuracy of every candidate on every fold.
+        Accuracy of every candidate on every fold; no fold where there is one candidate.
     """
     sizes = np.unique(y, return_counts=True)[1]
-    if cv is None:
-        cv = StratifiedKFold(int(np.clip(sizes.min(), 2, 5)))
     below = [k for k in candidates if k < sizes.max()]
     tried = [*below, *list(candidates[len(below) : len(below) + 1])]
+    if len(tried) == 1:  # one row a class: nothing to choose, and no fold could hold one out
+        return tried[0], {tried[0]: np.empty(0)}
+    if cv is None:
+        cv = StratifiedKFold(int(np.clip(sizes.min(), 2, 5)))
     scores: dict[int, list[float]] = {k: [] for k in tried}
     with warnings.catch_warnings():
         # a class of one row is missing from one fold for every candidate alike

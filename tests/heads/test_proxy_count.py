@@ -59,6 +59,12 @@ def test_class_of_one_row_is_no_obstacle():
     assert len(scores[1]) == 2
 
 
+def test_one_row_a_class_leaves_nothing_to_choose():
+    k, scores = choose(n_rows=3, n_classes=3)
+    assert k == 1
+    assert scores[1].size == 0
+
+
 def test_cv_is_scikit_learns():
     assert len(choose(cv=7)[1][1]) == 7
     assert len(choose(cv=KFold(4))[1][1]) == 4

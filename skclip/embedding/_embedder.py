@@ -25,7 +25,7 @@ from skclip.exceptions import UnreadableImageError
 __all__ = ["CLIPEmbedder"]
 
 
-class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class CLIPEmbedder(TransformerMixin, BaseEstimator):
     """Embed images or texts with a CLIP model.
 
     The transformer is stateless: nothing is learned in :meth:`fit`, and :meth:`transform` works
@@ -59,8 +59,10 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Items a forward pass. It is reduced when the memory does not suffice.
 
     n_jobs : int, default=None
-        Number of workers that read and decode images while the model runs: threads, unless
-        :func:`joblib.parallel_config` says otherwise. None means 1.
+        Number of workers that read and decode images: threads, unless
+        :func:`joblib.parallel_config` says otherwise. None means 1. They work on the next batch
+        while the model runs, if it runs on an accelerator or leaves cores to them
+        (:func:`torch.set_num_threads`); else they take turns with it.
 
     normalize : bool, default=True
         Whether rows are scaled to unit length.

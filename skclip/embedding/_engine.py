@@ -1,4 +1,4 @@
-"""From items to rows, batch by batch: decoding runs ahead of the model, never far ahead.
+"""From items to rows, batch by batch: workers decode ahead of the model where there is room.
 
 At most two batches of pixels are in memory, whatever the number of items.
 """
@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from numpy.typing import NDArray
 
 from skclip.embedding._cache import EmbeddingCache
@@ -74,8 +74,8 @@ def embed_images(
         Images a forward pass.
 
     n_jobs : int or None, default=None
-        Workers that read and decode while the model runs, threads unless
-        :func:`joblib.parallel_config` says otherwise.
+        Workers that read and decode, threads unless :func:`joblib.parallel_config` says
+        otherwise. They work while the model runs if both have processors of their own.
 
     cache : EmbeddingCache, default=None
         Where known rows are found and new ones kept. What is found is not decoded.
@@ -87,7 +87,8 @@ def embed_images(
     """
     encode = _AdaptiveEncoder(loaded.encode_pixels)
     load = partial(_load_chunk, loaded.preprocess, cache)
-    for batch in _prefetch(load, items, batch_size, n_jobs):
+    ahead = _may_run_ahead(loaded.device, n_jobs)
+    for batch in _prefetch(load, items, batch_size, n_jobs, ahead=ahead):
         rows = np.zeros((len(batch), loaded.n_features), dtype=np.float32)
         missing = []
         for i, result in enumerate(batch):
@@ -167,24 +168,47 @@ def _prefetch(
     items: Iterable[Any],
     batch_size: int,
     n_jobs: int | None,
+    *,
+    ahead: bool,
 ) -> Iterator[list[Any]]:
-    """Yield loaded batches; the next one is loaded while the caller works on this one."""
-    n_workers = effective_n_jobs(n_jobs)
+    """Yield loaded batches; ``ahead`` loads the next one while the caller works on this one."""
     # two chunks a worker even out images of unequal size
-    chunk_size = -(-batch_size // (2 * n_workers))
+    chunk_size = -(-batch_size // (2 * effective_n_jobs(n_jobs)))
     loading: Iterable[list[Any]] = ()
     with _parallel(n_jobs) as parallel:
+
+        def start(batch: list[tuple[int, Any]]) -> Iterable[list[Any]]:
+            chunks = _batched(batch, chunk_size)
+            started: Iterable[list[Any]] = parallel(delayed(load)(chunk) for chunk in chunks)
+            return started
+
         try:
             for batch in _batched(enumerate(items), batch_size):
-                loaded = list(chain.from_iterable(loading))
-                loading = parallel(delayed(load)(chunk) for chunk in _batched(batch, chunk_size))
+                loaded, loading = list(chain.from_iterable(loading)), start(batch)
+                if not ahead:
+                    loaded, loading = list(chain.from_iterable(loading)), ()
                 if loaded:
                     yield loaded
-            yield list(chain.from_iterable(loading))
+            if rest := list(chain.from_iterable(loading)):
+                yield rest
         finally:
             # joblib wants what it began to be taken, also when the caller has had enough
             for _ in loading:
                 pass
+
+
+def _may_run_ahead(device: str, n_jobs: int | None) -> bool:
+    """Tell whether workers and model have processors of their own.
+
+    On shared cores they hold each other up: taking turns is faster, by a quarter for a small model.
+    """
+    if device != "cpu":
+        return True
+    import torch
+
+    n_workers: int = effective_n_jobs(n_jobs)
+    n_cores: int = cpu_count()
+    return n_workers + torch.get_num_threads() <= n_cores
 
 
 def _parallel(n_jobs: int | None) -> Parallel:

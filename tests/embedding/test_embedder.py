@@ -106,20 +106,6 @@ def test_stream_yields_batches_of_an_endless_source(embedder, pictures):
     stream.close()
 
 
-def test_decoding_runs_no_further_ahead_than_one_batch(embedder, pictures):
-    taken = []
-
-    def watched():
-        for picture in pictures * 5:
-            taken.append(picture)
-            yield picture
-
-    stream = clone(embedder).set_params(n_jobs=2).iter_transform(watched())
-    next(stream)
-    assert len(taken) == 2 * embedder.batch_size
-    stream.close()
-
-
 def test_processes_may_decode(embedder, image_files):
     expected = embedder.transform(image_files)
     with parallel_config(backend="loky", n_jobs=2):

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from skclip.embedding._engine import _AdaptiveEncoder, embed_images, embed_texts
+from skclip.embedding import _engine
+from skclip.embedding._engine import (
+    _AdaptiveEncoder,
+    _may_run_ahead,
+    _prefetch,
+    embed_images,
+    embed_texts,
+)
 from skclip.embedding._registry import get_model
 
 torch = pytest.importorskip("torch")
@@ -62,6 +69,51 @@ def test_failures_carry_position_name_and_reason(tiny_model, pictures):
     assert [len(batch.rows) for batch in batches] == [2, 2, 1]
     assert [f.position for batch in batches for f in batch.failures] == [3]
     assert str(batches[1].failures[0]).startswith("item 3 (bytes): not an image")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+@pytest.mark.parametrize("ahead", [False, True])
+def test_batches_come_in_order_and_no_more_than_one_is_loaded_ahead(n_jobs, ahead):
+    taken = []
+
+    def watched():
+        for i in range(11):
+            taken.append(i)
+            yield f"item {i}"
+
+    def load(chunk):
+        return [item for _, item in chunk]
+
+    seen = []
+    for batch in _prefetch(load, watched(), 4, n_jobs, ahead=ahead):
+        seen += batch
+        assert len(taken) == min(11, len(seen) + 4 * ahead)
+    assert seen == [f"item {i}" for i in range(11)]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_errors_of_workers_reach_the_caller(ahead):
+    def load(chunk):
+        if chunk[0][0] >= 4:
+            raise KeyError("a defect, not an unreadable image")
+        return [item for _, item in chunk]
+
+    batches = _prefetch(load, range(12), 4, 2, ahead=ahead)
+    assert next(batches) == [0, 1, 2, 3]
+    with pytest.raises(KeyError, match="a defect"):
+        list(batches)
+
+
+@pytest.mark.parametrize(
+    ("device", "n_jobs", "n_threads", "expected"),
+    [("cuda", 8, 8, True), ("cpu", 8, 8, False), ("cpu", 4, 4, True), ("cpu", 1, 8, False)],
+)
+def test_workers_run_ahead_where_there_are_cores_for_both(
+    monkeypatch, device, n_jobs, n_threads, expected
+):
+    monkeypatch.setattr(_engine, "cpu_count", lambda: 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    assert _may_run_ahead(device, n_jobs) is expected
 
 
 def test_truncated_texts_are_counted_by_batch(tiny_model):

@@ -79,9 +79,7 @@ def test_licence_is_an_expression(metadata, wheel):
 
 def test_python_and_extras(metadata):
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"hnsw", "faiss", "plot", "test", "docs"} <= set(
-        metadata.get_all("Provides-Extra")
-    )
+    assert {"hnsw", "faiss", "plot", "test", "docs"} <= set(metadata.get_all("Provides-Extra"))
 
 
 def test_command_is_installed(wheel):
@@ -99,29 +97,39 @@ def test_version_is_the_same_everywhere(metadata):
     assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == skclip.__version__
 
 
-def _imported_at_top() -> set[str]:
+def _imported_at_top(folder: str) -> set[str]:
     """Packages that some module imports as soon as it is imported itself."""
     found = set()
-    for path in (ROOT / "skclip").rglob("*.py"):
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path} has a relative import"
                 found.add(node.module.partition(".")[0])
-    return found - set(sys.stdlib_module_names) - {"skclip"}
+    return found - set(sys.stdlib_module_names) - {"skclip", "tests", "benchmarks"}
+
+
+def _not_among(packages: set[str], requirements: str) -> set[str]:
+    """Return the packages that no requirement brings."""
+    names = {re.split(r"[<>=\[]", line)[0] for line in requirements.split()}
+    required = {name.lower().replace("_", "-") for name in names}
+    brought_by = packages_distributions()
+    return {
+        package
+        for package in packages
+        if not required & {d.lower().replace("_", "-") for d in brought_by.get(package, [])}
+    }
 
 
 def test_what_is_imported_is_required(config):
-    lines = config["options"]["install_requires"].split()
-    required = {re.split(r"[<>=]", line)[0].lower().replace("_", "-") for line in lines}
-    distributions = packages_distributions()
-    missing = {
-        package
-        for package in _imported_at_top()
-        if not required & {d.lower().replace("_", "-") for d in distributions[package]}
-    }
-    assert missing == set()
+    assert _not_among(_imported_at_top("skclip"), config["options"]["install_requires"]) == set()
+
+
+def test_what_tests_import_comes_with_the_extra_test(config):
+    requirements = config["options"]["install_requires"]
+    requirements += config["options.extras_require"]["test"]
+    assert _not_among(_imported_at_top("tests"), requirements) == set()
 
 
 @pytest.mark.parametrize(

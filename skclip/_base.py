@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skclip._array_api import cast, take_labels
+from skclip._compat import check_same_namespace, get_namespace_and_device
 from skclip._linalg import class_proba, gen_row_blocks, unit_rows
 from skclip._validation import check_embeddings
 
@@ -28,9 +30,17 @@ class ScoreClassifierMixin(ClassifierMixin):
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return one score a class for validated embeddings: ``(n, d) -> (n, C)``."""
 
-    def _validated_scores(self, X: ArrayLike) -> NDArray[Any]:
+    def _check_ready(self, X: ArrayLike, method: str) -> None:
         check_is_fitted(self)
-        return self._class_scores(check_embeddings(self, X, reset=False))
+        if hasattr(self, "coef_"):
+            check_same_namespace(X, self, attribute="coef_", method=method)
+
+    def _validated(self, X: ArrayLike, method: str) -> NDArray[Any]:
+        self._check_ready(X, method)
+        return check_embeddings(self, X, reset=False)
+
+    def _validated_scores(self, X: ArrayLike, method: str = "decision_function") -> NDArray[Any]:
+        return self._class_scores(self._validated(X, method))
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Score every class.
@@ -65,13 +75,14 @@ class ScoreClassifierMixin(ClassifierMixin):
         y : ndarray of shape (n_samples,)
             Class labels.
         """
-        check_is_fitted(self)
-        X = check_embeddings(self, X, reset=False)
-        best = np.empty(len(X), dtype=np.intp)
+        X = self._validated(X, "predict")
+        xp, _, device = get_namespace_and_device(X)
+        n_samples, n_classes = X.shape[0], self.classes_.shape[0]
+        best = xp.empty(n_samples, dtype=xp.int64, device=device)
         # scores of a block are reduced while they are in cache, and never all in memory
-        for rows in gen_row_blocks(len(X), len(self.classes_)):
-            np.argmax(self._class_scores(X[rows]), axis=1, out=best[rows])
-        labels: NDArray[Any] = self.classes_[best]
+        for rows in gen_row_blocks(n_samples, n_classes):
+            best[rows] = xp.argmax(self._class_scores(X[rows, :]), axis=1)
+        labels: NDArray[Any] = take_labels(self.classes_, best, X)
         return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -89,7 +100,7 @@ class ScoreClassifierMixin(ClassifierMixin):
         proba : ndarray of shape (n_samples, n_classes)
             Rows sum to one; columns follow ``classes_``.
         """
-        scores = self._validated_scores(X)
+        scores = self._validated_scores(X, "predict_proba")
         scale, bias = getattr(self, "logit_scale_", 1.0), getattr(self, "logit_bias_", None)
         return class_proba(scores, scale, bias)
 
@@ -106,8 +117,11 @@ class ScoreClassifierMixin(ClassifierMixin):
         log_proba : ndarray of shape (n_samples, n_classes)
             Minus infinity where the probability underflows.
         """
+        self._check_ready(X, "predict_log_proba")
+        proba = self.predict_proba(X)
+        xp, _, _ = get_namespace_and_device(proba)
         with np.errstate(divide="ignore"):
-            log_proba: NDArray[Any] = np.log(self.predict_proba(X))
+            log_proba: NDArray[Any] = xp.log(proba)
         return log_proba
 
 
@@ -121,7 +135,6 @@ class CosineLinearMixin(ScoreClassifierMixin):
     intercept_: NDArray[Any]
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        coef = self.coef_.astype(X.dtype, copy=False)
-        scores: NDArray[Any] = unit_rows(X) @ coef.T
-        scores += self.intercept_.astype(X.dtype, copy=False)
+        scores: NDArray[Any] = unit_rows(X) @ cast(self.coef_, X.dtype).T
+        scores += cast(self.intercept_, X.dtype)
         return scores

@@ -21,14 +21,18 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
+    "SUPPORTS_ARRAY_API",
     "CallbackSupportMixin",
     "HasMethods",
     "Hidden",
     "Interval",
     "Options",
     "StrOptions",
+    "check_same_namespace",
     "check_sample_weight",
     "fit_context",
+    "get_namespace_and_device",
+    "move_to",
     "validate_parameters",
     "validate_params",
     "with_callbacks",
@@ -46,6 +50,27 @@ except ImportError:  # 1.7 and 1.8 have no callbacks: fits run without reporting
     def with_callbacks(method: _Method) -> _Method:
         """Return ``method`` unchanged."""
         return method
+
+
+try:  # scikit-learn >= 1.9
+    from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device, move_to
+
+    SUPPORTS_ARRAY_API = True
+except ImportError:  # 1.7 and 1.8 lack a part of it: there is numpy alone
+    from sklearn.utils._array_api import get_namespace
+
+    SUPPORTS_ARRAY_API = False
+
+    def get_namespace_and_device(*arrays: Any) -> tuple[Any, bool, None]:
+        """Return numpy, that it is not dispatched to, and no device."""
+        return get_namespace()[0], False, None
+
+    def move_to(array: Any, *, xp: Any, device: Any) -> Any:
+        """Return the array where it is."""
+        return array
+
+    def check_same_namespace(X: Any, estimator: Any, *, attribute: str, method: str) -> None:
+        """Accept everything."""
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
@@ -66,8 +91,8 @@ def check_sample_weight(
     weight: NDArray[Any] = _check_sample_weight(
         sample_weight, X, dtype=dtype, ensure_non_negative=True
     )
-    # scikit-learn < 1.9 lets all-zero weights pass
-    if sample_weight is not None and not np.any(weight):
+    # scikit-learn < 1.9, which has numpy arrays only here, lets all-zero weights pass
+    if sample_weight is not None and not SUPPORTS_ARRAY_API and not np.any(weight):
         raise ValueError(
             "Sample weights are all zero: at least one of the "
             f"{weight.shape[0]} rows must have a positive weight."

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._array_api import is_elsewhere
+from skclip._compat import get_namespace_and_device
+
 __all__ = ["class_proba", "gen_row_blocks", "row_norms", "softmax", "unit_rows"]
 
 # A block of rows whose scores fit in the L2 cache is reduced without a trip to memory.
@@ -38,6 +41,9 @@ def unit_rows(X: ArrayLike) -> NDArray[Any]:
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
+    if is_elsewhere(X):
+        unit: NDArray[Any] = _unit_rows_elsewhere(X)
+        return unit
     X = np.asarray(X)
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float32)
@@ -50,8 +56,18 @@ def unit_rows(X: ArrayLike) -> NDArray[Any]:
         with np.errstate(invalid="ignore"):  # infinite rows become NaN, for the caller to report
             X[extreme] /= np.where(peaks > 0, peaks, 1)[:, None]
         norms[extreme] = row_norms(X[extreme])
-    unit: NDArray[Any] = X / np.where(norms == 0, 1, norms)[:, None]
+    unit = X / np.where(norms == 0, 1, norms)[:, None]
     return unit
+
+
+def _unit_rows_elsewhere(X: Any) -> Any:
+    """Scale every row by its largest entry first: a branch would wait for the device."""
+    xp, _, _ = get_namespace_and_device(X)
+    peaks = xp.max(xp.abs(X), axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinite rows become NaN, as in numpy
+        X = X / xp.where(peaks > 0, peaks, xp.ones_like(peaks))
+    norms = xp.linalg.vector_norm(X, axis=1, keepdims=True)
+    return X / xp.where(norms > 0, norms, xp.ones_like(norms))
 
 
 def gen_row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
@@ -63,8 +79,9 @@ def gen_row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
 
 def softmax(scores: NDArray[Any]) -> NDArray[Any]:
     """Return the softmax of every row, shifted by its maximum against overflow."""
-    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
-    proba: NDArray[Any] = exp / exp.sum(axis=1, keepdims=True)
+    xp, _, _ = get_namespace_and_device(scores)
+    exp = xp.exp(scores - xp.max(scores, axis=1, keepdims=True))
+    proba: NDArray[Any] = exp / xp.sum(exp, axis=1, keepdims=True)
     return proba
 
 
@@ -102,5 +119,6 @@ def class_proba(scores: NDArray[Any], scale: float, bias: float | None = None) -
     logits = scores * scale
     if bias is not None:
         # the softmax of the log of the sigmoid: a row whose sigmoids all underflow stays one
-        logits = -np.logaddexp(0, -(logits + bias))
+        xp, _, _ = get_namespace_and_device(logits)
+        logits = -xp.logaddexp(xp.zeros_like(logits), -(logits + bias))
     return softmax(logits)

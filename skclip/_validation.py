@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from skclip._array_api import to_numpy
+from skclip._compat import get_namespace_and_device
+
 __all__ = [
     "check_class_names",
     "check_embeddings",
@@ -15,8 +18,6 @@ __all__ = [
     "encode_labels",
     "sample_of",
 ]
-
-_FLOATS = {"dtype": [np.float64, np.float32], "order": "C"}
 
 
 def sample_of(values: Iterable[Any], n: int = 3) -> str:
@@ -53,7 +54,7 @@ def check_embeddings(
         float32 or float64.
     """
     checked: NDArray[Any] = validate_data(
-        estimator, _widen_half(X), reset=reset, ensure_all_finite=ensure_all_finite, **_FLOATS
+        estimator, _widen_half(X), reset=reset, ensure_all_finite=ensure_all_finite, **_floats(X)
     )
     return checked
 
@@ -72,7 +73,7 @@ def check_labelled_embeddings(
         Labels; :func:`encode_labels` checks that they are class labels.
     """
     X, y = validate_data(
-        estimator, _widen_half(X), y, reset=reset, ensure_all_finite=ensure_all_finite, **_FLOATS
+        estimator, _widen_half(X), y, reset=reset, ensure_all_finite=ensure_all_finite, **_floats(X)
     )
     return X, y
 
@@ -105,6 +106,7 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     >>> encode_labels(np.array(["dog", "cat", "dog"]))
     (array(['cat', 'dog'], dtype='<U3'), array([1, 0, 1], dtype=int32))
     """
+    y = to_numpy(y)
     if y.dtype.kind in "iu" and len(y) and int(y.max()) - int(y.min()) < 4 * len(y) + 1024:
         # counting costs a fraction of sorting, and sorting more than the class sums
         offset = y.min()
@@ -119,9 +121,16 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     return classes, codes.astype(np.int32, copy=False)
 
 
+def _floats(X: Any) -> dict[str, Any]:
+    xp, _, _ = get_namespace_and_device(X)
+    return {"dtype": [xp.float64, xp.float32], "order": "C"}
+
+
 def _widen_half(X: Any) -> Any:
     # float16 is how embeddings are stored; scikit-learn would widen it to float64
-    return X.astype(np.float32) if getattr(X, "dtype", None) == np.float16 else X
+    xp, _, _ = get_namespace_and_device(X)
+    half = [getattr(xp, name) for name in ("float16", "bfloat16") if hasattr(xp, name)]
+    return xp.astype(X, xp.float32) if getattr(X, "dtype", None) in half else X
 
 
 def check_class_names(names: Iterable[Any], *, parameter: str = "names") -> list[Any]:

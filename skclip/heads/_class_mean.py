@@ -11,11 +11,21 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
+from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._base import ScoreClassifierMixin
-from skclip._compat import Interval, StrOptions, check_sample_weight, fit_context
-from skclip._linalg import row_norms, unit_rows
+from skclip._compat import (
+    SUPPORTS_ARRAY_API,
+    Interval,
+    StrOptions,
+    check_same_namespace,
+    check_sample_weight,
+    fit_context,
+    get_namespace_and_device,
+)
+from skclip._linalg import gen_row_blocks, row_norms, unit_rows
 from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
 
 __all__ = ["NearestClassMean"]
@@ -62,6 +72,8 @@ def class_sums(
     counts : ndarray of shape (n_classes,)
         Sum of the weights of the rows that are not zero.
     """
+    if is_elsewhere(X):
+        return _class_sums_elsewhere(X, codes, n_classes, weight, unit=unit)
     sums = np.zeros((n_classes, X.shape[1]))
     counts = np.zeros(n_classes)
     for start in range(0, len(X), N_ROWS_PER_BLOCK):
@@ -84,6 +96,23 @@ def class_sums(
         )
         sums += membership @ block
         counts += np.bincount(block_codes, block_weight * is_evidence, minlength=n_classes)
+    return sums, counts
+
+
+def _class_sums_elsewhere(
+    X: Any, codes: NDArray[np.int32], n_classes: int, weight: Any, *, unit: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum by products with one-hot rows, which every array library has."""
+    xp, _, device = get_namespace_and_device(X)
+    columns = xp.arange(n_classes, dtype=xp.int32, device=device)
+    codes = like(codes, X)
+    sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)
+    for rows in gen_row_blocks(X.shape[0], max(n_classes, X.shape[1])):
+        block = unit_rows(X[rows, :]) if unit else X[rows, :]
+        membership = cast(codes[rows][:, None] == columns[None, :], X.dtype) * weight[rows][:, None]
+        evident = cast(xp.any(block != 0, axis=1), X.dtype)
+        sums += to_numpy(membership.T @ block)
+        counts += to_numpy(membership.T @ evident)
     return sums, counts
 
 
@@ -146,6 +175,10 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     Fitting streams through ``X`` once; memory beyond ``X`` is one block and the sums. NaN and
     infinity are found in the sums, so no pass is spent on looking for them.
 
+    With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
+    libraries, such as torch tensors on any device: fitted arrays, scores and predictions lie where
+    ``X`` lies. Labels that are text stay in numpy.
+
     References
     ----------
     .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",
@@ -198,7 +231,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             The fitted head.
         """
         X, classes, sums, counts = self._statistics(X, y, sample_weight, reset=True)
-        return self._set_state(classes, sums, counts, X.dtype)
+        return self._set_state(classes, sums, counts, X, y)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -231,14 +264,16 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             The updated head.
         """
         first = not hasattr(self, "class_sum_")
+        if not first:
+            check_same_namespace(X, self, attribute="coef_", method="partial_fit")
         X, known, sums, counts = self._statistics(X, y, sample_weight, reset=first)
         if classes is not None:
             known, sums, counts = _add_states(
-                (known, sums, counts), _empty_state(np.unique(classes), X.shape[1])
+                (known, sums, counts), _empty_state(np.unique(to_numpy(classes)), X.shape[1])
             )
         if not first:
             known, sums, counts = _add_states(self._state(), (known, sums, counts))
-        return self._set_state(known, sums, counts, X.dtype)
+        return self._set_state(known, sums, counts, X, y if first else self.classes_)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Take rows away that were fitted before, as if they had never been seen.
@@ -266,8 +301,10 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             If the rows weigh more than what the head has seen of their class.
         """
         check_is_fitted(self)
-        X, known, sums, counts = self._statistics(X, y, sample_weight, reset=False)
-        unknown = np.setdiff1d(known, self.classes_)
+        check_same_namespace(X, self, attribute="coef_", method="forget")
+        _, known, sums, counts = self._statistics(X, y, sample_weight, reset=False)
+        classes, _, class_count = self._state()
+        unknown = np.setdiff1d(known, classes)
         if unknown.size:
             raise ValueError(
                 f"y holds classes this head has never seen: {sample_of(unknown)}. "
@@ -275,14 +312,14 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             )
         known, sums, counts = _add_states(self._state(), (known, -sums, -counts))
         # what is left of a weight after sums of rounded terms is not evidence
-        counts[np.abs(counts) <= 1e-9 * np.maximum(1, self.class_count_)] = 0
+        counts[np.abs(counts) <= 1e-9 * np.maximum(1, class_count)] = 0
         if (counts < 0).any():
             raise ValueError(
                 "More rows were to be forgotten than were fitted, for the classes "
                 f"{sample_of(known[counts < 0])}. Forget each row at most once."
             )
         sums[counts == 0] = 0
-        return self._set_state(known, sums, counts, self.coef_.dtype)
+        return self._set_state(known, sums, counts, self.coef_, self.classes_)
 
     def forget_class(self, labels: Any) -> Self:
         """Remove whole classes.
@@ -298,17 +335,20 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             The updated head.
         """
         check_is_fitted(self)
-        gone = np.isin(self.classes_, np.atleast_1d(labels))
-        unknown = np.setdiff1d(labels, self.classes_)
+        classes, sums, counts = self._state()
+        labels = np.atleast_1d(to_numpy(labels))
+        gone = np.isin(classes, labels)
+        unknown = np.setdiff1d(labels, classes)
         if unknown.size:
             raise ValueError(
                 f"labels holds classes this head does not know: {sample_of(unknown)}. "
-                f"It knows {sample_of(self.classes_)}."
+                f"It knows {sample_of(classes)}."
             )
         if gone.all():
             raise ValueError("labels holds every class of this head: at least one must stay.")
-        classes, sums, counts = self._state()
-        return self._set_state(classes[~gone], sums[~gone], counts[~gone], self.coef_.dtype)
+        return self._set_state(
+            classes[~gone], sums[~gone], counts[~gone], self.coef_, self.classes_
+        )
 
     def merge(self, other: "NearestClassMean") -> Self:
         """Add what another head has seen, as if its rows had been fitted here.
@@ -335,13 +375,14 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
                 f"Cannot merge a head of {other.n_features_in_} features into one of "
                 f"{self.n_features_in_}: fit both on embeddings of one model."
             )
-        return self._set_state(*_add_states(self._state(), other._state()), self.coef_.dtype)
+        state = _add_states(self._state(), other._state())
+        return self._set_state(*state, self.coef_, self.classes_)
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.metric == "cosine":
             X = unit_rows(X)
-        scores: NDArray[Any] = X @ self.coef_.astype(X.dtype, copy=False).T
-        scores += self.intercept_.astype(X.dtype, copy=False)
+        scores: NDArray[Any] = X @ cast(self.coef_, X.dtype).T
+        scores += cast(self.intercept_, X.dtype)
         return scores
 
     def _statistics(
@@ -356,31 +397,39 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         return X, classes, sums, counts
 
     def _state(self) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
-        return self.classes_, self.class_sum_, self.class_count_
+        """Return classes, sums and counts in numpy, where they are added."""
+        return to_numpy(self.classes_), to_numpy(self.class_sum_), to_numpy(self.class_count_)
 
     def _set_state(
         self,
         classes: NDArray[Any],
         sums: NDArray[np.float64],
         counts: NDArray[np.float64],
-        dtype: Any,
+        X: Any,
+        y: Any,
     ) -> Self:
+        """Keep the state, and the head it gives, where ``X`` lies; the labels where ``y`` lies."""
         if not (counts > 0).any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "
                 "Give at least one row that is not zero."
             )
-        self.classes_, self.class_sum_, self.class_count_ = classes, sums, counts
         if self.metric == "cosine":
-            self.coef_ = unit_rows(sums).astype(dtype)
-            intercept = np.zeros(len(classes))
+            means, intercept = unit_rows(sums), np.zeros(len(classes))
         else:
             means = sums / np.where(counts > 0, counts, 1)[:, None]
-            self.coef_ = means.astype(dtype)
             intercept = -0.5 * np.einsum("ij,ij->i", means, means)
-        self.intercept_ = np.where(counts > 0, intercept, -np.inf).astype(dtype)
+        intercept = np.where(counts > 0, intercept, -np.inf)
+        self.classes_ = like(classes, y)
+        self.class_sum_, self.class_count_ = like(sums, X), like(counts, X)
+        self.coef_, self.intercept_ = like(means, X, X.dtype), like(intercept, X, X.dtype)
         self.logit_scale_ = float(self.logit_scale)
         return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = SUPPORTS_ARRAY_API
+        return tags
 
 
 _State = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]

@@ -8,12 +8,26 @@ from warnings import warn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 
+from skclip._array_api import like, to_numpy
 from skclip._base import CosineLinearMixin
-from skclip._compat import HasMethods, Interval, StrOptions, fit_context
+from skclip._compat import (
+    SUPPORTS_ARRAY_API,
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+)
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, aligned_rows, check_labels_known, check_same_width
-from skclip._validation import check_class_names, check_labelled_embeddings, encode_labels
+from skclip._validation import (
+    check_class_names,
+    check_embeddings,
+    check_labelled_embeddings,
+    encode_labels,
+)
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_mean import class_sums
 from skclip.prompts import build_prompts, encode_prompts
@@ -105,8 +119,11 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     .. math:: p_c = \frac{\sigma(s \cdot x \cdot t_c + b)}
               {\sum_j \sigma(s \cdot x \cdot t_j + b)}
 
-    where the sum makes classes of answers, as in
-    :class:`~sklearn.multiclass.OneVsRestClassifier`.
+    divided by their sum as :class:`~sklearn.multiclass.OneVsRestClassifier` does.
+
+    With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
+    libraries, such as torch tensors on any device. The text embeddings are put
+    where the ``X`` of ``fit`` lies, or into numpy without one.
 
     References
     ----------
@@ -188,17 +205,17 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         """
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y)
+        elif X is not None:
+            X = check_embeddings(self, X, reset=True)
         labels = self._labels(y)
         if self.text_embeddings is None and self.embedder is None:
             self._fit_means(X, y)
             return self
         classes, weights = self._text_rows(labels)
         check_labels_known(labels, classes)
-        self.classes_ = classes
-        self.coef_ = unit_rows(weights)
+        self._set_weights(classes, unit_rows(weights), X, y)
         self.model_id_ = getattr(self.embedder, "model_id", None)
         self._set_logits()
-        self.intercept_ = np.zeros(len(classes), dtype=self.coef_.dtype)
         if X is not None:
             text_head = TextHead(
                 classes, self.coef_, self.logit_scale_, self.logit_bias_, self.model_id_
@@ -212,10 +229,10 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         if self.classes is not None:
             labels = np.unique(np.asarray(check_class_names(self.classes, parameter="classes")))
             if y is not None:
-                check_labels_known(np.unique(y), labels)
+                check_labels_known(np.unique(to_numpy(y)), labels)
             return labels
         if y is not None:
-            return encode_labels(np.asarray(y))[0]
+            return encode_labels(y)[0]
         if isinstance(self.text_embeddings, Mapping):
             return aligned_rows(self.text_embeddings)[0]
         raise ValueError(
@@ -257,12 +274,20 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             NoEvidenceWarning,
             stacklevel=3,
         )
-        self.classes_, codes = encode_labels(y)
-        sums, _ = class_sums(X, codes, len(self.classes_), np.ones(len(X), X.dtype))
-        self.coef_ = unit_rows(sums).astype(X.dtype)
-        self.intercept_ = np.zeros(len(self.classes_), dtype=X.dtype)
+        classes, codes = encode_labels(y)
+        weight = check_sample_weight(None, X, dtype=X.dtype)
+        sums, _ = class_sums(X, codes, len(classes), weight)
+        self._set_weights(classes, unit_rows(sums), X, y, X.dtype)
         self._set_logits()
         self.model_id_ = None
+
+    def _set_weights(
+        self, classes: NDArray[Any], weights: NDArray[Any], X: Any, y: Any, dtype: Any = None
+    ) -> None:
+        """Keep the weights where ``X`` lies, the labels where ``y`` lies."""
+        self.classes_ = like(classes, y)
+        self.coef_ = like(weights, X, dtype)
+        self.intercept_ = like(np.zeros(len(classes), weights.dtype), X, dtype)
 
     def _set_logits(self) -> None:
         """Take scale and bias of the logits as given, or as the embedder has them."""
@@ -273,3 +298,8 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             bias = getattr(self.embedder, "logit_bias", None)
         self.logit_scale_ = float(scale)
         self.logit_bias_ = None if bias is None else float(bias)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = SUPPORTS_ARRAY_API
+        return tags

@@ -133,7 +133,7 @@ def _widen_half(X: Any) -> Any:
     return xp.astype(X, xp.float32) if getattr(X, "dtype", None) in half else X
 
 
-def check_class_names(names: Iterable[Any], *, parameter: str = "names") -> list[Any]:
+def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
     """Validate class names: at least one, each with a visible character, no duplicates.
 
     Parameters
@@ -178,4 +178,5 @@ def check_class_names(names: Iterable[Any], *, parameter: str = "names") -> list
             f"{parameter} holds duplicates: {sample_of(dict.fromkeys(duplicates))}. "
             "Give every class once; synonyms go to `synonyms`."
         )
-    return names
+    checked: list[Any] = names
+    return checked

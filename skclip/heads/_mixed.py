@@ -228,7 +228,8 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
         X = unit_rows(X)
         if self.space == "weights":
             linear: NDArray[Any] = X @ self.coef_.astype(X.dtype, copy=False).T
-            return linear + self.intercept_.astype(X.dtype, copy=False)
+            linear += self.intercept_.astype(X.dtype, copy=False)
+            return linear
         scores = self._mixed(self._text_scores(X).T, self._image_scores(X).T).T
         if self.space == "proba":
             scores /= scores.sum(axis=1, keepdims=True)

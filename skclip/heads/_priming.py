@@ -58,6 +58,9 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
     logit_scale: Any
     unlabeled: Any
     n_neighbors: int
+    text_head_: Any
+    shot_sum_: NDArray[np.float64]
+    shot_count_: NDArray[np.float64]
 
     @abstractmethod
     def _share(self) -> tuple[Alpha, float | None]:
@@ -277,9 +280,7 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         self._dtype = np.result_type(np.float32, *dtypes).name
         return shots
 
-    def _resolve_classes(
-        self, y: NDArray[Any] | None, declared: Any
-    ) -> tuple[TextHead | None, NDArray[Any]]:
+    def _resolve_classes(self, y: Any, declared: Any) -> tuple[TextHead | None, NDArray[Any]]:
         """Return the text head and the sorted classes to predict."""
         names: Any
         if declared is not None:
@@ -324,11 +325,11 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
                 f"The {len(pool)} recalled images have no embeddings: build the corpus with an "
                 "embedder, or give the retriever one."
             )
-        models = {pool.model_id, None if text_head is None else text_head.model_id} - {None}
-        if len(models) > 1:
+        text_model = None if text_head is None else text_head.model_id
+        if None not in (pool.model_id, text_model) and pool.model_id != text_model:
             raise ModelMismatchError(
                 f"The pool was embedded by {pool.model_id!r}, the class names by "
-                f"{text_head.model_id!r}: embed both with one model."
+                f"{text_model!r}: embed both with one model."
             )
         if not len(pool) or isinstance(self.filter, str):
             return pool

@@ -224,7 +224,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         self.n_features_in_ = self.coef_.shape[1]
         return self
 
-    def _labels(self, y: ArrayLike | None) -> NDArray[Any]:
+    def _labels(self, y: Any) -> NDArray[Any]:
         """Return the sorted labels that must get a text row."""
         if self.classes is not None:
             labels = np.unique(np.asarray(check_class_names(self.classes, parameter="classes")))
@@ -262,7 +262,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             )
         return aligned_rows(dict(zip(names, rows, strict=True)))
 
-    def _fit_means(self, X: NDArray[Any] | None, y: NDArray[Any] | None) -> None:
+    def _fit_means(self, X: Any, y: Any) -> None:
         if X is None or y is None:
             raise ValueError(
                 "ZeroShotClassifier has no text: give `text_embeddings`, or an `embedder` that "

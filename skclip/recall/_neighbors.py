@@ -27,7 +27,7 @@ __all__ = ["NeighborRetriever"]
 
 
 @shows_one_half
-class NeighborRetriever(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class NeighborRetriever(TransformerMixin, BaseEstimator):
     r"""Recall images by image: those of largest cosine with the given ones.
 
     Two uses: neighbours of labelled shots within their class add training data

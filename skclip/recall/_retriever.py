@@ -41,7 +41,7 @@ __all__ = ["CaptionRetriever"]
 
 
 @shows_one_half
-class CaptionRetriever(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class CaptionRetriever(TransformerMixin, BaseEstimator):
     """Recall images by class name: those whose caption names the class.
 
     By default a caption names a class if the words of the name, or of one of its synonyms, follow

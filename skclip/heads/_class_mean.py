@@ -86,7 +86,9 @@ def class_sums(
                 block = unit_rows(block)
                 norms = block.any(axis=1).astype(X.dtype)
         else:
-            norms = block.any(axis=1).astype(X.dtype)
+            nonzero = row_norms(block) != 0
+            nonzero[~nonzero] = block[~nonzero].any(axis=1)  # squares that underflowed
+            norms = nonzero.astype(X.dtype)
         is_evidence = norms > 0
         row_scale = block_weight / np.where(is_evidence, norms, 1)
         # a column of this matrix is a row of X: the product streams through X once, in order

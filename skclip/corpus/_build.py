@@ -236,7 +236,9 @@ def add_shards(
     if index:
         with job.progress("index", sum(e.n_rows for e in entries)) as bar:
             work = (delayed(_index_shard)(job.directory, entry) for entry in entries)
-            for n_rows in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(work):
+            # starting workers takes longer than indexing one shard does
+            n_workers = 1 if len(entries) == 1 else n_jobs
+            for n_rows in Parallel(n_jobs=n_workers, return_as="generator_unordered")(work):
                 bar.update(n_rows)
         entries = [replace(entry, indexed=True) for entry in entries]
     return entries

@@ -4,11 +4,13 @@ The state is one sum and one count a class, so rows can be added, taken away and
 Called by users, by PrimedNCMClassifier and by MixedHeadClassifier.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
+from joblib import cpu_count
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
@@ -31,7 +33,7 @@ from skclip._validation import check_labelled_embeddings, encode_labels, sample_
 __all__ = ["NearestClassMean"]
 
 # Rows summed in their own precision before the sum is added in float64.
-N_ROWS_PER_BLOCK = 1 << 16
+N_ROWS_PER_BLOCK = 1 << 15
 
 
 def class_sums(
@@ -74,31 +76,48 @@ def class_sums(
     """
     if is_elsewhere(X):
         return _class_sums_elsewhere(X, codes, n_classes, weight, unit=unit)
-    sums = np.zeros((n_classes, X.shape[1]))
-    counts = np.zeros(n_classes)
-    for start in range(0, len(X), N_ROWS_PER_BLOCK):
-        rows = slice(start, start + N_ROWS_PER_BLOCK)
-        block, block_codes, block_weight = X[rows], codes[rows], weight[rows]
-        if unit:
-            norms = row_norms(block)
-            if not np.all((norms > 1e-15) & (norms < 1e15)):
-                # over- and underflowing squares, NaN and true zeros: the careful way
-                block = unit_rows(block)
-                norms = block.any(axis=1).astype(X.dtype)
-        else:
-            nonzero = row_norms(block) != 0
-            nonzero[~nonzero] = block[~nonzero].any(axis=1)  # squares that underflowed
-            norms = nonzero.astype(X.dtype)
-        is_evidence = norms > 0
-        row_scale = block_weight / np.where(is_evidence, norms, 1)
-        # a column of this matrix is a row of X: the product streams through X once, in order
-        membership = sp.csc_array(
-            (row_scale, block_codes, np.arange(len(block) + 1, dtype=np.int32)),
-            shape=(n_classes, len(block)),
-        )
-        sums += membership @ block
-        counts += np.bincount(block_codes, block_weight * is_evidence, minlength=n_classes)
+    sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)
+    blocks = [
+        slice(start, start + N_ROWS_PER_BLOCK) for start in range(0, len(X), N_ROWS_PER_BLOCK)
+    ]
+
+    def of_block(rows: slice) -> tuple[NDArray[Any], NDArray[Any]]:
+        return _block_sums(X[rows], codes[rows], n_classes, weight[rows], unit=unit)
+
+    # the loops over rows run without the interpreter's lock; blocks are added in their order
+    with ThreadPoolExecutor(max(1, min(cpu_count(), len(blocks)))) as threads:
+        for block_sums, block_counts in threads.map(of_block, blocks):
+            sums += block_sums
+            counts += block_counts
     return sums, counts
+
+
+def _block_sums(
+    block: NDArray[Any],
+    codes: NDArray[np.int32],
+    n_classes: int,
+    weight: NDArray[Any],
+    *,
+    unit: bool,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    if unit:
+        norms = row_norms(block)
+        if not np.all((norms > 1e-15) & (norms < 1e15)):
+            # over- and underflowing squares, NaN and true zeros: the careful way
+            block = unit_rows(block)
+            norms = block.any(axis=1).astype(block.dtype)
+    else:
+        nonzero = row_norms(block) != 0
+        nonzero[~nonzero] = block[~nonzero].any(axis=1)  # squares that underflowed
+        norms = nonzero.astype(block.dtype)
+    is_evidence = norms > 0
+    row_scale = weight / np.where(is_evidence, norms, 1)
+    # a column of this matrix is a row of X: the product streams through X once, in order
+    membership = sp.csc_array(
+        (row_scale, codes, np.arange(len(block) + 1, dtype=np.int32)),
+        shape=(n_classes, len(block)),
+    )
+    return membership @ block, np.bincount(codes, weight * is_evidence, minlength=n_classes)
 
 
 def _class_sums_elsewhere(

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from skclip.corpus._index import open_index
 from skclip.corpus._store import CaptionStore, Shard
-from skclip.recall._query import Phrase
 from skclip.recall._scan import Scanner
 from skclip.recall._search import IndexSearch
-from skclip.recall._settle import Matches, Settler
+from skclip.recall._settle import Matches, Named, Settler
 
 __all__ = ["find_matches"]
 
@@ -61,19 +60,17 @@ def _search(shard: Shard, index: bytes | str, settler: Settler) -> Matches:
 
     with open_index(index) as connection:
         search = IndexSearch(connection, captions, settler.matching)
-        found = [search.rows(query.phrases) for query in settler.queries]
-        excluded = [search.rows(query.excluded) for query in settler.queries]
+        found = Named.of([search.rows(query.phrases) for query in settler.queries])
+        excluded = Named.of([search.rows(query.excluded) for query in settler.queries])
     return settler.settle(found, excluded, captions)
 
 
 def _scan(shard: Shard, settler: Settler) -> Matches:
-    scanner = Scanner(_all_phrases(settler), settler.matching)
+    found = Scanner([query.phrases for query in settler.queries], settler.matching)
+    excluded = Scanner([query.excluded for query in settler.queries], settler.matching)
     batches, offsets, offset = [], [], 0
     for texts in _large_batches(shard.iter_captions()):
-        hits = scanner.scan(texts)
-        found = [hits.rows(query.phrases) for query in settler.queries]
-        excluded = [hits.rows(query.excluded) for query in settler.queries]
-        batches.append(settler.settle(found, excluded, _items_of(texts)))
+        batches.append(settler.settle(found.scan(texts), excluded.scan(texts), _items_of(texts)))
         offsets.append(offset)
         offset += len(texts)
     return _joined(batches, offsets, len(settler.queries))
@@ -95,25 +92,13 @@ def _large_batches(batches: Iterator[list[str]]) -> Iterator[list[str]]:
         yield joined
 
 
-def _all_phrases(settler: Settler) -> Iterator[Phrase]:
-    for query in settler.queries:
-        yield from query.phrases
-        yield from query.excluded
-
-
 def _joined(parts: Sequence[Matches], offsets: Iterable[Any], n_classes: int) -> Matches:
     """Return the matches of consecutive runs of captions as one."""
     none = np.zeros(n_classes, dtype=np.int64)
+    shifted = [o + part.named.rows for o, part in zip(offsets, parts, strict=True)]
+    classes = [part.named.classes for part in parts]
     return Matches(
-        [
-            np.concatenate(
-                [
-                    np.empty(0, np.int64),
-                    *(o + part.rows[i] for o, part in zip(offsets, parts, strict=True)),
-                ]
-            )
-            for i in range(n_classes)
-        ],
+        Named(np.concatenate([none[:0], *shifted]), np.concatenate([none[:0], *classes])),
         sum((part.n_matches for part in parts), start=none),
         sum((part.n_ambiguous for part in parts), start=none),
     )

@@ -84,12 +84,6 @@ class Matching:
         starts = [i for i in range(len(words) - n + 1) if tuple(words[i : i + n]) == phrase]
         return [frozenset(range(i, i + n)) for i in starts]
 
-    def lies_in(self, inner: Phrase, outer: Phrase) -> bool:
-        """Whether naming ``outer`` may name ``inner`` too, and more than it."""
-        places = self.places(self.phrase(outer), self.phrase(inner))
-        length = len(" ".join(self.phrase(outer))) if self.match == "substring" else len(set(outer))
-        return any(len(place) < length for place in places)
-
 
 def stem_words(words: Sequence[str]) -> list[str]:
     """Return the Porter stems of words, by SQLite's stemmer.

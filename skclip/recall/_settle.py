@@ -1,19 +1,64 @@
 """Captions that name several classes: which of the names count."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip.recall._containment import containing_classes
 from skclip.recall._matching import Matching
 from skclip.recall._query import Query
 
-__all__ = ["Matches", "Settler"]
+__all__ = ["Captions", "Matches", "Named", "Settler"]
 
 Rows = NDArray[np.int64]
+Captions = Callable[[Rows], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Named:
+    """Which rows name which class, as pairs without repetition.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_pairs,)
+        Row of a caption.
+
+    classes : ndarray of shape (n_pairs,)
+        Number of the class it names.
+    """
+
+    rows: Rows
+    classes: Rows
+
+    @classmethod
+    def of(cls, rows_by_class: Sequence[Rows]) -> "Named":
+        """Return the pairs of one array of rows a class."""
+        classes = np.repeat(np.arange(len(rows_by_class)), [len(rows) for rows in rows_by_class])
+        return cls(np.concatenate([_NONE, *rows_by_class]), classes)
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Named":
+        """Return some of the pairs."""
+        return Named(self.rows[chosen], self.classes[chosen])
+
+    def by_class(self, n_classes: int) -> list[Rows]:
+        """Return the ascending rows of each class."""
+        order = np.lexsort((self.rows, self.classes))
+        ends = np.cumsum(np.bincount(self.classes, minlength=n_classes))
+        return np.split(self.rows[order], ends[:-1])
+
+    def shared(self) -> NDArray[np.bool_]:
+        """Return which pairs are of a row that names several classes."""
+        _, inverse, counts = np.unique(self.rows, return_inverse=True, return_counts=True)
+        return counts[inverse] > 1
+
+    def groups(self) -> Iterator[tuple[int, Rows]]:
+        """Yield the rows with the positions of their pairs."""
+        order = np.argsort(self.rows, kind="stable")
+        rows, starts = np.unique(self.rows[order], return_index=True)
+        return zip(rows.tolist(), np.split(order, starts[1:]), strict=False)
 
 
 @dataclass(frozen=True)
@@ -22,8 +67,8 @@ class Matches:
 
     Attributes
     ----------
-    rows : list of ndarray
-        Ascending rows, one array a class.
+    named : Named
+        What counts.
 
     n_matches : ndarray of shape (n_classes,)
         How many captions name the class.
@@ -32,9 +77,14 @@ class Matches:
         How many of these name another class too.
     """
 
-    rows: list[Rows]
+    named: Named
     n_matches: NDArray[np.int64]
     n_ambiguous: NDArray[np.int64]
+
+    @property
+    def rows(self) -> list[Rows]:
+        """Ascending rows, one array a class."""
+        return self.named.by_class(len(self.n_matches))
 
 
 class Settler:
@@ -73,23 +123,18 @@ class Settler:
         self._names = [str(name) for name in names]
         self._ambiguous = ambiguous
         self._phrases = [[matching.phrase(p) for p in query.phrases] for query in queries]
-        self._inside = _containing_classes(queries, matching) if longest else {}
+        self._inside = containing_classes(queries, matching) if longest else {}
 
-    def settle(
-        self,
-        found: Sequence[Rows],
-        excluded: Sequence[Rows],
-        captions: Callable[[Rows], Sequence[str]],
-    ) -> Matches:
+    def settle(self, found: Named, excluded: Named, captions: Captions) -> Matches:
         """Return the rows that count.
 
         Parameters
         ----------
-        found : sequence of ndarray
-            Ascending rows whose caption has one of the class's phrases.
+        found : Named
+            Rows whose caption has one of the class's phrases.
 
-        excluded : sequence of ndarray
-            Ascending rows whose caption has one of its excluded phrases.
+        excluded : Named
+            Rows whose caption has one of its excluded phrases.
 
         captions : callable
             Gives the captions of rows; asked only for those in doubt.
@@ -99,105 +144,85 @@ class Settler:
         matches : Matches
             For each class.
         """
-        rows = self._uncovered(found, captions)
-        rows = [
-            np.setdiff1d(r, e, assume_unique=True) if len(e) else r
-            for r, e in zip(rows, excluded, strict=True)
-        ]
-        bounds = np.cumsum([len(r) for r in rows])
-        distinct, inverse, counts = np.unique(
-            np.concatenate([*rows, _NONE]), return_inverse=True, return_counts=True
-        )
-        shared = distinct[counts > 1]
-        contested = np.split(counts[inverse] > 1, bounds[:-1])
-        n_matches = np.asarray([len(r) for r in rows])
-        n_ambiguous = np.asarray([c.sum() for c in contested])
-        if self._ambiguous != "keep" and len(shared):
-            kept = [~c for c in contested]
-            if self._ambiguous == "first":
-                for i, winners in self._first_named(rows, contested, shared, captions).items():
-                    kept[i] |= np.isin(rows[i], winners, assume_unique=True)
-            rows = [r[k] for r, k in zip(rows, kept, strict=True)]
-        return Matches(rows, n_matches, n_ambiguous)
+        named = found.where(~self._covered(found, captions))
+        named = named.where(~_among(named, excluded))
+        shared = named.shared()
+        n_classes = len(self.queries)
+        n_matches = np.bincount(named.classes, minlength=n_classes)
+        n_ambiguous = np.bincount(named.classes[shared], minlength=n_classes)
+        if self._ambiguous == "first":
+            shared &= ~self._first_named(named, shared, captions)
+        if self._ambiguous != "keep":
+            named = named.where(~shared)
+        return Matches(named, n_matches, n_ambiguous)
 
-    def _uncovered(
-        self, found: Sequence[Rows], captions: Callable[[Rows], Sequence[str]]
-    ) -> list[Rows]:
-        """Drop rows where every occurrence of a class lies in a longer one of another class."""
-        rows = list(found)
-        for i, others in self._inside.items():
-            in_doubt = np.intersect1d(
-                found[i], np.concatenate([found[j] for j in others]), assume_unique=False
+    def _covered(self, named: Named, captions: Captions) -> NDArray[np.bool_]:
+        """Return which pairs' every occurrence lies in a longer one of another class."""
+        covered = np.zeros(len(named.rows), dtype=bool)
+        if not self._inside:
+            return covered
+        shared = np.flatnonzero(named.shared())
+        in_doubt = []
+        for row, at in named.where(_mask(shared, len(covered))).groups():
+            present = set(named.classes[shared[at]].tolist())
+            for pair in shared[at].tolist():
+                others = self._inside.get(int(named.classes[pair]), set()) & present
+                if others:
+                    in_doubt.append((row, pair, others))
+        for words, (_, pair, others) in self._read(
+            [row for row, *_ in in_doubt], in_doubt, captions
+        ):
+            longer = [place for j in others for place in self._places(words, j)]
+            covered[pair] = all(
+                any(place < cover for cover in longer)
+                for place in self._places(words, int(named.classes[pair]))
             )
-            covered = [
-                row
-                for row, words in self._words(in_doubt, captions)
-                if self._is_covered(words, i, others)
-            ]
-            rows[i] = np.setdiff1d(found[i], np.asarray(covered, np.int64), assume_unique=True)
-        return rows
+        return covered
 
-    def _is_covered(self, words: list[str], i: int, others: Sequence[int]) -> bool:
-        longer = [place for j in others for place in self._places(words, j)]
-        return all(any(place < cover for cover in longer) for place in self._places(words, i))
+    def _first_named(
+        self, named: Named, shared: NDArray[np.bool_], captions: Captions
+    ) -> NDArray[np.bool_]:
+        """Return which of the shared pairs are of the class that a reader meets first."""
+        first = np.zeros(len(named.rows), dtype=bool)
+        positions = np.flatnonzero(shared)
+        groups = list(named.where(shared).groups())
+        for words, (_, at) in self._read([row for row, _ in groups], groups, captions):
+            pairs = positions[at].tolist()
+            first[min(pairs, key=lambda p: self._position(words, int(named.classes[p])))] = True
+        return first
+
+    def _read(
+        self, rows: list[int], items: Sequence[Any], captions: Captions
+    ) -> Iterator[tuple[list[str], Any]]:
+        """Yield items with the words of their row's caption."""
+        if not rows:
+            return
+        distinct, inverse = np.unique(np.asarray(rows, dtype=np.int64), return_inverse=True)
+        words = self.matching.words(captions(distinct))
+        for i, item in zip(inverse.tolist(), items, strict=True):
+            yield words[i], item
 
     def _places(self, words: list[str], i: int) -> list[frozenset[int]]:
         return [p for phrase in self._phrases[i] for p in self.matching.places(words, phrase)]
-
-    def _first_named(
-        self,
-        rows: Sequence[Rows],
-        contested: Sequence[NDArray[np.bool_]],
-        shared: Rows,
-        captions: Callable[[Rows], Sequence[str]],
-    ) -> dict[int, Rows]:
-        """Return the shared rows that go to each class."""
-        classes: dict[int, list[int]] = {row: [] for row in shared.tolist()}
-        for i, (r, c) in enumerate(zip(rows, contested, strict=True)):
-            for row in r[c].tolist():
-                classes[row].append(i)
-        winners: dict[int, list[int]] = {}
-        for row, words in self._words(shared, captions):
-            first = min(classes[row], key=lambda i: self._position(words, i))
-            winners.setdefault(first, []).append(row)
-        return {i: np.asarray(won, np.int64) for i, won in winners.items()}
 
     def _position(self, words: list[str], i: int) -> tuple[int, int, str]:
         """Return a key that orders classes as a reader meets them, the longer name first."""
         start, length = min((min(p), -len(p)) for p in self._places(words, i))
         return start, length, self._names[i]
 
-    def _words(
-        self, rows: Rows, captions: Callable[[Rows], Sequence[str]]
-    ) -> list[tuple[int, list[str]]]:
-        if not len(rows):
-            return []
-        return list(zip(rows.tolist(), self.matching.words(captions(rows)), strict=True))
-
 
 _NONE = np.empty(0, dtype=np.int64)
 
 
-def _containing_classes(queries: Sequence[Query], matching: Matching) -> dict[int, list[int]]:
-    """Return for each class the others whose names may contain one of its own."""
-    phrases = [(i, phrase) for i, query in enumerate(queries) for phrase in query.phrases]
-    with_word: dict[str, list[int]] = {}
-    for at, (_, phrase) in enumerate(phrases):
-        for word in set(matching.phrase(phrase)):
-            with_word.setdefault(word, []).append(at)
-    words = "\n".join(with_word)
-    containing: dict[int, set[int]] = {}
-    for i, inner in phrases:
-        first = matching.phrase(inner)[0]
-        # within a substring match a word may also be part of a longer one
-        hosts = _words_with(first, words) if matching.match == "substring" else [first]
-        for at in {at for host in hosts for at in with_word[host]}:
-            j, outer = phrases[at]
-            if i != j and matching.lies_in(inner, outer):
-                containing.setdefault(i, set()).add(j)
-    return {i: sorted(others) for i, others in containing.items()}
+def _among(named: Named, others: Named) -> NDArray[np.bool_]:
+    """Return which pairs occur among others."""
+    if not len(others.rows):
+        return np.zeros(len(named.rows), dtype=bool)
+    n_rows = 1 + max(named.rows.max(initial=0), others.rows.max())
+    return np.isin(named.classes * n_rows + named.rows, others.classes * n_rows + others.rows)
 
 
-def _words_with(part: str, words: str) -> list[str]:
-    """Return the lines of ``words`` that contain ``part``."""
-    return re.findall(f".*{re.escape(part)}.*", words)
+def _mask(positions: NDArray[np.intp], length: int) -> NDArray[np.bool_]:
+    mask = np.zeros(length, dtype=bool)
+    mask[positions] = True
+    return mask

@@ -32,22 +32,6 @@ def test_stems_are_compared_with_stems():
     assert matching.places(words, matching.phrase(("dog", "climbed"))) == [frozenset({1, 2})]
 
 
-@pytest.mark.parametrize(
-    ("match", "inner", "outer", "inside"),
-    [
-        ("phrase", "fire", "fire truck", True),
-        ("phrase", "truck fire", "fire truck", False),
-        ("phrase", "fire truck", "fire truck", False),
-        ("all", "truck fire", "red fire truck", True),
-        ("substring", "star", "starfish", True),
-        ("phrase", "star", "starfish", False),
-    ],
-)
-def test_a_name_may_lie_in_another(match, inner, outer, inside):
-    matching = Matching(match)
-    assert matching.lies_in(tuple(inner.split()), tuple(outer.split())) is inside
-
-
 @given(st.lists(st.text(alphabet="abcdefgingsedé猫", min_size=1, max_size=12)))
 def test_one_stem_a_word_whatever_the_others(words):
     assert stem_words(words) == [stem_words([word])[0] for word in words]

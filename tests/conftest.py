@@ -1,6 +1,7 @@
 """Fixtures that every test module may use."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.utils import Bunch
+
+# before torch is imported: the models and arrays of tests are too small for more than one thread
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # a shared machine is slow at times: examples are counted, not timed
 settings.register_profile("skclip", deadline=None, max_examples=30)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from skclip import NearestClassMean, PrimedNCMClassifier, ZeroShotClassifier, ZeroShotFilter
@@ -90,10 +91,12 @@ def run(args: Namespace) -> int:
             embedder = CLIPEmbedder("skclip-tiny", n_jobs=-1)
             embedder.load_model()
             watch.seconds["load the model"] = time.perf_counter() - begin
-            results = [
-                run_seed(seed, args.style, folder / f"seed{seed}", embedder, watch)
-                for seed in range(args.seeds)
-            ]
+            # the model is too small to share out: its threads would only wait for each other
+            with threadpool_limits(1):
+                results = [
+                    run_seed(seed, args.style, folder / f"seed{seed}", embedder, watch)
+                    for seed in range(args.seeds)
+                ]
         print(summary(results, args.style))
         print(stage_table(watch.seconds))
         if args.output is not None:

@@ -275,22 +275,19 @@ class CLIPPINGTrainer(BaseEstimator):
 
         if teachers is None:
             return None
+        sources = {
+            "image": (image_rows(teachers[0], pairs, n_given), len(pairs.images)),
+            "text": (text_rows(teachers[1], pairs, n_given), len(pairs.captions)),
+        }
         image, text = (
-            read_bank(rows, n_rows, name=name, path=run.path(file), verbose=self.verbose)
-            for rows, n_rows, name, file in (
-                (
-                    image_rows(teachers[0], pairs, n_given),
-                    len(pairs.images),
-                    "image_teacher",
-                    "image_bank.npy",
-                ),
-                (
-                    text_rows(teachers[1], pairs, n_given),
-                    len(pairs.captions),
-                    "text_teacher",
-                    "text_bank.npy",
-                ),
+            read_bank(
+                rows,
+                n_rows,
+                name=f"{modality}_teacher",
+                path=run.path(f"{modality}_bank.npy"),
+                verbose=self.verbose,
             )
+            for modality, (rows, n_rows) in sources.items()
         )
         path = run.path("guides.npz")
         if path is None or not path.exists():
@@ -313,11 +310,11 @@ class CLIPPINGTrainer(BaseEstimator):
     ) -> None:
         import torch
 
-        from skclip.distill._batches import PairBatches, Plan
-        from skclip.distill._feed import Feed, fits_on_device
-        from skclip.distill._learner import Guidance, Learner
+        from skclip.distill._batches import Plan
+        from skclip.distill._feed import make_feed
+        from skclip.distill._learner import make_learner
         from skclip.distill._loop import train
-        from skclip.distill._student import forget_unread_words, save_student
+        from skclip.distill._student import save_student
 
         tokenizer = architecture.create_tokenizer()
         tokens, n_truncated = tokenize(tokenizer, pairs.captions)
@@ -328,50 +325,29 @@ class CLIPPINGTrainer(BaseEstimator):
                 TruncatedTextWarning,
                 stacklevel=4,
             )
-        on_device = fits_on_device(
-            (0 if pixels is None else pixels.nbytes) + (0 if banks is None else banks.nbytes),
-            how.device,
-        )
         plan = Plan(pairs.image_of, self.batch_size * self.accumulate, run.seed)
-        batches = PairBatches(
-            plan,
+        batches, feed = make_feed(
+            pairs,
             tokens.numpy(),
-            pairs.image_of,
-            pixels=None if on_device else pixels,
-            images=pairs.images if pixels is None else None,
+            plan,
+            pixels=pixels,
             reader=reader,
-            banks=None if on_device else banks,
-            seed=run.seed,
-        )
-        feed = Feed(
-            architecture.preprocess_cfg,
-            how.device,
+            banks=banks,
+            preprocess=architecture.preprocess_cfg,
+            device=how.device,
             augment=self.augment,
-            pixels=pixels if on_device else None,
-            banks=banks if on_device else None,
+            seed=run.seed,
         )
         n_jobs = effective_n_jobs(self.n_jobs)
         with torch.random.fork_rng([how.device] if how.device.startswith("cuda") else []):
             torch.manual_seed(run.seed)
-            model = architecture.create_model()
-            forget_unread_words(model, tokens)
-            guidance = None
-            if banks is not None:
-                guidance = Guidance(
-                    banks.image.shape[1],
-                    banks.text.shape[1],
-                    architecture.config["embed_dim"],
-                    how.lambda_nn,
-                    how.lambda_xnn,
-                )
-            learner = Learner(model, guidance, how)
+            learner = make_learner(architecture, tokens, banks, how)
             train(
                 learner,
+                plan,
                 batches,
                 feed,
                 run,
-                steps_per_epoch=plan.steps_per_epoch,
-                n_batch=plan.n_batch,
                 n_workers=n_jobs if pixels is None and n_jobs > 1 else 0,
                 log_every=self.log_every,
                 checkpoint_every=self.checkpoint_every,

@@ -1,10 +1,9 @@
 """What neighbour guidance adds to a training step, beside plain CLIP training.
 
 Both learners step over the same batch in turn, round after round in one process, so that a busy
-machine slows both; the table has the median over rounds of the ratio. Features are 768 wide for both
-teachers, and a step gathers their rows as in training. With a GPU it also prints images a second of
-whole training runs, the share of their time outside the two towers, and fails if a step waits for the
-device.
+machine slows both; the table has the median over rounds of the ratio. Features are 768 wide for
+both teachers, and a step gathers their rows as in training. With a GPU it also prints images a
+second, the share of a step outside the two towers, and fails if a step waits for the device.
 
     python benchmarks/bench_ping.py --student skclip-tiny --batch-size 256
     python benchmarks/bench_ping.py --student ViT-B-32 --batch-size 32 --rounds 5
@@ -54,23 +53,26 @@ class Arm:
         )
         torch.manual_seed(0)
         architecture = find_architecture(args.student)
-        self.banks = banks if nn or xnn else None
+        guided = banks if nn or xnn else None
         length = architecture.config["text_cfg"]["context_length"]
         self.tokens = torch.randint(1, 49000, (args.batch_size, length), device=args.device)
-        self.learner: Learner = make_learner(architecture, self.tokens.cpu(), self.banks, how)
+        self.learner: Learner = make_learner(architecture, self.tokens.cpu(), guided, how)
         self.device = args.device
+        self._banks = None
+        if guided is not None:
+            parts = (banks.image, banks.guides.image, banks.text, banks.guides.text)
+            self._banks = [torch.from_numpy(part).to(args.device) for part in parts]
 
-    def step(self, images: torch.Tensor, pairs: np.ndarray) -> None:
-        rows = None
-        if self.banks is not None:
-            gathered = self.banks.gather(pairs)
-            rows = tuple(
-                torch.from_numpy(gathered[key]).to(self.device)
-                for key in ("image_rows", "text_rows")
-            )
-        self.learner.step(images, self.tokens, rows)
+    def rows(self, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if self._banks is None:
+            return None
+        image_bank, image_guides, text_bank, text_guides = self._banks
+        return image_bank[image_guides[:, pairs]], text_bank[text_guides[:, pairs]]
 
-    def seconds(self, images: torch.Tensor, pairs: np.ndarray, n_steps: int) -> float:
+    def step(self, images: torch.Tensor, pairs: torch.Tensor) -> None:
+        self.learner.step(images, self.tokens, self.rows(pairs))
+
+    def seconds(self, images: torch.Tensor, pairs: torch.Tensor, n_steps: int) -> float:
         self._wait()
         started = time.perf_counter()
         for _ in range(n_steps):
@@ -90,10 +92,9 @@ def compare(args: argparse.Namespace) -> None:
     size = find_architecture(args.student).preprocess_cfg["size"]
     images = torch.randn(args.batch_size, 3, size, size, device=args.device)
     images = images.contiguous(memory_format=torch.channels_last)
-    rng = np.random.default_rng(1)
     times: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(args.rounds + 1):
-        pairs = rng.integers(N_PAIRS, size=args.batch_size)
+        pairs = torch.randint(N_PAIRS, (args.batch_size,), device=args.device)
         for name, arm in arms.items():
             seconds = arm.seconds(images, pairs, args.steps)
             if number:  # the first round warms up
@@ -112,8 +113,7 @@ def compare(args: argparse.Namespace) -> None:
 def report_device(arm: Arm, images: torch.Tensor, n_steps: int = 50) -> None:
     """Print images a second and the share of a step outside the towers; no step may wait."""
     batch = len(images)
-    rows = arm.banks.gather(np.arange(batch))
-    rows = tuple(torch.from_numpy(rows[k]).cuda() for k in ("image_rows", "text_rows"))
+    pairs = torch.arange(batch, device="cuda")
 
     def seconds(work) -> float:
         torch.cuda.synchronize()
@@ -133,10 +133,10 @@ def report_device(arm: Arm, images: torch.Tensor, n_steps: int = 50) -> None:
     seconds(towers)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        arm.learner.step(images, arm.tokens, rows)
+        arm.step(images, pairs)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    whole = seconds(lambda: arm.learner.step(images, arm.tokens, rows))
+    whole = seconds(lambda: arm.step(images, pairs))
     model = seconds(towers)
     print(f"{batch / whole:.0f} images/s, {1 - model / whole:.1%} of a step outside the towers")
 

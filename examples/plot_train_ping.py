@@ -46,10 +46,10 @@ for title, weight in {"plain CLIP": 0.0, "guided": 1.0}.items():
         lambda_nn=weight,
         lambda_xnn=weight,
         batch_size=64,
-        max_iter=40,
-        learning_rate=2e-3,
+        max_iter=100,
+        learning_rate=5e-3,
         dtype="float32",
-        log_every=4,
+        log_every=10,
         random_state=0,
     )
     students[title] = trainer.fit(train.images, train.captions)

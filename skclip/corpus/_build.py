@@ -248,7 +248,7 @@ def _index_shard(directory: Path, entry: ShardEntry) -> int:
     shard = DiskShard(directory, entry)
     if not shard.files.index.exists():
         with replacing(shard.files.index) as temporary:
-            build_index(chain.from_iterable(shard.iter_captions()), temporary)
+            build_index(shard.iter_captions(), temporary)
     return entry.n_rows
 
 

@@ -38,16 +38,16 @@ _HASH_BYTES = 64 << 20
 _SELECT = "SELECT group_concat(rowid) FROM captions WHERE captions MATCH ?"
 
 
-def build_index(captions: Iterable[str], path: str | os.PathLike[str]) -> None:
-    """Write the index of ``captions`` to a new file.
+def build_index(batches: Iterable[Sequence[str]], path: str | os.PathLike[str]) -> None:
+    """Write the index of captions to a new file.
 
     The file is written without a journal: a caller gives it a temporary name and renames it once
     this function has returned.
 
     Parameters
     ----------
-    captions : iterable of str
-        Captions in row order.
+    batches : iterable of sequence of str
+        Captions in row order, some at a time.
 
     path : path-like
         File to write; must not exist.
@@ -55,17 +55,17 @@ def build_index(captions: Iterable[str], path: str | os.PathLike[str]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        _fill(connection, captions)
+        _fill(connection, batches)
 
 
-def build_index_image(captions: Iterable[str]) -> bytes:
-    """Return the index of ``captions`` as the bytes of its file."""
+def build_index_image(batches: Iterable[Sequence[str]]) -> bytes:
+    """Return the index of captions as the bytes of its file."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        _fill(connection, captions)
+        _fill(connection, batches)
         return connection.serialize()
 
 
-def _fill(connection: sqlite3.Connection, captions: Iterable[str]) -> None:
+def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> None:
     try:
         connection.execute(_CREATE)
     except sqlite3.OperationalError as error:
@@ -78,11 +78,14 @@ def _fill(connection: sqlite3.Connection, captions: Iterable[str]) -> None:
         "INSERT INTO captions(captions, rank) VALUES ('hashsize', ?)", (_HASH_BYTES,)
     )
     connection.execute("BEGIN")
-    connection.executemany(
-        "INSERT INTO captions(rowid, caption) VALUES (?, ?)",
+    n_rows = 0
+    for batch in batches:
         # the ascii tokenizer normalises ASCII text just as `normalize` does, but faster
-        enumerate(c if c.isascii() else normalize(c) for c in captions),
-    )
+        texts = [text if text.isascii() else normalize(text) for text in batch]
+        connection.executemany(
+            "INSERT INTO captions(rowid, caption) VALUES (?, ?)", enumerate(texts, n_rows)
+        )
+        n_rows += len(texts)
     connection.execute("COMMIT")
     connection.execute("INSERT INTO captions(captions) VALUES ('optimize')")
 

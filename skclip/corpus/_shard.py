@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -167,8 +168,9 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
         Why other images could not be read.
     """
     with shard.open_captions() as file:
-        problems = file.read(["problem"]).column("problem").to_pylist()
-    found = {row: problem for row, problem in enumerate(problems) if problem is not None}
+        problems = file.read(["problem"]).column("problem")
+    lacking = pc.indices_nonzero(pc.is_valid(problems))
+    found = dict(zip(lacking.to_pylist(), problems.take(lacking).to_pylist(), strict=True))
     reasons = dict(sorted({**reasons, **found}.items()))
     if not reasons:
         files.failures.unlink(missing_ok=True)

@@ -93,6 +93,8 @@ class EmbeddingCache:
                     self._claims.settle(connection)
 
         self._attempt(insert, writes=True)
+        if self._read_only:
+            self.problems.append(f"{self.folder} is read-only: it was read and got nothing new")
 
     def close(self) -> None:
         """Record what was used, and let go of the file; the next call opens it again."""
@@ -176,7 +178,6 @@ class EmbeddingCache:
             self._set_aside(error)
         elif is_refusal(error) and (self.folder / FILE).is_file() and not self._read_only:
             self._read_only = True
-            self.problems.append(f"{self.folder} is read-only: it was read and got nothing new")
         else:
             self._give_up(error)
 

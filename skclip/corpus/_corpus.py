@@ -1,6 +1,7 @@
 """Corpus: a captioned collection in a directory, named by its path."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -23,9 +24,11 @@ from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._sources import open_source
 from skclip.corpus._store import CaptionStore
-from skclip.exceptions import CorpusError, ModelMismatchError
+from skclip.exceptions import CorpusError, ModelMismatchError, UnreadableImageWarning
 
 __all__ = ["Corpus", "open_corpus"]
+
+_MAX_NAMES = 10
 
 
 class Corpus(CaptionStore):
@@ -235,7 +238,7 @@ class Corpus(CaptionStore):
             verbose=verbose,
         ) as job:
             job.commit(embed_shards(job, self._manifest.shards, embedder))
-        return type(self)(self.path)
+        return type(self)(self.path)._with_warning(stacklevel=3)
 
     def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
         """Embed again the images that could not be read.
@@ -258,7 +261,7 @@ class Corpus(CaptionStore):
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
             job.commit(retry_shards(job, self._manifest, embedder))
-        return type(self)(self.path)
+        return type(self)(self.path)._with_warning(stacklevel=3)
 
     @classmethod
     def _add(
@@ -283,7 +286,24 @@ class Corpus(CaptionStore):
                 job.commit(keep_embeddings(job, entries, model_id))
             else:
                 job.commit(embed_shards(job, entries, embedder))
-        return cls(directory)
+        first_new_row = sum(entry.n_rows for entry in kept)
+        return cls(directory)._with_warning(first_new_row, stacklevel=4)
+
+    def _with_warning(self, first_row: int = 0, *, stacklevel: int) -> Self:
+        """Warn of the rows from ``first_row`` on that have no image."""
+        failures = self.failures().filter(pc.field("row") >= first_row)
+        if n_failures := failures.num_rows:
+            shown = failures.slice(0, _MAX_NAMES).to_pylist()
+            names = (f"{row['id']!r}: {row['reason']}" for row in shown)
+            warnings.warn(
+                f"{n_failures} of {len(self) - first_row} images could not be read and have no "
+                f"embedding: {'; '.join(names)}"
+                f"{'; …' if n_failures > _MAX_NAMES else ''}. Corpus.failures() lists them, "
+                "retry_failed(embedder) tries them again.",
+                UnreadableImageWarning,
+                stacklevel=stacklevel,
+            )
+        return self
 
     def _check_model(self, embedder: Embedder) -> None:
         if self.has_embeddings and self.model_id not in (None, embedder.model_id):

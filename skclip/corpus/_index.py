@@ -69,6 +69,8 @@ def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> N
     try:
         connection.execute(_CREATE)
     except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
         raise RuntimeError(
             f"The caption index needs SQLite with FTS5, but the SQLite {sqlite3.sqlite_version} "
             "of this Python was built without it: use a Python from python.org, conda or your "

@@ -97,3 +97,28 @@ def test_info_without_a_corpus_shows_versions(capsys):
 def test_info_of_a_missing_corpus(tmp_path, capsys):
     assert main(["info", str(tmp_path / "nothing")]) == 2
     assert capsys.readouterr().err.startswith("skclip: error: ")
+
+
+def test_embed_tries_again_what_failed(small_folder, captioned_folder, tmp_path, capsys):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--model", "skclip-tiny", "--quiet"])
+    assert "skclip embed --retry-failed tries them again" in capsys.readouterr().err
+    shutil.copy(captioned_folder / "000000.png", small_folder)
+    again = ["embed", str(path), "--retry-failed", "--model", "skclip-tiny", "--quiet"]
+    assert main(again) == 0
+    assert capsys.readouterr() == ("", "")
+    assert Corpus(path).failures().num_rows == 0
+    assert Corpus(path).embeddings().any(axis=1).all()
+
+
+def test_the_precision_can_be_chosen(small_folder, tmp_path, monkeypatch):
+    from skclip import CLIPEmbedder
+
+    dtypes = []
+    transform = CLIPEmbedder.transform
+    monkeypatch.setattr(
+        CLIPEmbedder, "transform", lambda self, X: dtypes.append(self.dtype) or transform(self, X)
+    )
+    arguments = ["--output", str(tmp_path / "corpus"), "--model", "skclip-tiny", "--quiet"]
+    main(["index", str(small_folder), *arguments, "--dtype", "bfloat16"])
+    assert set(dtypes) == {"bfloat16"}

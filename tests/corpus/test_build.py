@@ -18,7 +18,7 @@ from filelock import FileLock
 from PIL import Image
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, ModelMismatchError
+from skclip.exceptions import CorpusError, ModelMismatchError, UnreadableImageWarning
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_a_wrong_column_lists_those_there_are(target):
         Corpus.build(frame, target, caption_column="x")
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_images_in_memory_are_kept_in_the_corpus(target, mean_color):
     red = Image.new("RGB", (4, 4), (255, 0, 0))
     green = np.zeros((4, 4, 3), np.uint8)
@@ -247,6 +248,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert same_files(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_failed_images_can_be_tried_again(target, photos, mean_color):
     red, green = photos / "red.png", photos / "more" / "green.png"
     contents = {path: path.read_bytes() for path in (red, green)}
@@ -273,6 +275,20 @@ def test_failed_images_can_be_tried_again(target, photos, mean_color):
     assert len(list(target.glob("*.npy"))) == 2
 
 
+def test_images_that_could_not_be_read_are_named_in_one_warning(target, photos, mean_color):
+    (photos / "red.png").write_bytes(b"broken")
+    message = "1 of 4 images could not be read and have no embedding: 'red.png': .*lists them"
+    with pytest.warns(UnreadableImageWarning, match=message) as caught:
+        corpus = Corpus.build(photos, target, embedder=mean_color)
+    with pytest.warns(UnreadableImageWarning, match="1 of 4 images") as again:
+        corpus.retry_failed(mean_color)
+    assert [w.filename for w in (*caught, *again)] == [__file__] * 2
+    corpus.append(
+        (["c"], [str(photos / "more" / "white.png")]), embedder=mean_color
+    )  # nothing new to say
+
+
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_only_the_same_model_may_try_again(target, photos, mean_color):
     (photos / "red.png").write_bytes(b"broken")
     corpus = Corpus.build(photos, target, embedder=mean_color)

@@ -50,6 +50,7 @@ def downloads(request, tmp_path, red):
     return folder
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_downloads_of_img2dataset_are_read_with_their_failures(downloads, target, mean_color):
     corpus = Corpus.build(downloads, target, embedder=mean_color)
     assert corpus.captions().tolist() == ["a red square", "", "lost"]

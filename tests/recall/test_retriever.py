@@ -323,6 +323,7 @@ def test_a_real_model_embeds_what_was_recalled(photos, tmp_path):
     assert pool.model_id == CLIPEmbedder("skclip-tiny").model_id
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_a_real_model_embeds_a_corpus(photos, tmp_path):
     (photos / "red.png").write_bytes(b"broken")
     corpus = Corpus.build(photos, tmp_path / "corpus", embedder=CLIPEmbedder("skclip-tiny"))

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils.validation import has_fit_parameter
 
 from skclip.heads._kmeans import kmeans_of_groups
 from skclip.heads._kmedoids import kmedoids
+from skclip.heads._similarity import nearest_proxy
 
 __all__ = ["WeightedRows", "distinct_rows", "generate_proxies", "split_by_class"]
 
@@ -150,7 +150,7 @@ def _means(one: WeightedRows, labels: NDArray[np.intp]) -> WeightedRows:
 def _chosen(one: WeightedRows, indices: NDArray[np.intp]) -> WeightedRows:
     """Rows chosen as proxies; each stands for the rows that are nearest to it."""
     proxies = one.rows[indices]
-    nearest = pairwise_distances_argmin(one.rows, proxies)
+    nearest = nearest_proxy(one.rows, proxies)
     return WeightedRows(proxies, np.bincount(nearest, one.weight, minlength=len(proxies)))
 
 

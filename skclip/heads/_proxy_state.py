@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import pairwise_distances_argmin
 
 from skclip.heads._class_mean import class_sums
 from skclip.heads._proxy_generation import (
@@ -18,6 +17,7 @@ from skclip.heads._proxy_generation import (
     generate_proxies,
     split_by_class,
 )
+from skclip.heads._similarity import nearest_proxy
 
 __all__ = ["add_rows", "add_sums", "nearest_of_class", "spread"]
 
@@ -165,6 +165,6 @@ def nearest_of_class(
     nearest = starts[codes]
     for c in np.flatnonzero(np.asarray(counts) > 1):
         own = codes == c
-        nearest[own] += pairwise_distances_argmin(X[own], state[c].rows.astype(X.dtype))
+        nearest[own] += nearest_proxy(X[own], state[c].rows.astype(X.dtype))
     used, nearest = np.unique(nearest, return_inverse=True)
     return nearest, np.repeat(np.arange(len(state)), counts)[used]

@@ -117,6 +117,12 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead |
         scale, bias, model_id = 100.0, None, None
     else:
         fitted = clone(zero_shot).fit(None, labels)
+        if not hasattr(fitted, "coef_"):
+            raise ValueError(
+                f"zero_shot={zero_shot!r} has no coef_: a text head has one weight row a class, "
+                "which does not change with the image. Of AggregatedPromptClassifier that is "
+                "aggregation='mean'."
+            )
         classes, weights = to_numpy(fitted.classes_), to_numpy(fitted.coef_)
         scale = getattr(fitted, "logit_scale_", 100.0)
         bias = getattr(fitted, "logit_bias_", None)

@@ -11,6 +11,7 @@ __all__ = ["TRUSTED_TYPES"]
 TRUSTED_TYPES = [
     "skclip._text_head.TextHead",
     "skclip.embedding._embedder.CLIPEmbedder",
+    "skclip.heads._aggregated_prompts.AggregatedPromptClassifier",
     "skclip.heads._class_mean.NearestClassMean",
     "skclip.heads._imprint.MultiProxyImprinter",
     "skclip.heads._mixed.MixedHeadClassifier",

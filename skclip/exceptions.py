@@ -13,9 +13,12 @@ __all__ = [
     "NoEvidenceWarning",
     "NoMatchWarning",
     "SearchFallbackWarning",
+    "TrainingDivergedError",
+    "TrainingRunError",
     "TruncatedTextWarning",
     "UnreadableImageError",
     "UnreadableImageWarning",
+    "UnusablePairWarning",
 ]
 
 
@@ -41,6 +44,18 @@ class CorpusNotFoundError(CorpusError, FileNotFoundError):
 
 class CorpusFormatError(CorpusError):
     """The corpus is half written, damaged, or of a format this version cannot read."""
+
+
+class TrainingRunError(ValueError):
+    """The directory of a training run belongs to other data, other parameters or a process."""
+
+
+class TrainingDivergedError(FloatingPointError):
+    """The loss became infinite or NaN; nothing can be learnt from there."""
+
+
+class UnusablePairWarning(UserWarning):
+    """Some image-caption pairs have no readable image or no caption and were left out."""
 
 
 class UnreadableImageWarning(UserWarning):

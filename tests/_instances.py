@@ -11,6 +11,7 @@ from skclip import (
     AggregatedPromptClassifier,
     CaptionRetriever,
     CLIPEmbedder,
+    CLIPPINGTrainer,
     MixedHeadClassifier,
     MixedHeadClassifierCV,
     MultiProxyImprinter,
@@ -46,6 +47,8 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
     CLIPEmbedder: [{"model_name": "skclip-tiny", "device": "cpu"}],
     CaptionRetriever: [{}],
     NeighborRetriever: [{}, {"step": "resample"}],
+    # of images and captions
+    CLIPPINGTrainer: [{"student": "skclip-tiny", "lambda_nn": 0, "lambda_xnn": 0}],
 }
 
 

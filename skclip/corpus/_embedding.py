@@ -1,7 +1,6 @@
 """Embed the images of a collection: nothing twice, nothing invented, nothing lost."""
 
 import json
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skclip.corpus._images import ImageSlice
+from skclip.corpus._row_file import append_bytes, resume_rows, start_rows
 from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 
@@ -127,22 +127,22 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     partial = files.embeddings.with_suffix(".partial")
     notes = files.failures.with_suffix(".partial")
     chunk = _BATCHES_A_CHUNK * getattr(embedder, "batch_size", 64)
-    done, width = _resume(partial, shard.n_rows, chunk)
+    done, width = resume_rows(partial, shard.n_rows, chunk)
     yield done
     while done < shard.n_rows:
         rows = np.arange(done, min(done + chunk, shard.n_rows))
         vectors, reasons = embed_images(embedder, shard.column("image", rows).tolist())
         if width is None:
             width = vectors.shape[1]
-            _start(partial, (shard.n_rows, width))
+            start_rows(partial, (shard.n_rows, width))
         elif vectors.shape[1] != width:
             raise CorpusError(
                 f"The embedder gave {vectors.shape[1]} features for rows {done} onwards of "
                 f"{shard.entry.name} but {width} before: an embedder must not change its width."
             )
         # reasons first: a vector on disk then always has its reason
-        _append(notes, _note_lines(rows, reasons))
-        _append(partial, vectors.astype("<f2").tobytes())
+        append_bytes(notes, _note_lines(rows, reasons))
+        append_bytes(partial, vectors.astype("<f2").tobytes())
         done += len(rows)
         yield len(rows)
     vectors = np.load(partial, mmap_mode="r")
@@ -151,37 +151,6 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     write_failures(shard, files, reasons_by_row)
     partial.replace(files.embeddings)
     notes.unlink(missing_ok=True)
-
-
-def _start(partial: Path, shape: tuple[int, int]) -> None:
-    """Write the header of an ``.npy`` file of float16."""
-    with partial.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f2", "fortran_order": False, "shape": shape}
-        )
-
-
-def _resume(partial: Path, n_rows: int, chunk: int) -> tuple[int, int | None]:
-    """Cut a partial file back to whole chunks; return the rows it keeps and their width."""
-    with suppress(OSError, ValueError), partial.open("rb+") as file:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        header, row = file.tell(), dtype.itemsize * shape[1]
-        done = (os.fstat(file.fileno()).st_size - header) // row
-        if done < n_rows:
-            done -= done % chunk
-        if shape[0] == n_rows:
-            file.truncate(header + done * row)
-            return done, shape[1]
-    partial.unlink(missing_ok=True)
-    return 0, None
-
-
-def _append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _note_lines(rows: NDArray[np.int64], reasons: list[str | None]) -> bytes:

@@ -30,7 +30,7 @@ class Items:
         return iter(self.values)
 
 
-def as_items(X: Any, modality: str) -> Items:
+def as_items(X: Any, modality: str, name: str = "X") -> Items:
     """Return the items of ``X`` without copying them.
 
     Parameters
@@ -42,6 +42,9 @@ def as_items(X: Any, modality: str) -> Items:
 
     modality : {"image", "text"}
         For the messages.
+
+    name : str, default="X"
+        What the caller's parameter is called.
 
     Returns
     -------
@@ -56,10 +59,10 @@ def as_items(X: Any, modality: str) -> Items:
     ValueError
         If ``X`` is empty or has more than one column.
     """
-    expected = f"X must be {EXPECTED[modality]}"
+    expected = f"{name} must be {EXPECTED[modality]}"
     if isinstance(X, (str, bytes, PathLike)):
         shown = repr(X) if len(str(X)) < 200 else f"{type(X).__name__} of length {len(str(X))}"
-        raise TypeError(f"{expected}, got the single {shown}: write [X].")
+        raise TypeError(f"{expected}, got the single {shown}: write [{name}].")
     column = _single_column(X, expected)
     if isinstance(column, Mapping) or not isinstance(column, Iterable):
         raise TypeError(f"{expected}, got {type(X).__name__}.")
@@ -129,7 +132,7 @@ def _array_items(X: Any, expected: str) -> Any:
     raise ValueError(f"{expected}, got an array of shape {tuple(X.shape)}: select one column.")
 
 
-def check_texts(texts: Iterable[Any], start: int) -> list[str]:
+def check_texts(texts: Iterable[Any], start: int, name: str = "X") -> list[str]:
     """Return the texts as ``str``; refuse anything else by position.
 
     Parameters
@@ -140,6 +143,9 @@ def check_texts(texts: Iterable[Any], start: int) -> list[str]:
     start : int
         Position of the first of them in the user's input.
 
+    name : str, default="X"
+        What the caller's parameter is called.
+
     Returns
     -------
     texts : list of str
@@ -149,7 +155,7 @@ def check_texts(texts: Iterable[Any], start: int) -> list[str]:
     for position, text in enumerate(texts, start):
         if not isinstance(text, str):
             raise TypeError(
-                f"X must be {EXPECTED['text']}, got {text!r} ({type(text).__name__}) at "
+                f"{name} must be {EXPECTED['text']}, got {text!r} ({type(text).__name__}) at "
                 f"position {position}."
             )
         checked.append(str(text))

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = [
     "create_open_clip_model",
     "create_tokenizer",
+    "create_untrained_model",
     "embedding_width",
+    "known_models",
     "resolve_pretrained",
     "source_label",
 ]
@@ -49,6 +51,15 @@ def _register_bundled() -> None:
         if not _registered:
             open_clip.add_model_config(BUNDLED)
             _registered = True
+
+
+def known_models() -> list[str]:
+    """Return the names of all models that open_clip can build, the bundled one among them."""
+    import open_clip
+
+    _register_bundled()
+    names: list[str] = open_clip.list_models()
+    return names
 
 
 def resolve_pretrained(model_name: str, pretrained: str | os.PathLike[str]) -> str | None:
@@ -93,8 +104,7 @@ def resolve_pretrained(model_name: str, pretrained: str | os.PathLike[str]) -> s
 def _known_checkpoint(model_name: str, pretrained: str) -> str:
     import open_clip
 
-    _register_bundled()
-    known = open_clip.list_models()
+    known = known_models()
     name = _config_name(model_name)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -176,6 +186,32 @@ def create_open_clip_model(
 
     has_file = checkpoint is not None and Path(checkpoint).is_file()
     return _from_disk_or_hub(create, _display(model_name, checkpoint), try_hub=not has_file)
+
+
+def create_untrained_model(model_name: str) -> "torch.nn.Module":
+    """Create a model with random weights, as torch's generator gives them.
+
+    Parameters
+    ----------
+    model_name : str
+        Name as open_clip takes it.
+
+    Returns
+    -------
+    model : torch.nn.Module
+        On the CPU.
+    """
+    import open_clip
+
+    _register_bundled()
+
+    def create() -> "torch.nn.Module":
+        model: torch.nn.Module = open_clip.create_model(
+            model_name, load_weights=False, pretrained_text=False
+        )
+        return model
+
+    return _from_disk_or_hub(create, "the untrained model", try_hub=True)
 
 
 def create_tokenizer(model_name: str, checkpoint: str | None) -> Callable[..., "torch.Tensor"]:

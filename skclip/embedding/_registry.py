@@ -30,7 +30,7 @@ from skclip.embedding._locate import (
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LoadedModel", "get_model"]
+__all__ = ["LoadedModel", "forget_model", "get_model"]
 
 logger = logging.getLogger("skclip.embedding")
 
@@ -168,6 +168,13 @@ def get_model(
         if key not in _models:
             _models[key] = _load(*key)
         return _models[key]
+
+
+def forget_model(model_name: str) -> None:
+    """Drop a model from the registry: its files have changed."""
+    with _lock:
+        for key in [key for key in _models if key[0] == model_name]:
+            del _models[key]
 
 
 def _load(

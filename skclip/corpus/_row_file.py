@@ -1,0 +1,61 @@
+"""A ``.npy`` file of float16 that grows by chunks of rows and survives a crash between them."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["append_bytes", "resume_rows", "start_rows"]
+
+
+def start_rows(partial: Path, shape: tuple[int, int]) -> None:
+    """Write the header for all rows to come."""
+    with partial.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f2", "fortran_order": False, "shape": shape}
+        )
+
+
+def resume_rows(partial: Path, n_rows: int, chunk: int) -> tuple[int, int | None]:
+    """Cut a file back to whole chunks; return the rows it keeps and their width.
+
+    Parameters
+    ----------
+    partial : Path
+        File that :func:`start_rows` began; it need not exist.
+
+    n_rows : int
+        Rows it is to have in the end; a file for another number is removed.
+
+    chunk : int
+        Rows that are appended at once.
+
+    Returns
+    -------
+    done : int
+        Rows that are complete.
+
+    width : int or None
+        None if there is no file.
+    """
+    with suppress(OSError, ValueError), partial.open("rb+") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        header, row = file.tell(), dtype.itemsize * shape[1]
+        done = (os.fstat(file.fileno()).st_size - header) // row
+        if done < n_rows:
+            done -= done % chunk
+        if shape[0] == n_rows:
+            file.truncate(header + done * row)
+            return done, shape[1]
+    partial.unlink(missing_ok=True)
+    return 0, None
+
+
+def append_bytes(path: Path, data: bytes) -> None:
+    """Append, and return when the disk has it."""
+    with path.open("ab") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,207 @@
+"""Feature banks: what a frozen teacher makes of every image or caption, once, as float16.
+
+With a file to write to, a bank grows by chunks and goes on after a crash where it stopped.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from tqdm.auto import tqdm
+
+from skclip._linalg import unit_rows
+from skclip._validation import sample_of
+from skclip.corpus._row_file import append_bytes, resume_rows, start_rows
+from skclip.distill._pairs import Pairs
+
+__all__ = ["image_rows", "open_teacher", "read_bank", "teacher_identity", "text_rows"]
+
+_CHUNK = 1024
+
+Rows = Callable[[NDArray[np.int64]], NDArray[Any]]
+
+
+def open_teacher(teacher: Any, name: str) -> Any:
+    """Return a transformer as it is, an array, or the rows of an ``.npy`` file.
+
+    Parameters
+    ----------
+    teacher : transformer, array-like or path
+        As given by the user.
+
+    name : str
+        Parameter it was given as, for the messages.
+
+    Returns
+    -------
+    teacher : transformer or ndarray of shape (n_rows, n_features)
+        Arrays are not copied; files are mapped.
+    """
+    if teacher is None:
+        raise ValueError(
+            f"{name}=None has nothing to guide by: give a transformer or its precomputed rows, or "
+            "set lambda_nn and lambda_xnn to 0, which is plain CLIP training."
+        )
+    if hasattr(teacher, "transform"):
+        return teacher
+    if isinstance(teacher, str | PathLike):
+        try:
+            teacher = np.load(fspath(teacher), mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{name}={fspath(teacher)!r} is no .npy file: {error}.") from error
+    rows = np.asanyarray(teacher)
+    if rows.ndim != 2 or rows.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} must have a method transform, or be an array of numbers of shape (n_rows, "
+            f"n_features) or the path of one; got {type(teacher).__name__} of shape {rows.shape} "
+            f"and dtype {rows.dtype}."
+        )
+    return rows
+
+
+def teacher_identity(teacher: Any) -> str:
+    """Return what tells a teacher from others: its model, its parameters, or its rows."""
+    if isinstance(teacher, np.ndarray):
+        digest = blake2b(f"{teacher.shape}{teacher.dtype}".encode(), digest_size=8)
+        for start in range(0, len(teacher), _CHUNK):
+            digest.update(np.ascontiguousarray(teacher[start : start + _CHUNK]).data)
+        return f"rows {digest.hexdigest()}"
+    if hasattr(teacher, "model_id"):
+        return str(teacher.model_id)
+    return f"{type(teacher).__name__} {joblib.hash(teacher)}"
+
+
+def image_rows(teacher: Any, pairs: Pairs, n_given: int, name: str = "image_teacher") -> Rows:
+    """Return a function from numbers of images to their features.
+
+    Parameters
+    ----------
+    teacher : transformer or ndarray
+        From :func:`open_teacher`. An array has one row for each pair that was given, or is indexed
+        by ``image_ids``.
+
+    pairs : Pairs
+        The pairs to train on.
+
+    n_given : int
+        Number of pairs that were given.
+
+    name : str, default="image_teacher"
+        For the messages.
+
+    Returns
+    -------
+    rows : callable
+        ``(n,) -> (n, n_features)``.
+    """
+    if not isinstance(teacher, np.ndarray):
+        return lambda i: _transform(teacher, [pairs.images[k] for k in i])
+    at = pairs.image_positions
+    if len(teacher) != n_given:
+        ids = pairs.ids
+        if ids is None or ids.dtype.kind not in "iu":
+            raise ValueError(
+                f"{name} has {len(teacher)} rows but there are {n_given} pairs: give one row a "
+                "pair, or one an image and image_ids that are its row numbers."
+            )
+        if ids.min() < 0 or ids.max() >= len(teacher):
+            wrong = np.unique(ids[(ids < 0) | (ids >= len(teacher))])
+            raise ValueError(
+                f"image_ids must be row numbers of {name}, which has {len(teacher)} rows (and not "
+                f"one for each of the {n_given} pairs); got {sample_of(wrong)}."
+            )
+        at = ids[at]
+    return lambda i: teacher[at[i]]
+
+
+def text_rows(teacher: Any, pairs: Pairs, n_given: int, name: str = "text_teacher") -> Rows:
+    """Return a function from numbers of pairs to the features of their captions.
+
+    See :func:`image_rows`; an array has one row for each pair that was given.
+    """
+    if not isinstance(teacher, np.ndarray):
+        return lambda i: _transform(teacher, [pairs.captions[k] for k in i])
+    if len(teacher) != n_given:
+        raise ValueError(
+            f"{name} has {len(teacher)} rows but there are {n_given} pairs: give one row a pair."
+        )
+    return lambda i: teacher[pairs.positions[i]]
+
+
+def _transform(teacher: Any, items: Sequence[Any]) -> NDArray[Any]:
+    rows = teacher.transform(items)
+    return rows.toarray() if issparse(rows) else np.asarray(rows)
+
+
+def read_bank(
+    rows: Rows, n_rows: int, *, name: str, path: Path | None = None, verbose: int = 0
+) -> NDArray[np.float16]:
+    """Make or finish a bank of unit rows.
+
+    Parameters
+    ----------
+    rows : callable
+        From row numbers to features.
+
+    n_rows : int
+        Number of rows.
+
+    name : str
+        Parameter of the teacher, for messages and the progress bar.
+
+    path : Path, default=None
+        ``.npy`` file. One that is complete is used as it is.
+
+    verbose : int, default=0
+        Whether to show a progress bar, on a terminal.
+
+    Returns
+    -------
+    bank : ndarray of shape (n_rows, n_features)
+        float16; mapped from the file if there is one.
+    """
+    chunks = range(0, n_rows, _CHUNK)
+    with tqdm(desc=name, total=n_rows, disable=None if verbose else True) as bar:
+        if path is None:
+            parts = []
+            for start in chunks:
+                parts.append(_chunk(rows, start, n_rows, name))
+                bar.update(len(parts[-1]))
+            return np.concatenate(parts)
+        if not path.exists():
+            partial = path.with_suffix(".partial")
+            done, width = resume_rows(partial, n_rows, _CHUNK)
+            bar.update(done)
+            for start in chunks[done // _CHUNK :] if done < n_rows else ():
+                part = _chunk(rows, start, n_rows, name)
+                if width is None:
+                    width = part.shape[1]
+                    start_rows(partial, (n_rows, width))
+                append_bytes(partial, part.tobytes())
+                bar.update(len(part))
+            partial.replace(path)
+    bank: NDArray[np.float16] = np.load(path, mmap_mode="r")
+    return bank
+
+
+def _chunk(rows: Rows, start: int, n_rows: int, name: str) -> NDArray[np.float16]:
+    numbers = np.arange(start, min(start + _CHUNK, n_rows))
+    part = rows(numbers)
+    if part.ndim != 2 or len(part) != len(numbers):
+        raise ValueError(
+            f"{name} gave an array of shape {part.shape} for {len(numbers)} items: its transform "
+            "must return one row an item."
+        )
+    bad = ~np.isfinite(part).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"{name} has NaN or infinity in {bad.sum()} of rows {start} to {numbers[-1]}, such as "
+            f"{sample_of(numbers[bad])}: leave these pairs out."
+        )
+    return unit_rows(part).astype("<f2")

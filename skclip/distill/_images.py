@@ -1,0 +1,144 @@
+"""Images to the student's pixels: every one is decoded once before training, to know it can be."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from skclip.embedding._decode import content_key, decode_image, describe_image, fetch_image
+from skclip.exceptions import UnreadableImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["PixelReader", "Scan", "scan_images"]
+
+_CHUNK = 64
+
+
+class PixelReader:
+    """Resize and crop as the model's own preprocessing does, and stop before it normalises.
+
+    Parameters
+    ----------
+    preprocess : mapping
+        Complete preprocessing configuration of an open_clip model.
+    """
+
+    def __init__(self, preprocess: Mapping[str, Any]) -> None:
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+
+        # mean 0 and deviation 1 leave the bytes, as fractions of 255
+        cfg = PreprocessCfg(**{**preprocess, "mean": (0.0,) * 3, "std": (1.0,) * 3})
+        self._transform = image_transform_v2(cfg, is_train=False)
+        self.shape: tuple[int, int, int] = (*cfg.input_size[1:], 3)
+
+    def read(self, item: Any) -> tuple[bytes, NDArray[np.uint8]]:
+        """Return the key of an image's content and its pixels: ``(height, width, 3)``."""
+        content = fetch_image(item)
+        return content_key(content), self._pixels(decode_image(content))
+
+    def _pixels(self, image: "Image") -> NDArray[np.uint8]:
+        fractions = self._transform(image).numpy()
+        pixels: NDArray[np.uint8] = np.rint(fractions * 255).astype(np.uint8)
+        return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What decoding all images once has shown.
+
+    Parameters
+    ----------
+    key : str
+        Hash of all contents in order.
+
+    failures : dict of int to str
+        Name and reason by number of image.
+
+    pixels : ndarray of shape (n_images, height, width, 3) or None
+        uint8, where they were to be kept; those of failures are zero.
+    """
+
+    key: str
+    failures: dict[int, str]
+    pixels: NDArray[np.uint8] | None
+
+
+def scan_images(
+    images: Sequence[Any],
+    positions: NDArray[np.int64],
+    reader: PixelReader,
+    *,
+    keep: bool,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> Scan:
+    """Decode every image once.
+
+    Parameters
+    ----------
+    images : sequence
+        What :func:`~skclip.embedding._decode.fetch_image` takes.
+
+    positions : ndarray of shape (n_images,)
+        Where they stood in what the user gave, for the names of nameless ones.
+
+    reader : PixelReader
+        Makes the pixels.
+
+    keep : bool
+        Whether to keep the pixels.
+
+    n_jobs : int or None, default=None
+        Workers, threads unless :func:`joblib.parallel_config` says otherwise.
+
+    verbose : int, default=0
+        Whether to show a progress bar, on a terminal.
+
+    Returns
+    -------
+    scan : Scan
+        Keys, failures, pixels.
+    """
+    pixels = np.zeros((len(images), *reader.shape), dtype=np.uint8) if keep else None
+    digest, failures, number = blake2b(digest_size=16), {}, 0
+    with tqdm(desc="images", total=len(images), disable=None if verbose else True) as bar:
+        for chunk in _decode_in_chunks(images, reader, n_jobs):
+            for result in chunk:
+                if isinstance(result, str):
+                    name = describe_image(images[number], int(positions[number]))
+                    failures[number] = f"{name}: {result}"
+                    digest.update(b"unreadable")
+                else:
+                    digest.update(result[0])
+                    if pixels is not None:
+                        pixels[number] = result[1]
+                number += 1
+            bar.update(len(chunk))
+    return Scan(digest.hexdigest(), failures, pixels)
+
+
+def _decode_in_chunks(
+    images: Sequence[Any], reader: PixelReader, n_jobs: int | None
+) -> Iterator[list[Any]]:
+    starts = range(0, len(images), _CHUNK)
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    work = (delayed(_decode_chunk)(images[i : i + _CHUNK], reader) for i in starts)
+    yield from parallel(work)
+
+
+def _decode_chunk(images: Sequence[Any], reader: PixelReader) -> list[Any]:
+    return [_decode(image, reader) for image in images]
+
+
+def _decode(image: Any, reader: PixelReader) -> "tuple[bytes, NDArray[np.uint8]] | str":
+    try:
+        return reader.read(image)
+    except UnreadableImageError as error:
+        return str(error)

@@ -1,0 +1,169 @@
+"""The nearest neighbour of every pair, in each modality, found once before training.
+
+Pairs of the same image are never neighbours of each other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip._linalg import unit_rows
+from skclip.corpus._manifest import replacing
+from skclip.recall._approximate import build_index, search_or_fall_back
+from skclip.recall._nearest import nearest_rows
+
+__all__ = ["Guides", "find_guides", "nearest_of_another_group"]
+
+_BLOCK = 1 << 14
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Which bank rows guide each pair.
+
+    Parameters
+    ----------
+    image : ndarray of shape (2, n_pairs)
+        Rows of the image bank: the nearest image of the image, the nearest text's image.
+
+    text : ndarray of shape (2, n_pairs)
+        Rows of the text bank: the nearest text of the text, the nearest image's text.
+    """
+
+    image: NDArray[np.int64]
+    text: NDArray[np.int64]
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz`` file."""
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, image=self.image, text=self.text)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` has written."""
+        with np.load(path) as arrays:
+            return cls(arrays["image"], arrays["text"])
+
+
+def find_guides(
+    image_bank: NDArray[Any], text_bank: NDArray[Any], image_of: NDArray[np.int64], method: str
+) -> Guides:
+    r"""Find :math:`n_I(i)` and :math:`n_T(i)` for every pair.
+
+    Of several texts of the nearest image, the first text of an image takes the first, the second
+    the second, and so on.
+
+    Parameters
+    ----------
+    image_bank : ndarray of shape (n_images, d_image)
+        Features of the image teacher, one row an image.
+
+    text_bank : ndarray of shape (n_pairs, d_text)
+        Features of the text teacher, one row a pair.
+
+    image_of : ndarray of shape (n_pairs,)
+        Row of the image bank of every pair.
+
+    method : {"exact", "hnsw", "faiss"}
+        How to search.
+
+    Returns
+    -------
+    guides : Guides
+        Rows to gather.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.distill._neighbors import find_guides
+    >>> images = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+    >>> texts = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 0.9]])
+    >>> guides = find_guides(images, texts, np.arange(3), "exact")
+    >>> guides.image.tolist(), guides.text.tolist()
+    ([[1, 0, 1], [2, 2, 0]], [[2, 2, 0], [1, 0, 1]])
+    """
+    nearest_image = nearest_of_another_group(image_bank, np.arange(len(image_bank)), method)
+    nearest_text = nearest_of_another_group(text_bank, image_of, method)
+    by_image = np.argsort(image_of, kind="stable")
+    n_texts = np.bincount(image_of, minlength=len(image_bank))
+    first = np.cumsum(n_texts) - n_texts
+    rank = np.empty(len(image_of), dtype=np.int64)
+    rank[by_image] = np.arange(len(image_of)) - np.repeat(first, n_texts)
+    image_guide = nearest_image[image_of]
+    image_guides_text = by_image[first[image_guide] + rank % n_texts[image_guide]]
+    return Guides(
+        image=np.stack([image_guide, image_of[nearest_text]]),
+        text=np.stack([nearest_text, image_guides_text]),
+    )
+
+
+def nearest_of_another_group(
+    bank: NDArray[Any], groups: NDArray[np.int64], method: str = "exact"
+) -> NDArray[np.int64]:
+    """Return the row of largest cosine outside a row's own group.
+
+    Parameters
+    ----------
+    bank : ndarray of shape (n_rows, n_features)
+        Features.
+
+    groups : ndarray of shape (n_rows,)
+        Rows of one group are not neighbours.
+
+    method : {"exact", "hnsw", "faiss"}, default="exact"
+        How to search.
+
+    Returns
+    -------
+    nearest : ndarray of shape (n_rows,)
+        The lower row of equally near ones. A zero row, which has no direction, is its own
+        neighbour, and so is a row that has no other to choose from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.distill._neighbors import nearest_of_another_group
+    >>> X = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+    >>> nearest_of_another_group(X, np.array([0, 0, 1])).tolist()
+    [2, 2, 1]
+    """
+    # all others of the own group may be nearer than the one that is looked for
+    k = min(int(np.bincount(groups).max()) + 1, len(bank))
+    source = _Bank(bank)
+    index = None if method == "exact" else build_index(method, source)
+    nearest = np.arange(len(bank))
+    # queries in blocks too: k candidates of every row at once would be larger than the bank
+    for start in range(0, len(bank), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(bank)))
+        Q = bank[rows]
+
+        def exact(Q: NDArray[Any] = Q) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            return nearest_rows(Q, source.blocks(), k)
+
+        _, found = exact() if index is None else search_or_fall_back(index, Q, k, exact)
+        has_direction = np.any(Q, axis=1, keepdims=True)
+        allowed = (found >= 0) & (groups[found] != groups[rows, None]) & has_direction
+        some = allowed.any(axis=1)
+        nearest[rows[some]] = found[some, allowed[some].argmax(axis=1)]
+    return nearest
+
+
+class _Bank:
+    """A bank as the neighbour searches of recall take it."""
+
+    def __init__(self, bank: NDArray[Any]) -> None:
+        self.n_rows, self.n_features = bank.shape
+        self._bank = bank
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """Yield all rows in order."""
+        for start in range(0, self.n_rows, _BLOCK):
+            yield self._bank[start : start + _BLOCK]
+
+    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return some rows."""
+        return unit_rows(self._bank[rows])

@@ -1,0 +1,390 @@
+"""CLIPPINGTrainer: pairs and two frozen encoders in, a light CLIP out, as an estimator."""
+
+import atexit
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from hashlib import blake2b
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skclip._compat import HasMethods, Interval, StrOptions, fit_context
+from skclip.distill._banks import image_rows, open_teacher, read_bank, teacher_identity, text_rows
+from skclip.distill._images import PixelReader, Scan, scan_images
+from skclip.distill._neighbors import Guides, find_guides
+from skclip.distill._pairs import Pairs, gather_pairs
+from skclip.embedding import CLIPEmbedder
+from skclip.embedding._hardware import resolve_device, resolve_dtype
+from skclip.embedding._registry import forget_model
+from skclip.embedding._tokens import tokenize
+from skclip.exceptions import TruncatedTextWarning, UnreadableImageError, UnusablePairWarning
+
+if TYPE_CHECKING:
+    from skclip.distill._feed import Banks
+    from skclip.distill._learner import Hyperparameters
+    from skclip.distill._run import Run
+    from skclip.distill._student import Architecture
+
+__all__ = ["CLIPPINGTrainer"]
+
+_CACHED_BYTES = 2 << 30  # of pixels that cache_images="auto" keeps in memory
+_MAX_NAMES = 10
+
+
+class CLIPPINGTrainer(BaseEstimator):
+    """Placeholder."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "student": [str, PathLike, Mapping],
+        "image_teacher": [HasMethods(["transform"]), "array-like", str, PathLike, None],
+        "text_teacher": [HasMethods(["transform"]), "array-like", str, PathLike, None],
+        "lambda_nn": [Interval(Real, 0, None, closed="left")],
+        "lambda_xnn": [Interval(Real, 0, None, closed="left")],
+        "n_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "accumulate": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "warmup": [Interval(Real, 0, 1, closed="left")],
+        "clip_grad_norm": [Interval(Real, 0, None, closed="neither")],
+        "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
+        "augment": ["boolean"],
+        "neighbor_method": [StrOptions({"exact", "hnsw", "faiss"})],
+        "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
+        "device": [str],
+        "compile": ["boolean"],
+        "cache_images": ["boolean", StrOptions({"auto"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "output": [str, PathLike, None],
+        "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
+        "log_every": [Interval(Integral, 1, None, closed="left")],
+        "on_error": [StrOptions({"raise", "skip"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        student: str | PathLike[str] | Mapping[str, Any] = "skclip-tiny",
+        image_teacher: Any = None,
+        text_teacher: Any = None,
+        *,
+        lambda_nn: float = 1.0,
+        lambda_xnn: float = 1.0,
+        n_epochs: int = 30,
+        max_iter: int | None = None,
+        batch_size: int = 256,
+        accumulate: int = 1,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.1,
+        warmup: float = 0.05,
+        clip_grad_norm: float = 1.0,
+        ema_decay: float | None = None,
+        augment: bool = True,
+        neighbor_method: str = "exact",
+        dtype: str = "auto",
+        device: str = "auto",
+        compile: bool = False,
+        cache_images: bool | str = "auto",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        output: str | PathLike[str] | None = None,
+        checkpoint_every: int = 500,
+        log_every: int = 20,
+        on_error: str = "raise",
+        verbose: int = 0,
+    ) -> None:
+        self.student = student
+        self.image_teacher = image_teacher
+        self.text_teacher = text_teacher
+        self.lambda_nn = lambda_nn
+        self.lambda_xnn = lambda_xnn
+        self.n_epochs = n_epochs
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.accumulate = accumulate
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.clip_grad_norm = clip_grad_norm
+        self.ema_decay = ema_decay
+        self.augment = augment
+        self.neighbor_method = neighbor_method
+        self.dtype = dtype
+        self.device = device
+        self.compile = compile
+        self.cache_images = cache_images
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.output = output
+        self.checkpoint_every = checkpoint_every
+        self.log_every = log_every
+        self.on_error = on_error
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, images: Any, captions: Any, image_ids: ArrayLike | None = None) -> Self:
+        """Train a student.
+
+        Parameters
+        ----------
+        images : iterable of length n_pairs
+            Paths, bytes, PIL images or uint8 arrays: what :class:`~skclip.CLIPEmbedder` takes.
+
+        captions : iterable of str of length n_pairs
+            One an image.
+
+        image_ids : array-like of shape (n_pairs,), default=None
+            Equal for pairs that show the same image. By default these are the pairs with the same
+            path, the same bytes or the same object.
+
+        Returns
+        -------
+        self : CLIPPINGTrainer
+            With ``embedder_`` ready to use.
+        """
+        from skclip.distill._run import open_run
+        from skclip.distill._student import find_architecture
+
+        architecture = find_architecture(self.student)
+        given = gather_pairs(images, captions, image_ids)
+        teachers = self._open_teachers()
+        reader = PixelReader(architecture.preprocess_cfg)
+        scan = self._scan(given, reader)
+        pairs, pixels = self._usable(given, scan)
+        how = self._hyperparameters(len(pairs.images))
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        wanted = self._description(architecture, teachers, scan, pairs, how)
+        output = None if self.output is None else Path(self.output).absolute()
+        with open_run(output, wanted, seed) as run:
+            banks = self._banks(teachers, pairs, len(given.captions), run)
+            self._train(architecture, how, pairs, pixels, reader, banks, run)
+        return self
+
+    def _open_teachers(self) -> tuple[Any, Any] | None:
+        if not self.lambda_nn and not self.lambda_xnn:
+            return None
+        return (
+            open_teacher(self.image_teacher, "image_teacher"),
+            open_teacher(self.text_teacher, "text_teacher"),
+        )
+
+    def _scan(self, pairs: Pairs, reader: PixelReader) -> Scan:
+        n_bytes = len(pairs.images) * int(np.prod(reader.shape))
+        keep = n_bytes <= _CACHED_BYTES if self.cache_images == "auto" else bool(self.cache_images)
+        return scan_images(
+            pairs.images,
+            pairs.image_positions,
+            reader,
+            keep=keep,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+
+    def _usable(self, pairs: Pairs, scan: Scan) -> tuple[Pairs, NDArray[np.uint8] | None]:
+        """Leave out pairs without a readable image or a caption, or refuse them."""
+        empty = [i for i, caption in enumerate(pairs.captions) if not caption.strip()]
+        if not scan.failures and not empty:
+            return pairs, scan.pixels
+        problems = [*scan.failures.values(), *(f"caption {i}: empty" for i in empty)]
+        if self.on_error == "raise":
+            kind = UnreadableImageError if scan.failures else ValueError
+            raise kind(
+                f"{len(problems)} images or captions cannot be used: "
+                f"{'; '.join(problems[:_MAX_NAMES])}. on_error='skip' leaves such pairs out."
+            )
+        kept = pairs.without(scan.failures, empty)
+        warnings.warn(
+            f"{len(pairs.captions) - len(kept.captions)} of {len(pairs.captions)} pairs were left "
+            f"out: {'; '.join(problems[:_MAX_NAMES])}{'; …' if len(problems) > _MAX_NAMES else ''}",
+            UnusablePairWarning,
+            stacklevel=4,
+        )
+        if scan.pixels is None:
+            return kept, None
+        at = np.searchsorted(pairs.image_positions, kept.image_positions)
+        return kept, scan.pixels[at]
+
+    def _hyperparameters(self, n_images: int) -> "Hyperparameters":
+        from skclip.distill._learner import Hyperparameters
+
+        n_batch = self.batch_size * self.accumulate
+        if n_batch > n_images:
+            raise ValueError(
+                f"batch_size={self.batch_size} with accumulate={self.accumulate} needs {n_batch} "
+                f"different images a step, but there are {n_images}: lower batch_size."
+            )
+        device = resolve_device(self.device)
+        return Hyperparameters(
+            n_steps=self.max_iter or self.n_epochs * (n_images // n_batch),
+            learning_rate=float(self.learning_rate),
+            weight_decay=float(self.weight_decay),
+            warmup=float(self.warmup),
+            clip_grad_norm=float(self.clip_grad_norm),
+            accumulate=self.accumulate,
+            ema_decay=self.ema_decay,
+            lambda_nn=float(self.lambda_nn),
+            lambda_xnn=float(self.lambda_xnn),
+            dtype=resolve_dtype(self.dtype, device),
+            device=device,
+            compile=self.compile,
+        )
+
+    def _description(
+        self,
+        architecture: "Architecture",
+        teachers: tuple[Any, Any] | None,
+        scan: Scan,
+        pairs: Pairs,
+        how: "Hyperparameters",
+    ) -> dict[str, Any]:
+        """Return everything that decides what is learnt, for ``run.json``."""
+        image_teacher, text_teacher = map(teacher_identity, teachers) if teachers else (None,) * 2
+        same_images = blake2b(pairs.image_of.tobytes(), digest_size=8).hexdigest()
+        captions = blake2b("\0".join(pairs.captions).encode("utf-8", "surrogatepass"))
+        parameters = {k: v for k, v in vars(how).items() if k not in ("device", "compile")}
+        return {
+            "student": architecture.identity,
+            "image_teacher": image_teacher,
+            "text_teacher": text_teacher,
+            **parameters,
+            "batch_size": self.batch_size,
+            "augment": self.augment,
+            "neighbor_method": self.neighbor_method,
+            "random_state": self.random_state if isinstance(self.random_state, Integral) else None,
+            "images": scan.key,
+            "captions": captions.hexdigest()[:16],
+            "image_ids": same_images,
+        }
+
+    def _banks(
+        self, teachers: tuple[Any, Any] | None, pairs: Pairs, n_given: int, run: "Run"
+    ) -> "Banks | None":
+        from skclip.distill._feed import Banks
+
+        if teachers is None:
+            return None
+        sources = {
+            "image": (image_rows(teachers[0], pairs, n_given), len(pairs.images)),
+            "text": (text_rows(teachers[1], pairs, n_given), len(pairs.captions)),
+        }
+        image, text = (
+            read_bank(
+                rows,
+                n_rows,
+                name=f"{modality}_teacher",
+                path=run.path(f"{modality}_bank.npy"),
+                verbose=self.verbose,
+            )
+            for modality, (rows, n_rows) in sources.items()
+        )
+        path = run.path("guides.npz")
+        if path is None or not path.exists():
+            guides = find_guides(image, text, pairs.image_of, self.neighbor_method)
+            if path is not None:
+                guides.save(path)
+        else:
+            guides = Guides.load(path)
+        return Banks(image, text, guides)
+
+    def _train(
+        self,
+        architecture: "Architecture",
+        how: "Hyperparameters",
+        pairs: Pairs,
+        pixels: NDArray[np.uint8] | None,
+        reader: PixelReader,
+        banks: "Banks | None",
+        run: "Run",
+    ) -> None:
+        import torch
+
+        from skclip.distill._batches import Plan
+        from skclip.distill._feed import make_feed
+        from skclip.distill._learner import make_learner
+        from skclip.distill._loop import train
+        from skclip.distill._student import save_student
+
+        tokenizer = architecture.create_tokenizer()
+        tokens, n_truncated = tokenize(tokenizer, pairs.captions)
+        if n_truncated:
+            warnings.warn(
+                f"{n_truncated} of {len(pairs.captions)} captions are longer than the student "
+                "reads; their ends were cut off.",
+                TruncatedTextWarning,
+                stacklevel=4,
+            )
+        plan = Plan(pairs.image_of, self.batch_size * self.accumulate, run.seed)
+        batches, feed = make_feed(
+            pairs,
+            tokens.numpy(),
+            plan,
+            pixels=pixels,
+            reader=reader,
+            banks=banks,
+            preprocess=architecture.preprocess_cfg,
+            device=how.device,
+            augment=self.augment,
+            seed=run.seed,
+        )
+        n_jobs = effective_n_jobs(self.n_jobs)
+        with torch.random.fork_rng([how.device] if how.device.startswith("cuda") else []):
+            torch.manual_seed(run.seed)
+            learner = make_learner(architecture, tokens, banks, how)
+            train(
+                learner,
+                plan,
+                batches,
+                feed,
+                run,
+                n_workers=n_jobs if pixels is None and n_jobs > 1 else 0,
+                log_every=self.log_every,
+                checkpoint_every=self.checkpoint_every,
+                verbose=self.verbose,
+            )
+        folder = run.path("model") or _temporary_folder()
+        save_student(learner.trained_state(), architecture, tokenizer, folder)
+        forget_model(f"local-dir:{folder}")
+        self.log_ = run.log
+        self.n_iter_ = learner.step_number
+        self.embedder_ = CLIPEmbedder(f"local-dir:{folder}", device=self.device)
+        self._folder = folder
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the trained student.
+
+        Parameters
+        ----------
+        path : str or path
+            Folder; made if it does not exist. ``CLIPEmbedder("local-dir:PATH")`` and
+            ``open_clip.create_model("local-dir:PATH")`` load it.
+        """
+        check_is_fitted(self)
+        shutil.copytree(self._folder, path, dirs_exist_ok=True)
+        forget_model(f"local-dir:{path}")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+
+def _temporary_folder() -> Path:
+    """Return a folder that goes when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="skclip-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

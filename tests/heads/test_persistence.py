@@ -105,6 +105,8 @@ def test_trusted_type_is_where_its_name_says(name):
     assert getattr(import_module(module), cls).__module__ == module
 
 
-@pytest.mark.parametrize("cls", public_estimators(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls", sorted(public_estimators(), key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__
+)
 def test_every_public_estimator_is_trusted(cls):
     assert f"{cls.__module__}.{cls.__name__}" in skclip.TRUSTED_TYPES

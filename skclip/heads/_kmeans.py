@@ -127,10 +127,10 @@ def _cluster_batch(
     """Stack groups of similar size and cluster them; labels ``(B, n)`` with padding."""
     weight = np.zeros((len(groups), max(map(len, groups))), dtype=groups[0].dtype)
     for padded, w in zip(weight, weights, strict=True):
-        padded[: len(w)] = w
+        padded[: len(w)] = w / w.max()  # only ratios count, and float32 may not hold the weights
     by_gram = _gram_pays(weight.shape[1], groups[0].shape[1], n_clusters)
     products = (_GramProducts if by_gram else _DirectProducts)(
-        groups, [w.astype(weight.dtype) for w in weights]
+        groups, [w[: len(group)] for w, group in zip(weight, groups, strict=True)]
     )
     return lloyd(products, weight, n_clusters, seed=seed, max_iter=max_iter, tol=tol)
 

@@ -95,7 +95,7 @@ def generate_proxies(
 
     generation : str or clusterer
         ``"all"``, ``"kmeans"``, ``"kmedoids"``, ``"farthest"``, ``"covariance"``, ``"random"``,
-        or an estimator with ``labels_`` after ``fit``.
+        or an estimator with ``labels_`` or ``predict`` after ``fit``.
 
     k : sequence of int
         Proxies of each class.
@@ -196,11 +196,12 @@ _CHOOSERS: dict[str, Callable[[WeightedRows, int, int], NDArray[np.intp]]] = {
 def _cluster(one: WeightedRows, clusterer: Any, seed: int) -> WeightedRows:
     """Means of the clusters that a clone of ``clusterer`` finds; rows it calls noise are left out.
 
-    Rows that are fewer than its ``n_clusters``, or all noise, are their own proxies.
+    Rows that are not more than its ``n_clusters`` (``n_components`` of a mixture), or all noise,
+    are their own proxies.
     """
     clusterer = clone(clusterer)
     parameters = clusterer.get_params()
-    n_clusters = parameters.get("n_clusters")
+    n_clusters = parameters.get("n_clusters", parameters.get("n_components"))
     if len(one.rows) <= (n_clusters if isinstance(n_clusters, int) else 1):
         return one
     if "random_state" in parameters and parameters["random_state"] is None:
@@ -209,8 +210,20 @@ def _cluster(one: WeightedRows, clusterer: Any, seed: int) -> WeightedRows:
         clusterer.fit(one.rows, sample_weight=one.weight)
     else:
         clusterer.fit(one.rows)
-    labels = np.asarray(clusterer.labels_)
+    labels = _labels(clusterer, one.rows)
     if not np.any(labels >= 0):
         return one
     _, compact = np.unique(np.maximum(labels, -1), return_inverse=True)
     return _means(one, compact - int(labels.min() < 0))
+
+
+def _labels(clusterer: Any, rows: NDArray[Any]) -> NDArray[Any]:
+    """Labels of a fitted clusterer; a mixture has none and predicts them."""
+    if hasattr(clusterer, "labels_"):
+        return np.asarray(clusterer.labels_)
+    if hasattr(clusterer, "predict"):
+        return np.asarray(clusterer.predict(rows))
+    raise ValueError(
+        f"generation must be a clusterer, got {clusterer!r}, which has neither labels_ nor "
+        "predict after fit. Give one such as KMeans, or the name of a generation."
+    )

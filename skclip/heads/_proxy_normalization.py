@@ -56,9 +56,13 @@ def quantile_reference(values: ArrayLike, n_features: int) -> NDArray[np.float64
     reference : ndarray of shape (n_features,)
         Ascending.
     """
-    quantiles: NDArray[np.float64] = np.quantile(
-        np.asarray(values, dtype=np.float64), (np.arange(n_features) + 0.5) / n_features
-    )
+    sample = np.asarray(values, dtype=np.float64)
+    if not sample.size or not np.isfinite(sample).all():
+        raise ValueError(
+            f"quantile_reference must hold finite numbers, at least one, got {values!r}. Give a "
+            "sample of the distribution, or None for that of the rows."
+        )
+    quantiles: NDArray[np.float64] = np.quantile(sample, (np.arange(n_features) + 0.5) / n_features)
     return quantiles
 
 

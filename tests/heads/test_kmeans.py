@@ -134,3 +134,11 @@ def test_empty_cluster_takes_the_farthest_row_of_a_larger_one():
     _fill_empty(labels, distance, weight, 3)
     assert labels[:4].tolist() == [0, 2, 1, 0]
     assert distance[1] == 0
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e50])
+def test_only_ratios_of_weights_count(scale):
+    rng = np.random.default_rng(0)
+    rows, weight = rng.standard_normal((40, 6)).astype(np.float32), rng.uniform(0.5, 2, 40)
+    expected = cluster(rows, 4, weight=weight)
+    np.testing.assert_array_equal(cluster(rows, 4, weight=scale * weight), expected)

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import StandardScaler
 
 from skclip.heads._proxy_generation import (
     WeightedRows,
@@ -124,6 +126,23 @@ def test_clusterer_is_cloned_and_seeded():
 def test_class_smaller_than_the_clusterer_keeps_its_rows():
     one = rows_of(8, n_rows=3)
     assert generate(one, KMeans(3), 1) is one
+
+
+def test_mixture_predicts_its_clusters():
+    one = rows_of(9)
+    found = generate(one, GaussianMixture(2, random_state=0), 1)
+    labels = GaussianMixture(2, random_state=0).fit(one.rows).predict(one.rows)
+    means = [
+        np.average(one.rows[labels == j], axis=0, weights=one.weight[labels == j]) for j in (0, 1)
+    ]
+    np.testing.assert_allclose(found.rows, means)
+    few = rows_of(9, n_rows=2)
+    assert generate(few, GaussianMixture(2), 1) is few
+
+
+def test_estimator_that_finds_no_clusters_is_refused():
+    with pytest.raises(ValueError, match="generation must be a clusterer, got StandardScaler"):
+        generate(rows_of(10), StandardScaler(), 1)
 
 
 def test_noise_of_a_clusterer_is_left_out():

@@ -1,4 +1,4 @@
-"""kill -9 before every step that changes the disk: the build goes on and ends with the same bytes."""
+"""kill -9 before every step that changes the disk: it goes on and ends with the same bytes."""
 
 import filecmp
 import subprocess

@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from skclip.corpus._embedding import Embedder, embed_shard
 from skclip.corpus._index import build_index
 from skclip.corpus._manifest import (
+    LOCK,
     UNFINISHED,
     Manifest,
     ShardEntry,
@@ -115,7 +116,7 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / ".lock", timeout=0):
+        with FileLock(directory / LOCK, timeout=0):
             generation = next_generation(directory)
             _note_begin(directory, {"generation": generation, "model_id": model_id})
             yield Job(directory, generation, verbose)

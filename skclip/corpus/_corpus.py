@@ -19,7 +19,7 @@ from skclip.corpus._build import (
 )
 from skclip.corpus._columns import Columns
 from skclip.corpus._embedding import Embedder
-from skclip.corpus._manifest import MANIFEST, UNFINISHED, ShardEntry, read_manifest
+from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, ShardEntry, read_manifest
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._sources import open_source
@@ -369,7 +369,11 @@ def _check_free(directory: Path, *, overwrite: bool) -> None:
             )
         return
     resumable = (directory / UNFINISHED).exists()
-    free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+    # a build that dies before it has said what it does leaves these
+    begun = {LOCK, f"{UNFINISHED}.tmp"}
+    free = not directory.exists() or (
+        directory.is_dir() and all(path.name in begun for path in directory.iterdir())
+    )
     if not (resumable or free):
         raise CorpusError(
             f"{str(directory)!r} exists and is not a corpus: give a new or empty directory."

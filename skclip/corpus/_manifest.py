@@ -18,6 +18,7 @@ from skclip.exceptions import CorpusFormatError, CorpusNotFoundError
 
 __all__ = [
     "FORMAT_VERSION",
+    "LOCK",
     "MANIFEST",
     "UNFINISHED",
     "Manifest",
@@ -32,6 +33,7 @@ FORMAT = "skclip-corpus"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,9 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         A torch device. ``"auto"`` takes the accelerator if there is one.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"
-        What the model computes in. ``"auto"`` is bfloat16 where the CPU or GPU has instructions
-        for it, float16 on older GPUs, else float32; ``load_model().dtype`` tells. Embeddings
-        are float32 whatever it is.
+        What the model computes in. ``"auto"`` is bfloat16 on GPUs that have it and on CPUs that
+        multiply it faster, which is measured once, float16 on older GPUs, else float32;
+        ``load_model().dtype`` and the progress bar tell. Embeddings are float32 whatever it is.
 
     batch_size : int, default=64
         Items a forward pass. It is reduced when the memory does not suffice.
@@ -261,7 +261,12 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         disable = None if self.verbose else True
         with (
             self._open_cache(loaded) as cache,
-            tqdm(total=items.n, unit=self.modality, disable=disable) as progress,
+            tqdm(
+                desc=f"{loaded.device} {loaded.dtype}",
+                total=items.n,
+                unit=self.modality,
+                disable=disable,
+            ) as progress,
         ):
             if self.modality == "image":
                 batches = embed_images(

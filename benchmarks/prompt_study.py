@@ -198,7 +198,7 @@ def retrieval(data: Path, train_split: str, seeds: int, **params: Any) -> dict[s
         generated = head.transform(X[test])
         found.setdefault("generated prompt", []).append(recall(generated))
         both = X[test] + head.gamma * generated
-        found.setdefault("image + γ generated prompt", []).append(recall(both))
+        found.setdefault("image + gamma * generated prompt", []).append(recall(both))
     return found
 
 
@@ -260,9 +260,8 @@ def main() -> None:
         choose(args.data, args.seeds)
         return
     if args.part == "retrieval":
-        for split in ("dev", "train"):
-            found = retrieval(args.data, split, args.seeds if split == "dev" else 1)
-            print_retrieval(f"Flickr8k test, trained on {split}", found)
+        found = retrieval(args.data, "dev", args.seeds)
+        print_retrieval("Flickr8k test, trained on dev", found)
         return
     for name in ("cifar10", "fashion"):
         task = PromptTask(args.data, name)

@@ -2,16 +2,17 @@
 How good must prompts be? Descriptions with dropped words, of the wrong class, or missing
 =========================================================================================
 
-:class:`~skclip.AggregatedPromptClassifier` learns from what is written about each class. How much it
-needs good writing is an open question of the method. Here captions of drawn images are the prompts,
-and they are spoilt in three ways: words are dropped, prompts describe another class, prompts are
-empty.
+:class:`~skclip.AggregatedPromptClassifier` learns from what is written about each class. How much
+it needs good writing is an open question of the method. Here captions of drawn images are the
+prompts, and they are spoilt in three ways: words are dropped, prompts describe another class,
+prompts are empty.
 """
 
 # %%
 # Images in a style on which the bundled model is imperfect
 # ---------------------------------------------------------
-# Captions of one set are prompts, four images a class of a second are labelled, a third is held out.
+# Captions of one set are prompts, four images a class of a second are labelled, a third is held
+# out.
 
 import warnings
 

@@ -129,10 +129,11 @@ def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
 
 
 def index_words(connection: sqlite3.Connection) -> list[str]:
-    """Return the distinct words of the indexed captions."""
+    """Return the distinct words of the indexed captions, sorted."""
     connection.execute(
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
     )
+    # in order of their UTF-8 bytes, which is that of their code points
     return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
 
 

@@ -97,3 +97,14 @@ def test_info_without_a_corpus_shows_versions(capsys):
 def test_info_of_a_missing_corpus(tmp_path, capsys):
     assert main(["info", str(tmp_path / "nothing")]) == 2
     assert capsys.readouterr().err.startswith("skclip: error: ")
+
+
+@pytest.mark.parametrize("kind", ["index.sqlite", "captions.parquet"])
+@pytest.mark.parametrize("content", [lambda data: b"x" * 5000, lambda data: data[: len(data) // 2]])
+def test_info_of_a_damaged_corpus(small_folder, tmp_path, capsys, kind, content):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--quiet"])
+    (file,) = path.glob(f"*.{kind}")
+    file.write_bytes(content(file.read_bytes()))
+    assert main(["info", str(path)]) == 2
+    assert kind in capsys.readouterr().err

@@ -260,7 +260,9 @@ def run(n_captions: int, args: argparse.Namespace) -> None:
                 print(f"skipped {name}: {error}")
     finally:
         shutil.rmtree(directory)
-    print(f"\n{n_captions:,} captions, {args.n_names:,} names; reading the source: {read_s:.1f} s\n")
+    print(
+        f"\n{n_captions:,} captions, {args.n_names:,} names; reading the source: {read_s:.1f} s\n"
+    )
     report(results)
 
 

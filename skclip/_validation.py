@@ -178,5 +178,11 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
             f"{parameter} holds duplicates: {sample_of(dict.fromkeys(duplicates))}. "
             "Give every class once; synonyms go to `synonyms`."
         )
+    kinds = {str if isinstance(n, str) else type(n) for n in names}
+    if str in kinds and len(kinds) > 1:
+        raise ValueError(
+            f"{parameter} mixes strings with other types ({sample_of(names)}): labels must have "
+            "one order. Write all names as strings."
+        )
     checked: list[Any] = names
     return checked

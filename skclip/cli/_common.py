@@ -108,7 +108,10 @@ def read_classes(path: Path) -> tuple[list[str], dict[str, list[str]]]:
         Further names of the classes that have some.
     """
     names, synonyms = [], {}
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{str(path)!r} is no UTF-8 text ({error}): save it as UTF-8.") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -21,6 +21,7 @@ from skclip.exceptions import CorpusFormatError
 __all__ = [
     "build_index",
     "build_index_image",
+    "check_index",
     "index_words",
     "matching_rows",
     "open_index",
@@ -114,6 +115,11 @@ def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connec
             yield connection
     except sqlite3.DatabaseError as error:
         where = "in memory" if isinstance(index, bytes) else str(index)
+        if not isinstance(index, bytes) and not os.path.exists(index):
+            raise CorpusFormatError(
+                f"The caption index {where} is gone: the corpus was replaced since it was opened. "
+                "Open it again by Corpus(path)."
+            ) from error
         raise CorpusFormatError(
             f"The caption index {where} cannot be read ({error}): build the corpus again with "
             "overwrite=True."
@@ -130,11 +136,30 @@ def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True)
 
 
+def check_index(index: str) -> None:
+    """Raise :class:`CorpusFormatError` if an index is not one, or not complete.
+
+    The file is not read through: a lookup works, and it is as long as it says.
+
+    Parameters
+    ----------
+    index : str
+        Path of the index.
+    """
+    with open_index(index) as connection:
+        matching_rows(connection, phrase_query(["a"]))
+        (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        if os.path.getsize(index) != n_pages * page_size:
+            raise sqlite3.DatabaseError("the file is cut off")
+
+
 def index_words(connection: sqlite3.Connection) -> list[str]:
-    """Return the distinct words of the indexed captions."""
+    """Return the distinct words of the indexed captions, sorted."""
     connection.execute(
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
     )
+    # in order of their UTF-8 bytes, which is that of their code points
     return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
 
 

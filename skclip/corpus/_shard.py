@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from skclip.corpus._images import ImageSlice
+from skclip.corpus._index import check_index
 from skclip.corpus._manifest import ShardEntry, replacing
 from skclip.exceptions import CorpusFormatError
 
@@ -106,6 +107,16 @@ class DiskShard:
         if self.entry.failures is None:
             return FAILURES.empty_table()
         return pq.read_table(self._directory / self.entry.failures)
+
+    def check(self) -> None:
+        """Raise :class:`CorpusFormatError` if a file is damaged, as far as a glance shows."""
+        with self.open_captions() as file:
+            if file.metadata.num_rows != self.n_rows:
+                raise self._damaged(self.files.captions, f"it has {file.metadata.num_rows} rows")
+        if self.index is not None:
+            check_index(self.index)
+        if self.entry.embeddings is not None:
+            _ = self._stored_embeddings
 
     @cached_property
     def _stored_embeddings(self) -> NDArray[Any]:

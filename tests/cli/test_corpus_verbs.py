@@ -122,3 +122,14 @@ def test_the_precision_can_be_chosen(small_folder, tmp_path, monkeypatch):
     arguments = ["--output", str(tmp_path / "corpus"), "--model", "skclip-tiny", "--quiet"]
     main(["index", str(small_folder), *arguments, "--dtype", "bfloat16"])
     assert set(dtypes) == {"bfloat16"}
+
+
+@pytest.mark.parametrize("kind", ["index.sqlite", "captions.parquet"])
+@pytest.mark.parametrize("content", [lambda data: b"x" * 5000, lambda data: data[: len(data) // 2]])
+def test_info_of_a_damaged_corpus(small_folder, tmp_path, capsys, kind, content):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--quiet"])
+    (file,) = path.glob(f"*.{kind}")
+    file.write_bytes(content(file.read_bytes()))
+    assert main(["info", str(path)]) == 2
+    assert kind in capsys.readouterr().err

@@ -195,3 +195,11 @@ def test_stored_embeddings_are_float32(tmp_path, photos, mean_color):
 
 def test_the_repr_says_where_and_how_much(corpus):
     assert repr(corpus) == f"Corpus({str(corpus.path)!r}, n_captions=5)"
+
+
+def test_a_corpus_that_was_replaced_asks_to_be_opened_again(tmp_path):
+    old = Corpus.build(["a cat"], tmp_path / "corpus")
+    new = Corpus.build(["a dog", "a cat"], tmp_path / "corpus", overwrite=True)
+    with pytest.raises(CorpusFormatError, match=r"replaced since .* again by Corpus\(path\)"):
+        old.search("cat")
+    assert new.search("cat").tolist() == [1]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from skclip.corpus._index import (
     build_index,
     build_index_image,
+    index_words,
     matching_rows,
     open_index,
     phrase_query,
@@ -106,3 +107,9 @@ def test_sqlite_without_fts5_is_explained(monkeypatch):
 def test_many_matches_come_as_ascending_row_numbers():
     rows = search(build_index_image([["x"] * 15_000, ["x"] * 5_000]), "x")
     np.testing.assert_array_equal(rows, np.arange(20_000))
+
+
+@given(captions=st.lists(texts, max_size=8))
+def test_the_words_of_an_index_are_sorted_tokens(captions):
+    with open_index(build_index_image([captions])) as connection:
+        assert index_words(connection) == sorted({t for c in captions for t in tokenize(c)})

@@ -235,6 +235,18 @@ def test_many_spellings_of_many_words_are_checked_on_the_text():
     assert rows == [list(range(125))]
 
 
+def test_captions_in_doubt_are_read_once_for_all_names(monkeypatch):
+    reads = []
+    column = MemoryShard.column
+    monkeypatch.setattr(
+        MemoryShard, "column", lambda *args: (reads.append(args[1]), column(*args))[1]
+    )
+    captions = ["bonfire trucks", "fire trucking", "fires truck", "truck fire"]
+    names = ["fire truck", "fires tr", "truck f"]
+    assert found(captions, names, match="substring") == [[0, 1], [2], [3]]
+    assert reads == ["caption"]
+
+
 def test_substrings_of_a_large_vocabulary():
     captions = [f"w{i}a b{i}" for i in range(5_000)]
     assert found(captions, ["a", "a b4999", "w1"], match="substring") == [

@@ -168,6 +168,7 @@ def test_all_names_without_match_are_in_one_warning(retriever):
         (["red", " "], "names holds blank class names: ' ' .position 1."),
         (["red", ""], "blank"),
         (["red", "red"], "names holds duplicates: 'red'"),
+        (["red", 1], "names mixes strings with other types .'red', 1."),
         ("red", r"must be a list of class names, got the single string 'red'"),
     ],
 )

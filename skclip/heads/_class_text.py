@@ -11,7 +11,7 @@ from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_labels_known, resolve_text_head
 from skclip._validation import check_class_names, encode_labels, sample_of
 from skclip.exceptions import NoEvidenceWarning
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from skclip.heads._prompt_generator import LabelledRows
 from skclip.heads._reference_prompts import reference_prompts
 

@@ -72,8 +72,10 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
     search_results_ : dict of lists
         ``"alpha"``, ``"sigma"`` and ``"accuracy"`` of everything tried.
 
-    classes_, alpha_, class_count_, head_, text_head_, coef_, intercept_, logit_scale_, \
-    n_features_in_, feature_names_in_
+    classes_, alpha_, class_count_, head_, text_head_, coef_, intercept_
+        As in :class:`MixedHeadClassifier`.
+
+    logit_scale_, n_features_in_, feature_names_in_
         As in :class:`MixedHeadClassifier`.
 
     See Also

@@ -74,9 +74,13 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
     search_results_ : dict of lists
         ``"alpha"``, ``"sigma"`` and ``"accuracy"`` of everything tried.
 
-    classes_, coef_, intercept_, alpha_, class_mean_, class_count_, shot_count_, pool_count_, \
-    shot_sum_, pool_sum_, pool_, primed_, text_head_, logit_scale_, n_features_in_, \
-    feature_names_in_
+    classes_, coef_, intercept_, alpha_, class_mean_, class_count_
+        As in :class:`PrimedNCMClassifier`.
+
+    shot_count_, pool_count_, shot_sum_, pool_sum_, pool_, primed_
+        As in :class:`PrimedNCMClassifier`.
+
+    text_head_, logit_scale_, n_features_in_, feature_names_in_
         As in :class:`PrimedNCMClassifier`.
 
     See Also

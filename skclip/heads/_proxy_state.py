@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from skclip.heads._proxy_generation import (
     WeightedRows,
     distinct_rows,

@@ -248,6 +248,49 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert same_files(tmp_path / "whole", tmp_path / "killed")
 
 
+# A process that dies while it writes an index, after so many whole ones.
+KILLED_INDEXING = """
+    import os, signal, sys
+    from skclip.corpus import Corpus, _build
+
+    left, write = int(sys.argv[1]), _build.build_index
+
+    def build_index(captions, path):
+        global left
+        left -= 1
+        if left < 0:
+            path.write_bytes(b"half an index")
+            os.kill(os.getpid(), signal.SIGKILL)
+        print(path.name, flush=True)
+        write(captions, path)
+
+    _build.build_index = build_index
+    rows = [f"a cat {i}" for i in range(10)]
+    BUILD
+"""
+BUILD = "Corpus.build(rows, sys.argv[2], shard_size=4)"
+APPEND = "Corpus(sys.argv[2]).append(rows, shard_size=4)"
+
+
+def test_killed_indexing_goes_on_where_it_stopped(target, tmp_path):
+    script = KILLED_INDEXING.replace("BUILD", BUILD)
+    written = [run_killed(script, n, target) for n in (2, 0, 9)]
+    assert [run.returncode for run in written] == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    assert [len(run.stdout.splitlines()) for run in written] == [2, 0, 1]
+    assert Corpus(target).search("cat").tolist() == list(range(10))
+    run_killed(script, 9, tmp_path / "whole")
+    assert same_files(target, tmp_path / "whole")
+
+
+def test_killed_appending_leaves_the_corpus_and_goes_on(target):
+    Corpus.build(["a cat", "a dog"], target)
+    script = KILLED_INDEXING.replace("BUILD", APPEND)
+    assert run_killed(script, 1, target).returncode == -signal.SIGKILL
+    assert Corpus(target).search("cat").tolist() == [0]
+    assert run_killed(script, 9, target).stdout.count("sqlite") == 2
+    assert Corpus(target).search("cat").tolist() == [0, *range(2, 12)]
+
+
 @pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_failed_images_can_be_tried_again(target, photos, mean_color):
     red, green = photos / "red.png", photos / "more" / "green.png"

@@ -21,6 +21,8 @@ texts = st.one_of(
     st.lists(st.sampled_from(vocabulary), max_size=6).map(" ".join),
     st.lists(st.sampled_from(vocabulary), min_size=1, max_size=3).map(" ".join),
     st.text(alphabet='star fish"*:-()É̀猫🦀', max_size=10),
+    # dotless and dotted i, letters that fold into two, joiners, a line feed, NUL, right to left
+    st.text(alphabet="iIİ\u0131ßﬁ\u0307\u200b\u200d\u00ad\n\x00של\u05d5ם्क", max_size=8),
     st.text(max_size=10),
 )
 options = st.fixed_dictionaries(

@@ -3,16 +3,24 @@
 Generation, normalisation and aggregation are functions of sibling modules; here they are chained.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skclip._compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+    with_callbacks,
+)
 from skclip._neural_collapse import neural_collapse_score
 from skclip._validation import check_labelled_embeddings, encode_labels
 from skclip.heads._least_squares import leave_one_out_regularization, second_moment
@@ -27,7 +35,16 @@ __all__ = ["MultiProxyImprinter"]
 _WITHOUT_K = (*SUMS, "all")
 
 
-class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
+class _Evidence(NamedTuple):
+    """The rows of a call that count, their codes and weights, and all labels that came."""
+
+    X: NDArray[Any]
+    codes: NDArray[Any]
+    weight: NDArray[np.float64]
+    labels: NDArray[Any]
+
+
+class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator):
     r"""Classify embeddings by the best matching of a few proxies a class (IMPRINT).
 
     The rows of each class are condensed to a few proxies (generation, GEN). A query is compared
@@ -164,6 +181,10 @@ class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
     generations the proxies stand for the rows they were made of: new proxies are made of the old
     ones, with their weights, and the new rows.
 
+    With scikit-learn 1.9 and later, callbacks follow ``fit`` class by class; k-means finishes many
+    classes at once. Means and least squares are one step, and callbacks hear nothing of the folds
+    of ``k="auto"``. They cannot end ``fit`` early: the classes left would have no proxies.
+
     References
     ----------
     .. [1] Westerhoff et al., "Robust Weight Imprinting: Insights from Neural Collapse and
@@ -249,6 +270,7 @@ class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
         self.logit_scale = logit_scale
         self.random_state = random_state
 
+    @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Make the proxies of every class.
@@ -269,7 +291,21 @@ class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
         self : MultiProxyImprinter
             The fitted head.
         """
-        return self._update(X, y, None, sample_weight, reset=True)
+        evidence = self._evidence(X, y, sample_weight, reset=True)
+        n_tasks = 0 if self.generation in SUMS else len(np.unique(evidence.codes))
+        context = self._init_callback_context(max_subtasks=n_tasks)
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        told: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**told)
+
+        def after_classes(n_classes: int) -> None:
+            for _ in range(n_classes):
+                task = context.subcontext(task_name="class").call_on_fit_task_begin(**told)
+                task.call_on_fit_task_end(**told)
+
+        self._update(evidence, None, reset=True, on_done=after_classes)
+        context.call_on_fit_task_end(**told, reconstruction_attributes={})
+        return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -304,17 +340,12 @@ class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
         self : MultiProxyImprinter
             The updated head.
         """
-        return self._update(X, y, classes, sample_weight, reset=not hasattr(self, "proxies_"))
+        reset = not hasattr(self, "proxies_")
+        return self._update(self._evidence(X, y, sample_weight, reset=reset), classes, reset=reset)
 
-    def _update(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        *,
-        reset: bool,
-    ) -> Self:
+    def _evidence(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> _Evidence:
         by_distance = self.aggregation == "nearest" and self.weights == "distance"
         if by_distance and self.metric == "inner_product":
             raise ValueError(
@@ -322,16 +353,27 @@ class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
                 "metric='cosine' (the same neighbours for unit rows) or weights='uniform'."
             )
         X, y = check_labelled_embeddings(self, X, y, reset=reset)
-        arrived, codes = encode_labels(y)
+        labels, codes = encode_labels(y)
         weight = check_sample_weight(sample_weight, X)
-        evidence = X.any(axis=1) & (weight > 0)
-        if reset and not evidence.any():
+        counts = X.any(axis=1) & (weight > 0)
+        if reset and not counts.any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "
                 "Give at least one row that is not zero."
             )
-        if not evidence.all():
-            X, codes, weight = X[evidence], codes[evidence], weight[evidence]
+        if not counts.all():
+            X, codes, weight = X[counts], codes[counts], weight[counts]
+        return _Evidence(X, codes, weight, labels)
+
+    def _update(
+        self,
+        evidence: _Evidence,
+        classes: ArrayLike | None,
+        *,
+        reset: bool,
+        on_done: Callable[[int], object] | None = None,
+    ) -> Self:
+        X, codes, weight, arrived = evidence
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if reset:
             self._start(X, arrived[codes], weight, seed)
@@ -352,6 +394,7 @@ class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
                 generation="kmeans" if self.generation in LEAST_SQUARES else self.generation,
                 k=proxies_per_class(getattr(self, "k_", 1), every),
                 seed=seed,
+                on_done=on_done,
             )
         moment = None
         if self.generation in LEAST_SQUARES:
@@ -380,7 +423,9 @@ class MultiProxyImprinter(ProxyMemoryMixin, BaseEstimator):
             return
         self.k_ = self.k
         if self.k == "auto":
-            self.k_, self.k_scores_ = choose_k(self, X, y, weight, cv=self.cv, seed=seed)
+            # a clone would bring the callbacks of this fit along
+            silent = type(self)(**self.get_params(deep=False))
+            self.k_, self.k_scores_ = choose_k(silent, X, y, weight, cv=self.cv, seed=seed)
             classes, codes = encode_labels(y)
             if len(classes) > 1:
                 mass = np.bincount(codes, weight)

@@ -5,7 +5,7 @@ the steps between them are taken for all classes of a batch at once. Called by t
 a fit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -30,6 +30,7 @@ def kmeans_of_groups(
     seed: int,
     max_iter: int = 300,
     tol: float = 1e-4,
+    on_done: Callable[[int], object] | None = None,
 ) -> list[NDArray[np.intp]]:
     r"""Cluster the rows of each group into ``n_clusters``, all groups together.
 
@@ -59,6 +60,9 @@ def kmeans_of_groups(
         A group has converged when no label changes or an iteration lowers its inertia by less
         than this share.
 
+    on_done : callable, default=None
+        Called in this thread after every batch, with the number of groups in it.
+
     Returns
     -------
     labels : list of ndarray of shape (n_g,)
@@ -81,16 +85,21 @@ def kmeans_of_groups(
             [groups[g] for g in batch], [weights[g] for g in batch], n_clusters, seed, max_iter, tol
         )
 
+    labels: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)] * len(groups)
+
+    def collect(found: Iterable[NDArray[np.intp]]) -> None:
+        for batch, stack in zip(batches, found, strict=True):
+            for g, label in zip(batch, stack, strict=True):
+                labels[g] = label[: len(groups[g])]
+            if on_done is not None:
+                on_done(len(batch))
+
     if n_threads == 1 or len(batches) < n_threads:
-        found = [labels_of(batch) for batch in batches]
+        collect(map(labels_of, batches))
     else:
         # the products of a group are too small for the threads of BLAS to share
         with blas.limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
-            found = list(pool.map(labels_of, batches))
-    labels: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)] * len(groups)
-    for batch, stack in zip(batches, found, strict=True):
-        for g, label in zip(batch, stack, strict=True):
-            labels[g] = label[: len(groups[g])]
+            collect(pool.map(labels_of, batches))
     return labels
 
 

@@ -84,7 +84,11 @@ def distinct_rows(rows: NDArray[Any], weight: NDArray[Any]) -> WeightedRows:
 
 
 def generate_proxies(
-    classes: Sequence[WeightedRows], generation: Any, k: Sequence[int], seed: int
+    classes: Sequence[WeightedRows],
+    generation: Any,
+    k: Sequence[int],
+    seed: int,
+    on_done: Callable[[int], object] | None = None,
 ) -> list[WeightedRows]:
     """Make the proxies of every class; a class with at most ``k`` rows keeps its rows.
 
@@ -103,26 +107,47 @@ def generate_proxies(
     seed : int
         Seed of every class; the proxies of a class do not depend on the other classes.
 
+    on_done : callable, default=None
+        Called whenever classes have got their proxies, with the number of these classes; k-means
+        finishes many at once.
+
     Returns
     -------
     proxies : list of WeightedRows
         One a class.
     """
-    if generation == "all":
-        return list(classes)
+    on_done = on_done or _tell_nobody
     if generation == "kmeans":
-        return _kmeans(classes, k, seed)
-    if isinstance(generation, str):
-        choose = _CHOOSERS[generation]
-        return [
-            one if len(one.rows) <= n else _chosen(one, choose(one, n, seed))
-            for one, n in zip(classes, k, strict=True)
-        ]
-    return [_cluster(one, generation, seed) for one in classes]
+        return _kmeans(classes, k, seed, on_done)
+    proxies = []
+    for one, n in zip(classes, k, strict=True):
+        proxies.append(_proxies_of(one, generation, n, seed))
+        on_done(1)
+    return proxies
 
 
-def _kmeans(classes: Sequence[WeightedRows], k: Sequence[int], seed: int) -> list[WeightedRows]:
+def _tell_nobody(n_done: int) -> None:
+    """Stand in for ``on_done``."""
+
+
+def _proxies_of(one: WeightedRows, generation: Any, n: int, seed: int) -> WeightedRows:
+    """Make the proxies of one class by any generation but k-means, which takes all at once."""
+    if not isinstance(generation, str):
+        return _cluster(one, generation, seed)
+    if generation == "all" or len(one.rows) <= n:
+        return one
+    return _chosen(one, _CHOOSERS[generation](one, n, seed))
+
+
+def _kmeans(
+    classes: Sequence[WeightedRows],
+    k: Sequence[int],
+    seed: int,
+    on_done: Callable[[int], object],
+) -> list[WeightedRows]:
     proxies = list(classes)
+    if n_small := sum(len(one.rows) <= n for one, n in zip(classes, k, strict=True)):
+        on_done(n_small)
     for n_clusters in sorted(set(k)):
         large = [
             c for c, one in enumerate(classes) if k[c] == n_clusters and len(one.rows) > n_clusters
@@ -132,6 +157,7 @@ def _kmeans(classes: Sequence[WeightedRows], k: Sequence[int], seed: int) -> lis
             [classes[c].weight for c in large],
             n_clusters,
             seed=seed,
+            on_done=on_done,
         )
         for c, label in zip(large, labels, strict=True):
             proxies[c] = _means(classes[c], label)

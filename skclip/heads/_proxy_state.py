@@ -80,6 +80,7 @@ def add_rows(
     generation: Any,
     k: Sequence[int],
     seed: int,
+    on_done: Callable[[int], object] | None = None,
 ) -> State:
     """Make the proxies of every class with new rows anew: of its old proxies and these rows.
 
@@ -109,6 +110,9 @@ def add_rows(
     seed : int
         Seed of every class.
 
+    on_done : callable, default=None
+        Called with the number of classes whose proxies have just been made.
+
     Returns
     -------
     state : list of WeightedRows
@@ -128,7 +132,7 @@ def add_rows(
         changed.append(c)
         merged.append(WeightedRows(rows, mass))
     added = list(state)
-    proxies = generate_proxies(merged, generation, [k[c] for c in changed], seed)
+    proxies = generate_proxies(merged, generation, [k[c] for c in changed], seed, on_done)
     for c, one in zip(changed, proxies, strict=True):
         added[c] = one
     return added

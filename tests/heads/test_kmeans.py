@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from skclip.heads import _kmeans, _lloyd
 from skclip.heads._kmeans import kmeans_of_groups
@@ -142,3 +143,14 @@ def test_only_ratios_of_weights_count(scale):
     rows, weight = rng.standard_normal((40, 6)).astype(np.float32), rng.uniform(0.5, 2, 40)
     expected = cluster(rows, 4, weight=weight)
     np.testing.assert_array_equal(cluster(rows, 4, weight=scale * weight), expected)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_every_group_is_announced_once(n_threads):
+    rng = np.random.default_rng(0)
+    groups = [rng.standard_normal((n, 3)) for n in (5, 50, 6, 500, 51)]
+    done = []
+    with threadpool_limits(n_threads):
+        kmeans_of_groups(groups, [np.ones(len(g)) for g in groups], 3, seed=0, on_done=done.append)
+    assert sum(done) == len(groups)
+    assert len(done) > 1

@@ -155,3 +155,10 @@ def test_noise_of_a_clusterer_is_left_out():
 def test_class_that_is_all_noise_keeps_its_rows():
     one = WeightedRows(np.array([[0.0, 0], [9, 9]]), np.ones(2))
     assert generate(one, DBSCAN(eps=1, min_samples=2), 1) is one
+
+
+@pytest.mark.parametrize("generation", ["all", "kmeans", "random", KMeans(2)], ids=str)
+def test_every_class_is_announced_once(generation):
+    classes, done = [rows_of(seed, n) for seed, n in enumerate((2, 9, 12))], []
+    generate_proxies(classes, generation, [2, 3, 4], 0, done.append)
+    assert sum(done) == len(classes)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,9 @@ from skclip.embedding._registry import LoadedModel, get_model
 from skclip.embedding._report import Report
 from skclip.embedding._stack import stack_batches
 from skclip.exceptions import UnreadableImageError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["CLIPEmbedder"]
 
@@ -48,7 +51,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
     modality : {"image", "text"}, default="image"
         What :meth:`transform` is given.
 
-    device : str, default="auto"
+    device : str or torch.device, default="auto"
         A torch device. ``"auto"`` takes the accelerator if there is one.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"
@@ -105,11 +108,11 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
     (dtype('float32'), 3)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "model_name": [str],
         "pretrained": [str, PathLike],
         "modality": [StrOptions({"image", "text"})],
-        "device": [str],
+        "device": "no_validation",  # by `resolve_device`: torch may not be imported yet
         "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -126,7 +129,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         pretrained: str | PathLike[str] = "auto",
         *,
         modality: str = "image",
-        device: str = "auto",
+        device: "str | torch.device" = "auto",
         dtype: str = "float32",
         batch_size: int = 64,
         n_jobs: int | None = None,

@@ -21,6 +21,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from skclip.corpus._embedding import Embedder, embed_shard
+from skclip.corpus._hashes import hashed
 from skclip.corpus._index import build_index
 from skclip.corpus._manifest import (
     LOCK,
@@ -86,7 +87,13 @@ class Job:
 
     def commit(self, manifest: Manifest) -> None:
         """Replace the manifest, then remove the files that no longer count."""
-        write_manifest(self.directory, replace(manifest, generation=self.generation))
+        shards = []
+        with self.progress("hashes", sum(entry.n_rows for entry in manifest.shards)) as bar:
+            for entry in manifest.shards:
+                shards.append(hashed(self.directory, entry, generation=self.generation))
+                bar.update(entry.n_rows)
+        manifest = replace(manifest, shards=tuple(shards), generation=self.generation)
+        write_manifest(self.directory, manifest)
         counting = {name for entry in manifest.shards for name in entry.files}
         for path in self.directory.iterdir():
             if _SHARD_FILE.match(path.name) and path.name not in counting:

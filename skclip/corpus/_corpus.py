@@ -10,6 +10,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from skclip._validation import sample_of
 from skclip.corpus._build import (
     add_shards,
     embed_shards,
@@ -19,12 +20,18 @@ from skclip.corpus._build import (
 )
 from skclip.corpus._columns import Columns
 from skclip.corpus._embedding import Embedder
+from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, ShardEntry, read_manifest
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._sources import open_source
 from skclip.corpus._store import CaptionStore
-from skclip.exceptions import CorpusError, ModelMismatchError, UnreadableImageWarning
+from skclip.exceptions import (
+    CorpusError,
+    CorpusFormatError,
+    ModelMismatchError,
+    UnreadableImageWarning,
+)
 
 __all__ = ["Corpus", "open_corpus"]
 
@@ -347,6 +354,52 @@ class Corpus(CaptionStore):
             rows = pc.add(table.column("row"), int(offset))
             parts.append(table.set_column(0, "row", rows))
         return pa.concat_tables(parts)
+
+    def verify(self) -> None:
+        """Read every file of the corpus and compare it with the hash that was taken of it.
+
+        Opening a corpus looks only whether its files are there; this finds a copy that broke off
+        and a disk that lost bits. Embeddings of another program that are used where they lie, and
+        the images themselves, are not part of it.
+
+        Raises
+        ------
+        CorpusFormatError
+            If files are damaged or lost; all of them are named.
+
+        CorpusError
+            If files have no hash, since an earlier version of skclip has written them; nothing
+            can be said about these.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from skclip.corpus import Corpus
+        >>> corpus = Corpus.build(["a cat", "a dog"], tempfile.mkdtemp())
+        >>> corpus.verify()
+        >>> index = corpus.path / "000-00000.index.sqlite"
+        >>> _ = index.write_bytes(index.read_bytes()[:-1])
+        >>> corpus.verify()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        skclip.exceptions.CorpusFormatError: 1 file of the corpus ... is damaged: ...
+        """
+        entries = self._manifest.shards
+        if damaged := list(damaged_files(self.path, entries)):
+            names = "; ".join(f"{name!r}: {why}" for name, why in damaged)
+            many = "file of the corpus {} is" if len(damaged) == 1 else "files of the corpus {} are"
+            raise CorpusFormatError(
+                f"{len(damaged)} {many.format(repr(str(self.path)))} damaged: {names}. Copy the "
+                "corpus again from where it is whole, or build it again with overwrite=True."
+            )
+        own = [(name, entry) for entry in entries for name in own_files(self.path, entry)]
+        if unknown := [name for name, entry in own if name not in entry.sha256]:
+            raise CorpusError(
+                f"The corpus {str(self.path)!r} holds no hashes of {len(unknown)} of its "
+                f"{len(own)} files ({sample_of(unknown)}): an earlier version of skclip wrote "
+                "them, and they cannot be verified. Build the corpus again with overwrite=True to "
+                "have them hashed."
+            )
 
     def __repr__(self) -> str:
         embedded = "" if self.model_id is None else f", model_id={self.model_id!r}"

@@ -2,6 +2,10 @@
 
 import time
 from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["resolve_device", "resolve_dtype"]
 
@@ -12,23 +16,29 @@ BFLOAT16_CPUS = ("amx_bf16", "avx512_bf16", "bf16")
 MIN_SPEEDUP = 1.3
 
 
-def resolve_device(device: str) -> str:
+def resolve_device(device: "str | torch.device") -> str:
     """Return ``device``, or for ``"auto"`` the accelerator of this machine, else the CPU.
 
     Parameters
     ----------
-    device : str
+    device : str or torch.device
         A torch device or ``"auto"``.
 
     Returns
     -------
     device : str
-        A torch device.
+        Name of a torch device.
     """
-    if device != "auto":
-        return device
     import torch
 
+    if isinstance(device, torch.device):
+        return str(device)
+    if not isinstance(device, str):
+        raise TypeError(
+            f"device must be 'auto' or a torch device like 'cpu' or 'cuda:0', got {device!r}."
+        )
+    if device != "auto":
+        return device
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

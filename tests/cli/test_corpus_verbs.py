@@ -89,6 +89,25 @@ def test_info_lists_failures(small_folder, tmp_path, capfdbinary):
     assert line.startswith('0,"000000.png",')
 
 
+def test_info_verifies_the_files(small_folder, tmp_path, capsys):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--quiet"])
+    assert main(["info", str(path), "--verify"]) == 0
+    assert "files: as they were written" in capsys.readouterr().out.splitlines()
+    (file,) = path.glob("*.index.sqlite")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert main(["info", str(path), "--verify"]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"is damaged: '{file.name}'" in output.err
+
+
+@pytest.mark.parametrize("option", ["--failures", "--verify"])
+def test_options_about_a_corpus_need_one(option, capsys):
+    assert main(["info", option]) == 2
+    assert "name one" in capsys.readouterr().err
+
+
 def test_info_without_a_corpus_shows_versions(capsys):
     assert main(["info"]) == 0
     assert "scikit-learn: " in capsys.readouterr().out

@@ -49,3 +49,12 @@ def test_auto_dtype_where_torch_cannot_tell(monkeypatch):
 
 def test_the_speedup_is_measured_once():
     assert bfloat16_speedup() == bfloat16_speedup() > 0
+
+
+def test_a_torch_device_is_taken_by_its_name():
+    assert resolve_device(torch.device("cuda", 1)) == "cuda:1"
+
+
+def test_no_device_is_refused():
+    with pytest.raises(TypeError, match=r"device must be 'auto' or a torch device .* got 3"):
+        resolve_device(3)

@@ -4,6 +4,7 @@ With a file to write to, a bank grows by chunks and goes on after a crash where 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from os import PathLike, fspath
 from pathlib import Path
@@ -18,13 +19,55 @@ from tqdm.auto import tqdm
 from skclip._linalg import unit_rows
 from skclip._validation import sample_of
 from skclip.corpus._row_file import append_bytes, resume_rows, start_rows
+from skclip.distill._neighbors import Guides, find_guides
 from skclip.distill._pairs import Pairs
 
-__all__ = ["image_rows", "open_teacher", "read_bank", "teacher_identity", "text_rows"]
+__all__ = [
+    "Banks",
+    "image_rows",
+    "make_banks",
+    "open_teacher",
+    "read_bank",
+    "teacher_identity",
+    "text_rows",
+]
 
 _CHUNK = 1024
 
 Rows = Callable[[NDArray[np.int64]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Banks:
+    """Features of both teachers and the rows that guide each pair.
+
+    Parameters
+    ----------
+    image : ndarray of shape (n_images, n_image_features)
+        float16.
+
+    text : ndarray of shape (n_pairs, n_text_features)
+        float16.
+
+    guides : Guides
+        Rows to gather.
+    """
+
+    image: NDArray[np.float16]
+    text: NDArray[np.float16]
+    guides: Guides
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the features."""
+        return self.image.nbytes + self.text.nbytes
+
+    def gather(self, pairs: NDArray[np.int64]) -> dict[str, NDArray[np.float16]]:
+        """Return the rows of a batch, each of shape ``(2, n_batch, n_features)``."""
+        return {
+            "image_rows": self.image[self.guides.image[:, pairs]],
+            "text_rows": self.text[self.guides.text[:, pairs]],
+        }
 
 
 def open_teacher(teacher: Any, name: str) -> Any:
@@ -205,3 +248,61 @@ def _chunk(rows: Rows, start: int, n_rows: int, name: str) -> NDArray[np.float16
             f"{sample_of(numbers[bad])}: leave these pairs out."
         )
     return unit_rows(part).astype("<f2")
+
+
+def make_banks(
+    teachers: tuple[Any, Any],
+    pairs: Pairs,
+    n_given: int,
+    *,
+    method: str,
+    directory: Path | None = None,
+    verbose: int = 0,
+) -> Banks:
+    """Embed all images and captions, and find the neighbours of every pair.
+
+    Parameters
+    ----------
+    teachers : tuple of two transformers or ndarrays
+        Of images and of captions, from :func:`open_teacher`.
+
+    pairs : Pairs
+        The pairs to train on.
+
+    n_given : int
+        Number of pairs that were given.
+
+    method : {"exact", "hnsw", "faiss"}
+        How to search.
+
+    directory : Path, default=None
+        Where features and neighbours are kept, and found again.
+
+    verbose : int, default=0
+        Whether to show progress bars, on a terminal.
+
+    Returns
+    -------
+    banks : Banks
+        Features and neighbours.
+    """
+    image, text = (
+        read_bank(
+            rows,
+            n_rows,
+            name=f"{modality}_teacher",
+            path=None if directory is None else directory / f"{modality}_bank.npy",
+            verbose=verbose,
+        )
+        for modality, rows, n_rows in (
+            ("image", image_rows(teachers[0], pairs, n_given), len(pairs.images)),
+            ("text", text_rows(teachers[1], pairs, n_given), len(pairs.captions)),
+        )
+    )
+    path = None if directory is None else directory / "guides.npz"
+    if path is not None and path.exists():
+        return Banks(image, text, Guides.load(path))
+    guides = find_guides(image, text, pairs.image_of, method)
+    if path is not None:
+        guides.save(path)
+    return Banks(image, text, guides)

@@ -6,15 +6,13 @@ That is what exact resuming rests on.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip.distill._banks import Banks
 from skclip.distill._images import PixelReader
-
-if TYPE_CHECKING:
-    from skclip.distill._feed import Banks
 
 __all__ = ["PairBatches", "Plan"]
 
@@ -117,7 +115,7 @@ class PairBatches:
         pixels: NDArray[np.uint8] | None,
         images: Sequence[Any] | None,
         reader: PixelReader,
-        banks: "Banks | None",
+        banks: Banks | None,
         seed: int,
     ) -> None:
         self._plan = plan

@@ -1,7 +1,6 @@
 """From numbers of pairs to the arguments of a step; what fits on the accelerator stays there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,46 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skclip.distill._banks import Banks
 from skclip.distill._batches import PairBatches, Plan
 from skclip.distill._images import PixelReader
 from skclip.distill._learner import as_input
-from skclip.distill._neighbors import Guides
 from skclip.distill._pairs import Pairs
 
-__all__ = ["Banks", "Feed", "make_feed"]
-
-
-@dataclass(frozen=True)
-class Banks:
-    """Features of both teachers and the rows that guide each pair.
-
-    Parameters
-    ----------
-    image : ndarray of shape (n_images, n_image_features)
-        float16.
-
-    text : ndarray of shape (n_pairs, n_text_features)
-        float16.
-
-    guides : Guides
-        Rows to gather.
-    """
-
-    image: NDArray[np.float16]
-    text: NDArray[np.float16]
-    guides: Guides
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the features."""
-        return self.image.nbytes + self.text.nbytes
-
-    def gather(self, pairs: NDArray[np.int64]) -> dict[str, NDArray[np.float16]]:
-        """Return the rows of a batch, each of shape ``(2, n_batch, n_features)``."""
-        return {
-            "image_rows": self.image[self.guides.image[:, pairs]],
-            "text_rows": self.text[self.guides.text[:, pairs]],
-        }
+__all__ = ["Feed", "make_feed"]
 
 
 class Feed:

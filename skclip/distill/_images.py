@@ -1,5 +1,6 @@
 """Images to the student's pixels: every one is decoded once before training, to know it can be."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -10,15 +11,17 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from skclip.distill._pairs import Pairs
 from skclip.embedding._decode import content_key, decode_image, describe_image, fetch_image
-from skclip.exceptions import UnreadableImageError
+from skclip.exceptions import UnreadableImageError, UnusablePairWarning
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PixelReader", "Scan", "scan_images"]
+__all__ = ["PixelReader", "Scan", "scan_images", "usable_pairs"]
 
 _CHUNK = 64
+_MAX_NAMES = 10
 
 
 class PixelReader:
@@ -142,3 +145,48 @@ def _decode(image: Any, reader: PixelReader) -> "tuple[bytes, NDArray[np.uint8]]
         return reader.read(image)
     except UnreadableImageError as error:
         return str(error)
+
+
+def usable_pairs(pairs: Pairs, scan: Scan, on_error: str) -> tuple[Pairs, NDArray[np.uint8] | None]:
+    """Leave out pairs without a readable image or a caption, or refuse them.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        All that were given.
+
+    scan : Scan
+        Of their images.
+
+    on_error : {"raise", "skip"}
+        What to do.
+
+    Returns
+    -------
+    pairs : Pairs
+        Those to train on.
+
+    pixels : ndarray of shape (n_images, height, width, 3) or None
+        Of their images, where they were kept.
+    """
+    empty = [i for i, caption in enumerate(pairs.captions) if not caption.strip()]
+    if not scan.failures and not empty:
+        return pairs, scan.pixels
+    problems = [*scan.failures.values(), *(f"caption {i}: empty" for i in empty)]
+    named = "; ".join(problems[:_MAX_NAMES]) + ("; …" if len(problems) > _MAX_NAMES else "")
+    if on_error == "raise":
+        kind = UnreadableImageError if scan.failures else ValueError
+        raise kind(
+            f"{len(problems)} images or captions cannot be used: {named}. on_error='skip' leaves "
+            "such pairs out."
+        )
+    kept = pairs.without(scan.failures, empty)
+    warnings.warn(
+        f"{len(pairs.captions) - len(kept.captions)} of {len(pairs.captions)} pairs were left out: "
+        f"{named}.",
+        UnusablePairWarning,
+        stacklevel=4,
+    )
+    if scan.pixels is None:
+        return kept, None
+    return kept, scan.pixels[pairs.image_of[kept.image_positions]]

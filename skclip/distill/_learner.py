@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,9 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.checkpoint import checkpoint
 
+from skclip.distill._banks import Banks
 from skclip.distill._losses import ping_loss
 from skclip.distill._student import Architecture, forget_unread_words
-
-if TYPE_CHECKING:
-    from skclip.distill._feed import Banks
 
 __all__ = ["Guidance", "Hyperparameters", "Learner", "as_input", "make_learner"]
 
@@ -319,7 +317,7 @@ class Learner:
 
 
 def make_learner(
-    architecture: Architecture, tokens: Tensor, banks: "Banks | None", how: Hyperparameters
+    architecture: Architecture, tokens: Tensor, banks: Banks | None, how: Hyperparameters
 ) -> Learner:
     """Return a learner with fresh weights, as torch's generator gives them.
 

@@ -19,18 +19,16 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._compat import HasMethods, Interval, StrOptions, fit_context
-from skclip.distill._banks import image_rows, open_teacher, read_bank, teacher_identity, text_rows
-from skclip.distill._images import PixelReader, Scan, scan_images
-from skclip.distill._neighbors import Guides, find_guides
+from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_identity
+from skclip.distill._images import PixelReader, Scan, scan_images, usable_pairs
 from skclip.distill._pairs import Pairs, gather_pairs
 from skclip.embedding import CLIPEmbedder
 from skclip.embedding._hardware import resolve_device, resolve_dtype
-from skclip.embedding._registry import forget_model
+from skclip.embedding._registry import forget_folder
 from skclip.embedding._tokens import tokenize
-from skclip.exceptions import TruncatedTextWarning, UnreadableImageError, UnusablePairWarning
+from skclip.exceptions import TruncatedTextWarning
 
 if TYPE_CHECKING:
-    from skclip.distill._feed import Banks
     from skclip.distill._learner import Hyperparameters
     from skclip.distill._run import Run
     from skclip.distill._student import Architecture
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["CLIPPINGTrainer"]
 
 _CACHED_BYTES = 2 << 30  # of pixels that cache_images="auto" keeps in memory
-_MAX_NAMES = 10
 
 
 class CLIPPINGTrainer(BaseEstimator):
@@ -313,13 +310,22 @@ class CLIPPINGTrainer(BaseEstimator):
         teachers = self._open_teachers()
         reader = PixelReader(architecture.preprocess_cfg)
         scan = self._scan(given, reader)
-        pairs, pixels = self._usable(given, scan)
+        pairs, pixels = usable_pairs(given, scan, self.on_error)
         how = self._hyperparameters(len(pairs.images))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         wanted = self._description(architecture, teachers, scan, pairs, how)
         output = None if self.output is None else Path(self.output).absolute()
         with open_run(output, wanted, seed) as run:
-            banks = self._banks(teachers, pairs, len(given.captions), run)
+            banks = None
+            if teachers is not None:
+                banks = make_banks(
+                    teachers,
+                    pairs,
+                    len(given.captions),
+                    method=self.neighbor_method,
+                    directory=run.directory,
+                    verbose=self.verbose,
+                )
             self._train(architecture, how, pairs, pixels, reader, banks, run)
         return self
 
@@ -343,30 +349,6 @@ class CLIPPINGTrainer(BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _usable(self, pairs: Pairs, scan: Scan) -> tuple[Pairs, NDArray[np.uint8] | None]:
-        """Leave out pairs without a readable image or a caption, or refuse them."""
-        empty = [i for i, caption in enumerate(pairs.captions) if not caption.strip()]
-        if not scan.failures and not empty:
-            return pairs, scan.pixels
-        problems = [*scan.failures.values(), *(f"caption {i}: empty" for i in empty)]
-        if self.on_error == "raise":
-            kind = UnreadableImageError if scan.failures else ValueError
-            raise kind(
-                f"{len(problems)} images or captions cannot be used: "
-                f"{'; '.join(problems[:_MAX_NAMES])}. on_error='skip' leaves such pairs out."
-            )
-        kept = pairs.without(scan.failures, empty)
-        warnings.warn(
-            f"{len(pairs.captions) - len(kept.captions)} of {len(pairs.captions)} pairs were left "
-            f"out: {'; '.join(problems[:_MAX_NAMES])}{'; …' if len(problems) > _MAX_NAMES else ''}",
-            UnusablePairWarning,
-            stacklevel=4,
-        )
-        if scan.pixels is None:
-            return kept, None
-        at = np.searchsorted(pairs.image_positions, kept.image_positions)
-        return kept, scan.pixels[at]
-
     def _hyperparameters(self, n_images: int) -> "Hyperparameters":
         from skclip.distill._learner import Hyperparameters
 
@@ -378,13 +360,13 @@ class CLIPPINGTrainer(BaseEstimator):
             )
         device = resolve_device(self.device)
         return Hyperparameters(
-            n_steps=self.max_iter or self.n_epochs * (n_images // n_batch),
+            n_steps=int(self.max_iter or self.n_epochs * (n_images // n_batch)),
             learning_rate=float(self.learning_rate),
             weight_decay=float(self.weight_decay),
             warmup=float(self.warmup),
             clip_grad_norm=float(self.clip_grad_norm),
-            accumulate=self.accumulate,
-            ema_decay=self.ema_decay,
+            accumulate=int(self.accumulate),
+            ema_decay=None if self.ema_decay is None else float(self.ema_decay),
             lambda_nn=float(self.lambda_nn),
             lambda_xnn=float(self.lambda_xnn),
             dtype=resolve_dtype(self.dtype, device),
@@ -405,49 +387,20 @@ class CLIPPINGTrainer(BaseEstimator):
         same_images = blake2b(pairs.image_of.tobytes(), digest_size=8).hexdigest()
         captions = blake2b("\0".join(pairs.captions).encode("utf-8", "surrogatepass"))
         parameters = {k: v for k, v in vars(how).items() if k not in ("device", "compile")}
+        seed = self.random_state
         return {
             "student": architecture.identity,
             "image_teacher": image_teacher,
             "text_teacher": text_teacher,
             **parameters,
-            "batch_size": self.batch_size,
-            "augment": self.augment,
+            "batch_size": int(self.batch_size),
+            "augment": bool(self.augment),
             "neighbor_method": self.neighbor_method,
-            "random_state": self.random_state if isinstance(self.random_state, Integral) else None,
+            "random_state": int(seed) if isinstance(seed, Integral) else None,
             "images": scan.key,
             "captions": captions.hexdigest()[:16],
             "image_ids": same_images,
         }
-
-    def _banks(
-        self, teachers: tuple[Any, Any] | None, pairs: Pairs, n_given: int, run: "Run"
-    ) -> "Banks | None":
-        from skclip.distill._feed import Banks
-
-        if teachers is None:
-            return None
-        sources = {
-            "image": (image_rows(teachers[0], pairs, n_given), len(pairs.images)),
-            "text": (text_rows(teachers[1], pairs, n_given), len(pairs.captions)),
-        }
-        image, text = (
-            read_bank(
-                rows,
-                n_rows,
-                name=f"{modality}_teacher",
-                path=run.path(f"{modality}_bank.npy"),
-                verbose=self.verbose,
-            )
-            for modality, (rows, n_rows) in sources.items()
-        )
-        path = run.path("guides.npz")
-        if path is None or not path.exists():
-            guides = find_guides(image, text, pairs.image_of, self.neighbor_method)
-            if path is not None:
-                guides.save(path)
-        else:
-            guides = Guides.load(path)
-        return Banks(image, text, guides)
 
     def _train(
         self,
@@ -456,7 +409,7 @@ class CLIPPINGTrainer(BaseEstimator):
         pairs: Pairs,
         pixels: NDArray[np.uint8] | None,
         reader: PixelReader,
-        banks: "Banks | None",
+        banks: Banks | None,
         run: "Run",
     ) -> None:
         import torch
@@ -506,7 +459,7 @@ class CLIPPINGTrainer(BaseEstimator):
             )
         folder = run.path("model") or _temporary_folder()
         save_student(learner.trained_state(), architecture, tokenizer, folder)
-        forget_model(f"local-dir:{folder}")
+        forget_folder(folder)
         self.log_ = run.log
         self.n_iter_ = learner.step_number
         self.embedder_ = CLIPEmbedder(f"local-dir:{folder}", device=self.device)
@@ -523,7 +476,7 @@ class CLIPPINGTrainer(BaseEstimator):
         """
         check_is_fitted(self)
         shutil.copytree(self._folder, path, dirs_exist_ok=True)
-        forget_model(f"local-dir:{path}")
+        forget_folder(Path(path))
 
     def __sklearn_tags__(self) -> Tags:
         tags: Tags = super().__sklearn_tags__()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from skclip.embedding._locate import (
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LoadedModel", "forget_model", "get_model"]
+__all__ = ["LoadedModel", "forget_folder", "get_model"]
 
 logger = logging.getLogger("skclip.embedding")
 
@@ -170,11 +171,18 @@ def get_model(
         return _models[key]
 
 
-def forget_model(model_name: str) -> None:
-    """Drop a model from the registry: its files have changed."""
+def forget_folder(folder: Path) -> None:
+    """Drop the models that were loaded from a folder: its files have changed."""
+    schema = "local-dir:"
     with _lock:
-        for key in [key for key in _models if key[0] == model_name]:
-            del _models[key]
+        for key in list(_models):
+            name = key[0]
+            if name.startswith(schema) and _is_same(Path(name.removeprefix(schema)), folder):
+                del _models[key]
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _load(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from skclip.distill._feed import Banks
+from skclip.distill._banks import Banks
 from skclip.distill._learner import Hyperparameters, make_learner
 from skclip.distill._neighbors import Guides
 from skclip.distill._student import find_architecture

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skclip.distill._images import Scan, usable_pairs
 from skclip.distill._pairs import gather_pairs
+from skclip.exceptions import UnusablePairWarning
 
 
 def test_equal_paths_are_one_image():
@@ -39,6 +41,16 @@ def test_pairs_are_left_out_by_image_and_by_caption():
     assert kept.image_of.tolist() == [0, 1]
     assert kept.positions.tolist() == [0, 3]
     assert kept.image_positions.tolist() == [0, 3]
+
+
+def test_pixels_follow_the_images_that_are_kept():
+    """Also those of an image whose first caption is empty."""
+    pairs = gather_pairs(["a", "b", "b", "c"], ["x", "", "y", "z"])
+    pixels = np.arange(3, dtype=np.uint8).reshape(3, 1, 1, 1)
+    with pytest.warns(UnusablePairWarning, match="2 of 4 pairs"):
+        kept, left = usable_pairs(pairs, Scan("", {0: "a: broken"}, pixels), "skip")
+    assert kept.images == ["b", "c"]
+    assert left.ravel().tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

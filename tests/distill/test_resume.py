@@ -170,6 +170,19 @@ def test_how_it_is_run_may_change(make_trainer, pairs, tmp_path):
     assert changed.fit(pairs.images, pairs.captions).n_iter_ == 8
 
 
+def test_numbers_of_numpy_are_numbers(make_trainer, pairs, tmp_path):
+    make_trainer(output=tmp_path, batch_size=8, random_state=0).fit(pairs.images, pairs.captions)
+    same = make_trainer(
+        output=tmp_path,
+        batch_size=np.int64(8),
+        accumulate=np.int32(1),
+        max_iter=np.int64(8),
+        augment=np.True_,
+        random_state=np.int64(0),
+    )
+    assert same.fit(pairs.images, pairs.captions).n_iter_ == 8
+
+
 def test_without_a_seed_a_run_goes_on_with_its_own(make_trainer, pairs, tmp_path):
     trainer = make_trainer(output=tmp_path, random_state=None)
     first = trainer.fit(pairs.images, pairs.captions).log_

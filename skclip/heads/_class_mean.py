@@ -4,137 +4,33 @@ The state is one sum and one count a class, so rows can be added, taken away and
 Called by users, by PrimedNCMClassifier and by MixedHeadClassifier.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import scipy.sparse as sp
-from joblib import cpu_count
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from skclip._array_api import cast, is_elsewhere, like, to_numpy
+from skclip._array_api import cast, like, to_numpy
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
+    HasMethods,
     Interval,
     StrOptions,
     check_same_namespace,
     check_sample_weight,
     fit_context,
-    get_namespace_and_device,
 )
-from skclip._linalg import gen_row_blocks, row_norms, unit_rows
+from skclip._linalg import unit_rows
+from skclip._text_head import check_same_width, resolve_text_head
 from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
+from skclip.heads._class_sums import class_sums
 
 __all__ = ["NearestClassMean"]
-
-# Rows summed in their own precision before the sum is added in float64.
-N_ROWS_PER_BLOCK = 1 << 15
-
-
-def class_sums(
-    X: NDArray[Any],
-    codes: NDArray[np.int32],
-    n_classes: int,
-    weight: NDArray[Any],
-    *,
-    unit: bool = True,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Sum the rows of every class in one pass.
-
-    .. math:: S_c = \sum_{i: y_i = c} w_i x_i / \lVert x_i \rVert, \qquad
-              n_c = \sum_{i: y_i = c,\, x_i \ne 0} w_i
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        float32 or float64 rows. Zero rows carry no evidence and are not counted.
-
-    codes : ndarray of shape (n_samples,)
-        Class index of every row, in ``[0, n_classes)``.
-
-    n_classes : int
-        Number of classes.
-
-    weight : ndarray of shape (n_samples,)
-        Weight of every row.
-
-    unit : bool, default=True
-        Whether rows are normalised first.
-
-    Returns
-    -------
-    sums : ndarray of shape (n_classes, n_features)
-        NaN where ``X`` is not finite.
-
-    counts : ndarray of shape (n_classes,)
-        Sum of the weights of the rows that are not zero.
-    """
-    if is_elsewhere(X):
-        return _class_sums_elsewhere(X, codes, n_classes, weight, unit=unit)
-    sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)
-    blocks = [
-        slice(start, start + N_ROWS_PER_BLOCK) for start in range(0, len(X), N_ROWS_PER_BLOCK)
-    ]
-
-    def of_block(rows: slice) -> tuple[NDArray[Any], NDArray[Any]]:
-        return _block_sums(X[rows], codes[rows], n_classes, weight[rows], unit=unit)
-
-    # the loops over rows run without the interpreter's lock; blocks are added in their order
-    with ThreadPoolExecutor(max(1, min(cpu_count(), len(blocks)))) as threads:
-        for block_sums, block_counts in threads.map(of_block, blocks):
-            sums += block_sums
-            counts += block_counts
-    return sums, counts
-
-
-def _block_sums(
-    block: NDArray[Any],
-    codes: NDArray[np.int32],
-    n_classes: int,
-    weight: NDArray[Any],
-    *,
-    unit: bool,
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    if unit:
-        norms = row_norms(block)
-        if not np.all((norms > 1e-15) & (norms < 1e15)):
-            # over- and underflowing squares, NaN and true zeros: the careful way
-            block = unit_rows(block)
-            norms = block.any(axis=1).astype(block.dtype)
-    else:
-        nonzero = row_norms(block) != 0
-        nonzero[~nonzero] = block[~nonzero].any(axis=1)  # squares that underflowed
-        norms = nonzero.astype(block.dtype)
-    is_evidence = norms > 0
-    row_scale = weight / np.where(is_evidence, norms, 1)
-    # a column of this matrix is a row of X: the product streams through X once, in order
-    membership = sp.csc_array(
-        (row_scale, codes, np.arange(len(block) + 1, dtype=np.int32)),
-        shape=(n_classes, len(block)),
-    )
-    return membership @ block, np.bincount(codes, weight * is_evidence, minlength=n_classes)
-
-
-def _class_sums_elsewhere(
-    X: Any, codes: NDArray[np.int32], n_classes: int, weight: Any, *, unit: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum by products with one-hot rows, which every array library has."""
-    xp, _, device = get_namespace_and_device(X)
-    columns = xp.arange(n_classes, dtype=xp.int32, device=device)
-    codes = like(codes, X)
-    sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)
-    for rows in gen_row_blocks(X.shape[0], max(n_classes, X.shape[1])):
-        block = unit_rows(X[rows, :]) if unit else X[rows, :]
-        membership = cast(codes[rows][:, None] == columns[None, :], X.dtype) * weight[rows][:, None]
-        evident = cast(xp.any(block != 0, axis=1), X.dtype)
-        sums += to_numpy(membership.T @ block)
-        counts += to_numpy(membership.T @ evident)
-    return sums, counts
 
 
 class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
@@ -158,6 +54,19 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot \mathrm{score})`;
         100 is CLIP's. It changes no label.
 
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        Text head towards which the means are shrunk. A class without evidence is its text row.
+
+    shrinkage : float, default=1.0
+        How many images the text row of a class counts for, :math:`\sigma`: the mean is that of
+
+        .. math:: \frac{\sigma t_c + \sum_i w_i x_i}{\sigma + n_c}
+
+        the posterior mean under a prior about :math:`t_c`. 0 shrinks nothing. Without
+        ``zero_shot`` it has no part. It is applied to the sums, which stay those of the images, so
+        updates are exact. Text and images are added as they are;
+        :class:`PrimedNCMClassifier` puts them on one scale first and estimates the share.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -174,7 +83,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
 
     intercept_ : ndarray of shape (n_classes,)
         :math:`-\lVert \mu_c \rVert^2 / 2` for ``metric="euclidean"``, else 0; :math:`-\infty`
-        for a class without evidence, which is never predicted.
+        for a class without evidence and text, which is never predicted.
 
     logit_scale_ : float
         Scale of the probabilities.
@@ -220,16 +129,33 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     array(['cat', 'dog', 'fox'], dtype='<U3')
     >>> head.forget(X[:1], ["cat"]).class_count_
     array([1., 1., 1.])
+
+    Shrunk to text, which counts for one image:
+
+    >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0]}
+    >>> NearestClassMean(zero_shot=text).fit([[0.0, 1.0]], ["cat"]).coef_.round(2)
+    array([[0.71, 0.71]])
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "metric": [StrOptions({"cosine", "euclidean"})],
         "logit_scale": [Interval(Real, 0, None, closed="neither")],
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "shrinkage": [Interval(Real, 0, None, closed="left")],
     }
 
-    def __init__(self, metric: str = "cosine", *, logit_scale: float = 100.0) -> None:
+    def __init__(
+        self,
+        metric: str = "cosine",
+        *,
+        logit_scale: float = 100.0,
+        zero_shot: Any = None,
+        shrinkage: float = 1.0,
+    ) -> None:
         self.metric = metric
         self.logit_scale = logit_scale
+        self.zero_shot = zero_shot
+        self.shrinkage = shrinkage
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -435,17 +361,29 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
                 "No row carries evidence: every embedding is zero or has weight zero. "
                 "Give at least one row that is not zero."
             )
+        total, weight = self._with_text(classes, sums, counts)
         if self.metric == "cosine":
-            means, intercept = unit_rows(sums), np.zeros(len(classes))
+            means, intercept = unit_rows(total), np.zeros(len(classes))
         else:
-            means = sums / np.where(counts > 0, counts, 1)[:, None]
+            means = total / np.where(weight > 0, weight, 1)[:, None]
             intercept = -0.5 * np.einsum("ij,ij->i", means, means)
-        intercept = np.where(counts > 0, intercept, -np.inf)
+        intercept = np.where(weight > 0, intercept, -np.inf)
         self.classes_ = like(classes, y)
         self.class_sum_, self.class_count_ = like(sums, X), like(counts, X)
         self.coef_, self.intercept_ = like(means, X, X.dtype), like(intercept, X, X.dtype)
         self.logit_scale_ = float(self.logit_scale)
         return self
+
+    def _with_text(
+        self, classes: NDArray[Any], sums: NDArray[np.float64], counts: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return sums and counts with the text row of every class as ``shrinkage`` images."""
+        text_head = resolve_text_head(self.zero_shot, classes)
+        if text_head is None or self.shrinkage == 0:
+            return sums, counts
+        check_same_width(sums.shape[1], text_head)
+        text = text_head.restricted(classes).weights
+        return sums + self.shrinkage * text, counts + self.shrinkage
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -26,7 +26,8 @@ from skclip._compat import (
 from skclip._linalg import unit_rows
 from skclip._text_head import check_same_width, resolve_text_head
 from skclip._validation import check_labelled_embeddings, encode_labels
-from skclip.heads._class_mean import NearestClassMean, class_sums
+from skclip.heads._class_mean import NearestClassMean
+from skclip.heads._class_sums import class_sums
 from skclip.heads._mixing import (
     CALIBRATIONS,
     SCHEDULES,

@@ -31,7 +31,7 @@ from skclip._validation import (
     sample_of,
 )
 from skclip.exceptions import ModelMismatchError
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from skclip.heads._mixing import (
     Alpha,
     calibrated,

@@ -29,7 +29,7 @@ from skclip._validation import (
     encode_labels,
 )
 from skclip.exceptions import NoEvidenceWarning
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from skclip.prompts import build_prompts, encode_prompts
 
 __all__ = ["ZeroShotClassifier"]

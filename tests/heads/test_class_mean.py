@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestCentroid
 
 from skclip import NearestClassMean
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from tests.heads.strategies import labelled_rows
 
 X = np.array([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
@@ -122,7 +122,7 @@ def test_blocks_do_not_change_sums(monkeypatch):
     rng = np.random.default_rng(0)
     X, codes = rng.standard_normal((50, 3)), rng.integers(0, 4, 50).astype(np.int32)
     expected = class_sums(X, codes, 4, np.ones(50))
-    monkeypatch.setattr("skclip.heads._class_mean.N_ROWS_PER_BLOCK", 7)
+    monkeypatch.setattr("skclip.heads._class_sums.N_ROWS_PER_BLOCK", 7)
     for ours, reference in zip(class_sums(X, codes, 4, np.ones(50)), expected, strict=True):
         assert_allclose(ours, reference)
 
@@ -225,3 +225,52 @@ def test_merging_another_metric_or_width():
 def test_unknown_metric():
     with pytest.raises(ValueError, match="The 'metric' parameter of NearestClassMean must be"):
         NearestClassMean("manhattan").fit(X, Y)
+
+
+TEXT = {"a": [1.0, 0.0], "b": [0.0, 2.0], "c": [-1.0, 0.0]}
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_text_counts_as_images(metric):
+    shrunk = NearestClassMean(metric, zero_shot=TEXT, shrinkage=2.5).fit(X[1:], Y[1:])
+    rows = np.concatenate([X[1:], [[1.0, 0.0], [0.0, 1.0]]])
+    weight = [1, 1, 1, 2.5, 2.5]
+    expected = NearestClassMean(metric).fit(rows, [*Y[1:], "a", "b"], sample_weight=weight)
+    assert_allclose(shrunk.coef_, expected.coef_)
+    assert_array_equal(shrunk.class_count_, [1, 1])  # of images alone
+
+
+def test_no_shrinkage_and_no_text_are_the_same():
+    plain = NearestClassMean().fit(X, Y)
+    assert_array_equal(NearestClassMean(zero_shot=TEXT, shrinkage=0).fit(X, Y).coef_, plain.coef_)
+
+
+def test_updates_of_a_shrunk_head_are_exact():
+    head = NearestClassMean(zero_shot=TEXT)
+    whole = NearestClassMean(zero_shot=TEXT).fit(X, Y)
+    parts = head.partial_fit(X[:2], Y[:2]).partial_fit(X[2:], Y[2:])
+    assert_allclose(parts.coef_, whole.coef_)
+    merged = NearestClassMean(zero_shot=TEXT).fit(X[:2], Y[:2])
+    merged.merge(NearestClassMean().fit(X[2:], Y[2:]))
+    assert_allclose(merged.coef_, whole.coef_)
+    parts.forget(X[2:3], ["a"])
+    assert_array_equal(parts.coef_[0], TEXT["a"])  # nothing but text is left
+
+
+def test_class_without_images_is_its_text_row():
+    head = NearestClassMean(zero_shot=TEXT).partial_fit(X, Y, classes=["c"])
+    assert_array_equal(head.coef_[2], TEXT["c"])
+    assert_array_equal(head.predict([[-1.0, 0.0]]), ["c"])
+
+
+def test_labels_and_widths_must_fit_the_text():
+    with pytest.raises(ValueError, match="labels without a text embedding: 'z'"):
+        NearestClassMean(zero_shot=TEXT).fit([[1.0, 0.0]], ["z"])
+    with pytest.raises(ValueError, match="X has 3 features, but the text head has 2"):
+        NearestClassMean(zero_shot=TEXT).fit([[1.0, 0.0, 0.0]], ["a"])
+
+
+@pytest.mark.parametrize("stranger", [1, None])
+def test_labels_without_a_common_order_are_refused(stranger):
+    with pytest.raises(TypeError, match=rf"of the types \['{type(stranger).__name__}', 'str'\]"):
+        NearestClassMean().fit(X, np.array([*Y[:3].tolist(), stranger], dtype=object))

@@ -72,8 +72,14 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         without images are their text.
 
     shrinkage : float, default=1.0
-        How many images the text row :math:`t_c` of a class counts as (:math:`\sigma`): the mean is
-        that of :math:`\sum_i w_i x_i + \sigma t_c`. Has no part without ``zero_shot``.
+        How many images the text row of a class counts as, :math:`\sigma`: the mean is that of
+
+        .. math:: \frac{\sigma t_c + \sum_i w_i x_i}{\sigma + n_c},
+
+        the posterior mean under a prior about :math:`t_c`. Sums and counts stay those of the images,
+        so updates are exact. Text and images are added as they are;
+        :class:`PrimedNCMClassifier` puts them on one scale and estimates the share. Has no part
+        without ``zero_shot``.
 
     logit_scale : float, default=100.0
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot \mathrm{score})`;

@@ -47,6 +47,7 @@ POOL = PrimingPool(np.arange(30) % 3, RNG.standard_normal((30, 6)))
 HEADS = [
     NearestClassMean(),
     NearestClassMean("euclidean"),
+    NearestClassMean(zero_shot=TEXT),
     ZeroShotClassifier(TEXT),
     ZeroShotClassifier(TEXT, logit_scale=3.0, logit_bias=-1.0),
     PrimedNCMClassifier(TEXT, retriever=POOL),

@@ -286,3 +286,9 @@ def test_label_without_text():
 def test_text_of_another_width():
     with pytest.raises(ValueError, match="X has 2 features, but the text head has 3"):
         NearestClassMean(zero_shot={"a": [1.0, 0, 0], "b": [0, 1.0, 0]}).fit(X, Y)
+
+
+@pytest.mark.parametrize("stranger", [1, None])
+def test_labels_without_a_common_order_are_refused(stranger):
+    with pytest.raises(TypeError, match=rf"of the types \['{type(stranger).__name__}', 'str'\]"):
+        NearestClassMean().fit(X, np.array([*Y[:3].tolist(), stranger], dtype=object))

@@ -76,8 +76,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
 
         .. math:: \frac{\sigma t_c + \sum_i w_i x_i}{\sigma + n_c},
 
-        the posterior mean under a prior about :math:`t_c`. Sums and counts stay those of the images,
-        so updates are exact. Text and images are added as they are;
+        the posterior mean under a prior about :math:`t_c`. Sums and counts stay those of the
+        images, so updates are exact. Text and images are added as they are;
         :class:`PrimedNCMClassifier` puts them on one scale and estimates the share. Has no part
         without ``zero_shot``.
 

@@ -23,12 +23,14 @@ _PUBLIC = {
     "PrimedNCMClassifier": "skclip.heads",
     "PrimedNCMClassifierCV": "skclip.heads",
     "ZeroShotClassifier": "skclip.heads",
+    "CLIPPINGTrainer": "skclip.distill",
     "TRUSTED_TYPES": "skclip._trusted",
 }
 _SUBPACKAGES = (
     "corpus",
     "datasets",
     "display",
+    "distill",
     "embedding",
     "exceptions",
     "heads",

@@ -10,6 +10,7 @@ import skclip
 from skclip import (
     CaptionRetriever,
     CLIPEmbedder,
+    CLIPPINGTrainer,
     MixedHeadClassifier,
     MixedHeadClassifierCV,
     MultiProxyImprinter,
@@ -44,6 +45,8 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
     CLIPEmbedder: [{"model_name": "skclip-tiny", "device": "cpu"}],
     CaptionRetriever: [{}],
     NeighborRetriever: [{}, {"step": "resample"}],
+    # of images and captions
+    CLIPPINGTrainer: [{"student": "skclip-tiny", "lambda_nn": 0, "lambda_xnn": 0}],
 }
 
 

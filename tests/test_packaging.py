@@ -136,8 +136,8 @@ def test_what_tests_import_comes_with_the_extra_test(config):
     "module", sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "skclip").rglob("*.py"))
 )
 def test_layers_import_to_the_left_only(module):
-    """The way of the data: embedding, prompts, corpus, recall, heads; then what shows them."""
-    order = ["embedding", "prompts", "corpus", "recall", "heads", "display", "cli"]
+    """The way of the data: from embedding to heads and distill; then what shows them."""
+    order = ["embedding", "prompts", "corpus", "recall", "heads", "distill", "display", "cli"]
     layer = Path(module).parts[1].removesuffix(".py")
     if layer not in order:
         return

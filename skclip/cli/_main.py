@@ -10,7 +10,7 @@ from typing import Any
 
 import skclip
 from skclip import exceptions
-from skclip.cli import _cache, _demo, _embed, _index, _info, _prime, _recall
+from skclip.cli import _cache, _demo, _embed, _index, _info, _prime, _recall, _train
 from skclip.cli._common import say
 
 __all__ = ["main"]
@@ -21,6 +21,7 @@ _VERBS: dict[str, ModuleType] = {
     "index": _index,
     "embed": _embed,
     "recall": _recall,
+    "train": _train,
     "info": _info,
     "cache": _cache,
 }

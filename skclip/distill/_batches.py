@@ -1,7 +1,7 @@
 """Which pairs a step sees, and what it is given of them.
 
-Everything follows from the seed and the number of the step, so that any step can be made again: that
-is what exact resuming rests on.
+Everything follows from the seed and the number of the step, so that any step can be made again.
+That is what exact resuming rests on.
 """
 
 from collections.abc import Sequence
@@ -132,7 +132,11 @@ class PairBatches:
     def __getitem__(self, step: int) -> dict[str, NDArray[Any]]:
         pairs = self._plan.pairs(step)
         images = self._image_of[pairs]
-        batch = {"pairs": pairs, "images": images, "tokens": self._tokens[pairs]}
+        batch: dict[str, NDArray[Any]] = {
+            "pairs": pairs,
+            "images": images,
+            "tokens": self._tokens[pairs],
+        }
         batch |= self._jitter(step, len(pairs))
         if self._pixels is not None:
             batch["pixels"] = self._pixels[images]

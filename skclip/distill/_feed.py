@@ -1,6 +1,6 @@
-"""From batches of numbers to the arguments of a step; what fits on the accelerator stays there."""
+"""From numbers of pairs to the arguments of a step; what fits on the accelerator stays there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skclip.distill._batches import PairBatches, Plan
+from skclip.distill._images import PixelReader
 from skclip.distill._learner import as_input
 from skclip.distill._neighbors import Guides
+from skclip.distill._pairs import Pairs
 
-__all__ = ["Banks", "Feed", "fits_on_device"]
+__all__ = ["Banks", "Feed", "make_feed"]
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,6 @@ class Banks:
         }
 
 
-def fits_on_device(n_bytes: int, device: str) -> bool:
-    """Tell whether data may stay on an accelerator: in half of what is free."""
-    if not device.startswith("cuda"):
-        return False
-    free, _ = torch.cuda.mem_get_info(torch.device(device))
-    return 2 * n_bytes < free
-
-
 class Feed:
     """Prepares batches on the device.
 
@@ -86,7 +81,7 @@ class Feed:
         pixels: NDArray[np.uint8] | None,
         banks: Banks | None,
     ) -> None:
-        def place(values: NDArray[Any] | Sequence[float]) -> Tensor:
+        def place(values: Any) -> Tensor:
             return torch.as_tensor(np.asarray(values)).to(device)
 
         self._mean, self._std = (place(preprocess[k]).float() for k in ("mean", "std"))
@@ -114,3 +109,87 @@ class Feed:
         if "image_rows" in batch:
             return batch["image_rows"], batch["text_rows"]
         return None
+
+
+def make_feed(
+    pairs: Pairs,
+    tokens: NDArray[np.int64],
+    plan: Plan,
+    *,
+    pixels: NDArray[np.uint8] | None,
+    reader: PixelReader,
+    banks: Banks | None,
+    preprocess: Mapping[str, Any],
+    device: str,
+    augment: bool,
+    seed: int,
+) -> tuple[PairBatches, Feed]:
+    """Return what makes batches in main memory, and what completes them on the device.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        What is trained on.
+
+    tokens : ndarray of shape (n_pairs, context_length)
+        Token ids of the captions.
+
+    plan : Plan
+        The pairs of every step.
+
+    pixels : ndarray of shape (n_images, height, width, 3) or None
+        None decodes images as they are needed.
+
+    reader : PixelReader
+        Decodes them.
+
+    banks : Banks or None
+        Features of the teachers.
+
+    preprocess : mapping
+        Of the student.
+
+    device : str
+        Where the student is.
+
+    augment : bool
+        Whether images are shifted and relit.
+
+    seed : int
+        Decides how.
+
+    Returns
+    -------
+    batches : PairBatches
+        Gives the batch of any step.
+
+    feed : Feed
+        Makes it the arguments of :meth:`~skclip.distill._learner.Learner.step`.
+    """
+    stays = _fits_on(device, sum(data.nbytes for data in (pixels, banks) if data is not None))
+    batches = PairBatches(
+        plan,
+        tokens,
+        pairs.image_of,
+        pixels=None if stays else pixels,
+        images=pairs.images if pixels is None else None,
+        reader=reader,
+        banks=None if stays else banks,
+        seed=seed,
+    )
+    feed = Feed(
+        preprocess,
+        device,
+        augment=augment,
+        pixels=pixels if stays else None,
+        banks=banks if stays else None,
+    )
+    return batches, feed
+
+
+def _fits_on(device: str, n_bytes: int) -> bool:
+    """Tell whether data may stay on an accelerator: in half of what is free."""
+    if not device.startswith("cuda"):
+        return False
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    return 2 * n_bytes < free

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.checkpoint import checkpoint
 
 from skclip.distill._losses import ping_loss
+from skclip.distill._student import Architecture, forget_unread_words
 
-__all__ = ["Guidance", "Hyperparameters", "Learner", "as_input"]
+if TYPE_CHECKING:
+    from skclip.distill._feed import Banks
+
+__all__ = ["Guidance", "Hyperparameters", "Learner", "as_input", "make_learner"]
 
 _MAX_LOGIT_SCALE = math.log(100)  # as CLIP was trained
 
@@ -103,7 +107,9 @@ def _project(linear: nn.Module, rows: Tensor) -> Tensor:
     return F.normalize(linear(rows.float()).float(), dim=-1)
 
 
-def as_input(pixels: Tensor, batch: Mapping[str, Tensor] | None, mean: Tensor, std: Tensor) -> Tensor:
+def as_input(
+    pixels: Tensor, jitter: Mapping[str, Tensor] | None, mean: Tensor, std: Tensor
+) -> Tensor:
     """Shift, relight and normalise a batch of images.
 
     Parameters
@@ -111,7 +117,7 @@ def as_input(pixels: Tensor, batch: Mapping[str, Tensor] | None, mean: Tensor, s
     pixels : Tensor of shape (n_batch, height, width, 3)
         uint8.
 
-    batch : mapping or None
+    jitter : mapping or None
         ``"shift"`` of shape (2,) in pixels, the edge repeated; ``"gain"`` and ``"offset"`` of
         shape (n_batch,): contrast around mid-grey, and brightness. None leaves images as they are.
 
@@ -123,16 +129,16 @@ def as_input(pixels: Tensor, batch: Mapping[str, Tensor] | None, mean: Tensor, s
     images : Tensor of shape (n_batch, 3, height, width)
         float32, channels last in memory.
     """
-    if batch is None:
+    if jitter is None:
         values = pixels.float()
     else:
         _, height, width, _ = pixels.shape
-        down, right = batch["shift"]
+        down, right = jitter["shift"]
         rows = (torch.arange(height, device=pixels.device) + down).clamp_(0, height - 1)
         columns = (torch.arange(width, device=pixels.device) + right).clamp_(0, width - 1)
         values = pixels.index_select(1, rows).index_select(2, columns).float()
-        gain = batch["gain"].view(-1, 1, 1, 1)
-        lift = 128 * (1 - gain) + batch["offset"].view(-1, 1, 1, 1)
+        gain = jitter["gain"].view(-1, 1, 1, 1)
+        lift = 128 * (1 - gain) + jitter["offset"].view(-1, 1, 1, 1)
         values = torch.addcmul(lift, values, gain).clamp_(0, 255)
     return values.mul_(1 / (255 * std)).sub_(mean / std).permute(0, 3, 1, 2)
 
@@ -181,15 +187,13 @@ class Learner:
         self._average = None
         if how.ema_decay is not None:
             self.averaged = deepcopy(self.model).requires_grad_(False)
-            self._average = get_ema_multi_avg_fn(how.ema_decay)
+            self._average = get_ema_multi_avg_fn(how.ema_decay)  # type: ignore[no-untyped-call]
             self._averaged_values = _floats(self.averaged), _floats(self.model)
 
     def _modules(self) -> list[nn.Module]:
         return [self.model] if self.guidance is None else [self.model, self.guidance]
 
-    def step(
-        self, images: Tensor, tokens: Tensor, bank_rows: tuple[Tensor, Tensor] | None
-    ) -> None:
+    def step(self, images: Tensor, tokens: Tensor, bank_rows: tuple[Tensor, Tensor] | None) -> None:
         """Learn from one batch.
 
         Parameters
@@ -206,7 +210,9 @@ class Learner:
         half = self.how.dtype != "float32"
         with torch.autocast(self.device.type, getattr(torch, self.how.dtype), enabled=half):
             image, text, scale = self._encode(images, tokens)
-            targets = {} if self.guidance is None or bank_rows is None else self.guidance(*bank_rows)
+            targets = {}
+            if self.guidance is not None and bank_rows is not None:
+                targets = self.guidance(*bank_rows)
         terms = ping_loss(
             image.float(),
             text.float(),
@@ -239,7 +245,7 @@ class Learner:
         return image, text, parts[0][2]
 
     def _update(self, loss: Tensor) -> None:
-        self._scaler.scale(loss).backward()
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self._scaler.unscale_(self._optimizer)
         parameters = [p for module in self._modules() for p in module.parameters()]
         nn.utils.clip_grad_norm_(parameters, self.how.clip_grad_norm)
@@ -248,9 +254,14 @@ class Learner:
         self._optimizer.zero_grad(set_to_none=True)
         self._schedule.step()
         with torch.no_grad():
-            self.model.logit_scale.clamp_(0, _MAX_LOGIT_SCALE)
+            self.log_scale.clamp_(0, _MAX_LOGIT_SCALE)
             if self._average is not None:
                 self._average(*self._averaged_values, self.step_number)
+
+    @property
+    def log_scale(self) -> Tensor:
+        """Logarithm of the factor from cosines to logits."""
+        return self.model.get_parameter("logit_scale")
 
     @property
     def learning_rate(self) -> float:
@@ -307,11 +318,29 @@ class Learner:
             torch.cuda.set_rng_state(state["cuda_rng"].cpu(), self.device)
 
 
+def make_learner(
+    architecture: Architecture, tokens: Tensor, banks: "Banks | None", how: Hyperparameters
+) -> Learner:
+    """Return a learner with fresh weights, as torch's generator gives them.
+
+    The student's come first, so that they are the same with and without guidance.
+    """
+    model = architecture.create_model()
+    forget_unread_words(model, tokens)
+    guidance = None
+    if banks is not None:
+        n_features = architecture.config["embed_dim"]
+        widths = banks.image.shape[1], banks.text.shape[1], n_features
+        guidance = Guidance(*widths, how.lambda_nn, how.lambda_xnn)
+    return Learner(model, guidance, how)
+
+
 def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Decay matrices; gains, biases, embeddings and what a model names keep their size."""
-    decayed, kept = [], []
+    decayed: list[Tensor] = []
+    kept: list[Tensor] = []
     for module in modules:
-        named = getattr(module, "no_weight_decay", set)()
+        named: set[str] = getattr(module, "no_weight_decay", set)()
         for name, parameter in module.named_parameters():
             is_matrix = parameter.ndim >= 2 and "embedding" not in name and name not in named
             (decayed if is_matrix else kept).append(parameter)

@@ -1,7 +1,10 @@
 """The training loop: batches in, steps, a line in the log now and then, checkpoints."""
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -9,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from skclip.distill._batches import PairBatches
+from skclip.distill._batches import PairBatches, Plan
+from skclip.distill._feed import Feed
 from skclip.distill._learner import Learner
 from skclip.distill._run import Run
 from skclip.exceptions import TrainingDivergedError
@@ -19,12 +23,11 @@ __all__ = ["train"]
 
 def train(
     learner: Learner,
+    plan: Plan,
     batches: PairBatches,
-    prepare: Callable[[dict[str, Tensor]], tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]],
+    feed: Feed,
     run: Run,
     *,
-    steps_per_epoch: int,
-    n_batch: int,
     n_workers: int,
     log_every: int,
     checkpoint_every: int,
@@ -37,17 +40,14 @@ def train(
     learner : Learner
         What learns.
 
-    batches : PairBatches
-        Makes the batch of any step.
+    plan : Plan
+        The pairs of every step.
 
-    prepare : callable
-        From a batch on the device to the arguments of :meth:`Learner.step`.
+    batches, feed : PairBatches and Feed
+        Make the batch of any step.
 
     run : Run
         Where log and checkpoints go.
-
-    steps_per_epoch, n_batch : int
-        For the log.
 
     n_workers : int
         Processes that make batches ahead of the model; 0 makes them in between.
@@ -62,32 +62,62 @@ def train(
     ------
     TrainingDivergedError
         If the loss is no number any more.
+
+    KeyboardInterrupt
+        After the step in which it came; a checkpoint of that step is written first.
     """
     state = run.load_checkpoint()
     if state is not None:
         learner.load_state_dict(state)
-    n_steps = learner.how.n_steps
-    saved = logged = learner.step_number
-    with tqdm(
-        desc="train", initial=saved, total=n_steps, unit="step", disable=None if verbose else True
-    ) as bar:
-        started = time.perf_counter()
+    n_steps, saved = learner.how.n_steps, learner.step_number
+    log = _Log(learner, plan, run)
+    with (
+        tqdm(desc="train", initial=saved, total=n_steps, disable=None if verbose else True) as bar,
+        _interrupts_noted() as interrupted,
+    ):
         for batch in _on_device(batches, range(saved, n_steps), learner.device, n_workers):
-            learner.step(*prepare(batch))
-            step = learner.step_number
+            learner.step(*feed(batch))
             bar.update()
-            is_last = step == n_steps
-            if step % log_every == 0 or is_last:
-                _check_finite(learner, step, saved, run)
-                terms = learner.mean_terms()
-                rate = (step - logged) * n_batch / (time.perf_counter() - started)
-                logged, started = step, time.perf_counter()
-                run.write_log(_record(learner, step / steps_per_epoch, terms, rate))
-                bar.set_postfix(terms | {"images/s": round(rate)})
-            if step % checkpoint_every == 0 or is_last:
-                _check_finite(learner, step, saved, run)
+            step = learner.step_number
+            ends = step == n_steps or interrupted()
+            is_logged = step % log_every == 0 or step == n_steps
+            is_saved = step % checkpoint_every == 0 or ends
+            if is_logged or is_saved:
+                _check_finite(learner, saved, run)
+            if is_logged:
+                bar.set_postfix(log.write())
+            if is_saved:
                 run.save_checkpoint(learner.state_dict())
                 saved = step
+            if interrupted():
+                raise KeyboardInterrupt
+
+
+class _Log:
+    """Lines of the log, with the rate since the line before."""
+
+    def __init__(self, learner: Learner, plan: Plan, run: Run) -> None:
+        self._learner, self._plan, self._run = learner, plan, run
+        self._step, self._time = learner.step_number, time.perf_counter()
+
+    def write(self) -> dict[str, float]:
+        """Write a line; return what the progress bar shows of it."""
+        learner, now = self._learner, time.perf_counter()
+        terms = learner.mean_terms()
+        step, scale = learner.step_number, learner.log_scale.exp().item()
+        rate = (step - self._step) * self._plan.n_batch / (now - self._time)
+        self._step, self._time = step, now
+        self._run.write_log(
+            {
+                "step": step,
+                "epoch": round(step / self._plan.steps_per_epoch, 4),
+                **terms,
+                "logit_scale": scale,
+                "learning_rate": learner.learning_rate,
+                "images_per_second": round(rate, 1),
+            }
+        )
+        return terms | {"images/s": round(rate)}
 
 
 def _on_device(
@@ -106,26 +136,34 @@ def _on_device(
         yield {name: value.to(device, non_blocking=on_cuda) for name, value in batch.items()}
 
 
-def _record(
-    learner: Learner, epoch: float, terms: dict[str, float], rate: float
-) -> dict[str, float]:
-    return {
-        "step": learner.step_number,
-        "epoch": round(epoch, 4),
-        **terms,
-        "logit_scale": learner.model.logit_scale.exp().item(),
-        "learning_rate": learner.learning_rate,
-        "images_per_second": round(rate, 1),
-    }
-
-
-def _check_finite(learner: Learner, step: int, saved: int, run: Run) -> None:
+def _check_finite(learner: Learner, saved: int, run: Run) -> None:
     if learner.is_finite():
         return
     kept = "" if run.directory is None else f" The checkpoint of step {saved} is sound."
     raise TrainingDivergedError(
-        f"The loss is no number any more, in the last {learner.n_totalled} steps up to step {step}. "
-        "Lower learning_rate (it was "
-        f"{learner.how.learning_rate:g}), lengthen warmup, or train with dtype='float32'; "
-        f"a checkpoint cannot change them, so give another output.{kept}"
+        f"The loss became infinite or NaN in steps {learner.step_number - learner.n_totalled + 1} "
+        f"to {learner.step_number}. Lower learning_rate (it is {learner.how.learning_rate:g}), "
+        f"lengthen warmup, or train with dtype='float32', and begin anew.{kept}"
     )
+
+
+@contextmanager
+def _interrupts_noted() -> Iterator[Callable[[], bool]]:
+    """Note Ctrl-C instead of raising, so that a step is finished first; the second one raises."""
+    came = threading.Event()
+
+    def note(number: int, frame: Any) -> None:
+        if came.is_set():
+            raise KeyboardInterrupt
+        came.set()
+
+    # only the main thread may, and a handler of the program's own is left to it
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not is_default or threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -145,7 +145,8 @@ def nearest_of_another_group(
             return nearest_rows(Q, source.blocks(), k)
 
         _, found = exact() if index is None else search_or_fall_back(index, Q, k, exact)
-        allowed = (found >= 0) & (groups[found] != groups[rows, None]) & Q.any(axis=1)[:, None]
+        has_direction = np.any(Q, axis=1, keepdims=True)
+        allowed = (found >= 0) & (groups[found] != groups[rows, None]) & has_direction
         some = allowed.any(axis=1)
         nearest[rows[some]] = found[some, allowed[some].argmax(axis=1)]
     return nearest

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skclip._validation import sample_of
+from skclip.corpus._images import ImageSlice
 from skclip.embedding._items import as_items, check_texts
 
 __all__ = ["Pairs", "gather_pairs"]
@@ -124,4 +125,4 @@ def _key(image: Any) -> Any:
         return fspath(image)
     if isinstance(image, Mapping):
         image = image.get("bytes") or image.get("path")
-    return image if isinstance(image, str | bytes) else id(image)
+    return image if isinstance(image, str | bytes | ImageSlice) else id(image)

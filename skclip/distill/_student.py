@@ -13,7 +13,7 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from skclip._validation import sample_of
@@ -155,7 +155,7 @@ def forget_unread_words(model: nn.Module, tokens: Tensor) -> None:
     if embedding is None:
         return
     unread = torch.ones(len(embedding.weight), dtype=torch.bool)
-    unread[tokens.unique()] = False
+    unread[tokens.flatten()] = False
     with torch.no_grad():
         embedding.weight[unread] = 0
 
@@ -184,5 +184,6 @@ def save_student(
     Architecture(architecture.config, architecture.preprocess_cfg).write(folder)
     if hasattr(tokenizer, "save_pretrained"):
         tokenizer.save_pretrained(folder)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     with replacing(folder / _WEIGHTS) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, temporary)
+        temporary.write_bytes(save(tensors))  # safetensors' own files are the owner's alone

@@ -42,7 +42,160 @@ _MAX_NAMES = 10
 
 
 class CLIPPINGTrainer(BaseEstimator):
-    """Placeholder."""
+    r"""Train a light CLIP from image-caption pairs, with two frozen encoders as guides (CLIP-PING).
+
+    The student learns what CLIP learns: to tell the caption of an image from others. Besides, each
+    tower is drawn to what frozen teachers of one modality know: an image to the features of its
+    nearest image (NN) and of that image's caption (XNN), a caption likewise.
+
+    .. math::
+        L(v, u) &+ \tfrac{\lambda_{nn}}{2}
+            \left[L(v, P_I B_I[n_I]) + L(u, P_T B_T[n_T])\right] \\
+        &+ \tfrac{\lambda_{xnn}}{2}
+            \left[L(v, P'_T B_T[n_I]) + L(u, P'_I B_I[n_T])\right]
+
+    with the student's unit rows :math:`v` and :math:`u`, the teachers' features :math:`B` of all
+    pairs, each pair's nearest neighbours :math:`n` in them, trained linear maps :math:`P` to unit
+    rows, and :math:`L` of :func:`info_nce`. Features and neighbours are found once; a step only
+    gathers rows. Teachers and maps are not part of the student.
+
+    Read more in the :ref:`User Guide <training>`.
+
+    Parameters
+    ----------
+    student : str, path or dict, default="skclip-tiny"
+        Architecture: a model name of open_clip or ``"skclip-tiny"``, the path of a JSON file with a
+        model configuration, ``"local-dir:FOLDER"``, or the configuration itself. It is trained from
+        fresh weights, whatever checkpoints there are.
+
+    image_teacher, text_teacher : transformer, array-like, path or None, default=None
+        What guides images and captions: anything whose ``transform`` gives one row an item, such as
+        a :class:`~skclip.CLIPEmbedder` or a pipeline that is fitted, or the rows themselves, as an
+        array or the path of an ``.npy`` file. An array has one row a pair, in the order of ``fit``;
+        one for images may have one row an image instead, if ``image_ids`` are its row numbers.
+        None only if both weights are 0.
+
+    lambda_nn, lambda_xnn : float, default=1.0
+        Weights of the two terms, not negative. With both 0 it is plain CLIP training, bit for bit,
+        and the teachers are not asked.
+
+    n_epochs : int, default=30
+        Passes over all images. Each shows every image once; captions of an image take turns.
+
+    max_iter : int, default=None
+        Number of steps, instead of ``n_epochs``.
+
+    batch_size : int, default=256
+        Pairs a forward pass, all of different images.
+
+    accumulate : int, default=1
+        Forward passes a step. The loss contrasts all their pairs, ``accumulate * batch_size``, in
+        the memory of one pass, for the price of a second forward pass. Only batch normalisation
+        sees the parts.
+
+    learning_rate : float, default=1e-3
+        The largest, reached after the warm-up; it falls by a cosine to almost zero.
+
+    weight_decay : float, default=0.1
+        Of AdamW, for matrices; gains, biases and embeddings are not decayed.
+
+    warmup : float, default=0.05
+        Share of the steps in which the learning rate rises, in [0, 1).
+
+    clip_grad_norm : float, default=1.0
+        Largest norm of the gradient.
+
+    ema_decay : float, default=None
+        If given, the result is the exponential moving average of the weights over the steps with
+        this decay, such as 0.999.
+
+    augment : bool, default=True
+        Whether images are shifted by up to a sixteenth of their size, one way a batch, and vary in
+        brightness and contrast.
+
+    neighbor_method : {"exact", "hnsw", "faiss"}, default="exact"
+        How neighbours are searched. Exact search takes time with the square of the number of pairs;
+        the others need the extra of that name.
+
+    dtype : {"auto", "float32", "float16", "bfloat16"}, default="auto"
+        What the towers compute in; weights and losses are float32 always. ``"auto"`` is as in
+        :class:`~skclip.CLIPEmbedder`. On CPUs small students are faster in float32.
+
+    device : str, default="auto"
+        A torch device. ``"auto"`` takes the accelerator if there is one.
+
+    compile : bool, default=False
+        Whether the student goes through :func:`torch.compile`.
+
+    cache_images : {"auto"} or bool, default="auto"
+        Whether images are kept in memory at the student's size, eight bits a channel. Otherwise
+        they are decoded for every batch. ``"auto"`` keeps up to 2 GiB.
+
+    n_jobs : int, default=None
+        Workers that decode images: threads before training, processes during it. None means 1.
+
+    random_state : int, RandomState instance or None, default=None
+        Decides fresh weights, order and augmentation.
+
+    output : path, default=None
+        Directory of the run: feature banks and neighbours, ``checkpoint.pt``, ``log.jsonl`` and at
+        the end ``model``. ``fit`` with the same data and parameters goes on from the checkpoint
+        there, and on a CPU ends with the same bits; with others it is refused. Without it nothing
+        can be resumed, and the student is in a temporary folder until the process ends.
+
+    checkpoint_every : int, default=500
+        Steps between checkpoints. Ctrl-C writes one too.
+
+    log_every : int, default=20
+        Steps between records of the log, which are means over these steps.
+
+    on_error : {"raise", "skip"}, default="raise"
+        What to do with images that cannot be read and captions that are empty. ``"skip"`` leaves
+        their pairs out, and one warning names them.
+
+    verbose : int, default=0
+        Whether to show progress bars, on a terminal.
+
+    Attributes
+    ----------
+    embedder_ : CLIPEmbedder
+        Embeds images by the trained student; a clone with ``modality="text"`` embeds texts.
+
+    log_ : list of dict
+        Records of ``step``, ``epoch``, ``loss``, its terms ``clip``, ``nn`` and ``xnn``,
+        ``logit_scale``, ``learning_rate`` and ``images_per_second``.
+
+    n_iter_ : int
+        Number of steps.
+
+    See Also
+    --------
+    skclip.display.TrainingCurvesDisplay : The log as curves.
+
+    Notes
+    -----
+    Words that no caption has start from zero and stay there: met after training, they say nothing
+    instead of something random. The loss is checked whenever it is logged or a checkpoint is
+    written; if it is no number, training stops with a
+    :class:`~skclip.exceptions.TrainingDivergedError`. Training is on one device.
+
+    References
+    ----------
+    "CLIP-PING: Boosting Lightweight Vision-Language Models with Proximus Intrinsic Neighbors
+    Guidance", `2412.03871 <https://arxiv.org/abs/2412.03871>`_. Weights, maps and schedule are not
+    published; these are skclip's.
+
+    Examples
+    --------
+    >>> from sklearn.feature_extraction.text import HashingVectorizer
+    >>> from skclip import CLIPEmbedder, CLIPPINGTrainer
+    >>> from skclip.datasets import make_captioned_images
+    >>> data = make_captioned_images(16, random_state=0)
+    >>> teachers = CLIPEmbedder("skclip-tiny"), HashingVectorizer(n_features=64)
+    >>> trainer = CLIPPINGTrainer("skclip-tiny", *teachers, batch_size=8, max_iter=2)
+    >>> trainer.fit(data.images, data.captions).embedder_.transform(data.images).shape
+    (16, 64)
+    """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "student": [str, PathLike, Mapping],
@@ -275,22 +428,19 @@ class CLIPPINGTrainer(BaseEstimator):
 
         if teachers is None:
             return None
+        sources = {
+            "image": (image_rows(teachers[0], pairs, n_given), len(pairs.images)),
+            "text": (text_rows(teachers[1], pairs, n_given), len(pairs.captions)),
+        }
         image, text = (
-            read_bank(rows, n_rows, name=name, path=run.path(file), verbose=self.verbose)
-            for rows, n_rows, name, file in (
-                (
-                    image_rows(teachers[0], pairs, n_given),
-                    len(pairs.images),
-                    "image_teacher",
-                    "image_bank.npy",
-                ),
-                (
-                    text_rows(teachers[1], pairs, n_given),
-                    len(pairs.captions),
-                    "text_teacher",
-                    "text_bank.npy",
-                ),
+            read_bank(
+                rows,
+                n_rows,
+                name=f"{modality}_teacher",
+                path=run.path(f"{modality}_bank.npy"),
+                verbose=self.verbose,
             )
+            for modality, (rows, n_rows) in sources.items()
         )
         path = run.path("guides.npz")
         if path is None or not path.exists():
@@ -313,11 +463,11 @@ class CLIPPINGTrainer(BaseEstimator):
     ) -> None:
         import torch
 
-        from skclip.distill._batches import PairBatches, Plan
-        from skclip.distill._feed import Feed, fits_on_device
-        from skclip.distill._learner import Guidance, Learner
+        from skclip.distill._batches import Plan
+        from skclip.distill._feed import make_feed
+        from skclip.distill._learner import make_learner
         from skclip.distill._loop import train
-        from skclip.distill._student import forget_unread_words, save_student
+        from skclip.distill._student import save_student
 
         tokenizer = architecture.create_tokenizer()
         tokens, n_truncated = tokenize(tokenizer, pairs.captions)
@@ -328,50 +478,29 @@ class CLIPPINGTrainer(BaseEstimator):
                 TruncatedTextWarning,
                 stacklevel=4,
             )
-        on_device = fits_on_device(
-            (0 if pixels is None else pixels.nbytes) + (0 if banks is None else banks.nbytes),
-            how.device,
-        )
         plan = Plan(pairs.image_of, self.batch_size * self.accumulate, run.seed)
-        batches = PairBatches(
-            plan,
+        batches, feed = make_feed(
+            pairs,
             tokens.numpy(),
-            pairs.image_of,
-            pixels=None if on_device else pixels,
-            images=pairs.images if pixels is None else None,
+            plan,
+            pixels=pixels,
             reader=reader,
-            banks=None if on_device else banks,
-            seed=run.seed,
-        )
-        feed = Feed(
-            architecture.preprocess_cfg,
-            how.device,
+            banks=banks,
+            preprocess=architecture.preprocess_cfg,
+            device=how.device,
             augment=self.augment,
-            pixels=pixels if on_device else None,
-            banks=banks if on_device else None,
+            seed=run.seed,
         )
         n_jobs = effective_n_jobs(self.n_jobs)
         with torch.random.fork_rng([how.device] if how.device.startswith("cuda") else []):
             torch.manual_seed(run.seed)
-            model = architecture.create_model()
-            forget_unread_words(model, tokens)
-            guidance = None
-            if banks is not None:
-                guidance = Guidance(
-                    banks.image.shape[1],
-                    banks.text.shape[1],
-                    architecture.config["embed_dim"],
-                    how.lambda_nn,
-                    how.lambda_xnn,
-                )
-            learner = Learner(model, guidance, how)
+            learner = make_learner(architecture, tokens, banks, how)
             train(
                 learner,
+                plan,
                 batches,
                 feed,
                 run,
-                steps_per_epoch=plan.steps_per_epoch,
-                n_batch=plan.n_batch,
                 n_workers=n_jobs if pixels is None and n_jobs > 1 else 0,
                 log_every=self.log_every,
                 checkpoint_every=self.checkpoint_every,

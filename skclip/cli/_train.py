@@ -1,0 +1,139 @@
+"""Train a light CLIP on captioned images, with the guidance of frozen encoders."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from skclip.cli._common import add_quiet_argument, is_corpus, say
+from skclip.corpus import Corpus
+from skclip.distill import CLIPPINGTrainer
+from skclip.embedding import CLIPEmbedder
+from skclip.exceptions import TrainingDivergedError
+
+__all__ = ["add_arguments", "run"]
+
+_TEACHER_HELP = "a model as `skclip embed --model` takes it, or a .npy file with one row a caption"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of the verb."""
+    defaults = CLIPPINGTrainer()
+    parser.add_argument(
+        "source",
+        type=Path,
+        help="folder with images and captions, a table of them, or a corpus of `skclip index`",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="directory of the run: checkpoint, log.jsonl and, in the end, model/. The same "
+        "command goes on where it was interrupted",
+    )
+    parser.add_argument(
+        "--student",
+        default=defaults.student,
+        help="a model open_clip knows, or a JSON file with a model configuration (default: "
+        "%(default)s)",
+    )
+    parser.add_argument("--image-teacher", metavar="MODEL", help=_TEACHER_HELP)
+    parser.add_argument("--text-teacher", metavar="MODEL", help=_TEACHER_HELP)
+    _add_training_arguments(parser, defaults)
+    parser.add_argument("--caption-column", help="column of captions, if not found by name")
+    parser.add_argument("--image-column", help="column of image paths, if not found by name")
+    add_quiet_argument(parser)
+
+
+def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -> None:
+    group = parser.add_argument_group("training")
+    options: dict[str, tuple[Any, str]] = {
+        "lambda_nn": (float, "weight of the nearest neighbours"),
+        "lambda_xnn": (float, "weight of their counterparts in the other modality"),
+        "batch_size": (int, "pairs a forward pass"),
+        "accumulate": (int, "forward passes a step"),
+        "learning_rate": (float, "largest rate"),
+        "weight_decay": (float, "decay of matrices"),
+        "warmup": (float, "share of steps to the largest rate"),
+        "checkpoint_every": (int, "steps between checkpoints"),
+        "device": (str, "torch device"),
+        "dtype": (str, "float32, bfloat16, float16 or auto"),
+    }
+    for name, (kind, text) in options.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            default=getattr(defaults, name),
+            help=f"{text} (default: %(default)s)",
+        )
+    length = group.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, default=defaults.n_epochs, help="passes over images")
+    length.add_argument("--steps", type=int, help="steps, instead of passes")
+    group.add_argument("--ema-decay", type=float, help="average the weights over steps")
+    group.add_argument("--compile", action="store_true", help="use torch.compile")
+    group.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    group.add_argument(
+        "--jobs", type=int, default=-1, help="workers that decode images (default: one a core)"
+    )
+
+
+def run(args: Namespace) -> int:
+    """Train, or go on training."""
+    corpus = _open_pairs(args)
+    trainer = CLIPPINGTrainer(
+        args.student,
+        _teacher(args.image_teacher, "image", args),
+        _teacher(args.text_teacher, "text", args),
+        lambda_nn=args.lambda_nn,
+        lambda_xnn=args.lambda_xnn,
+        n_epochs=args.epochs,
+        max_iter=args.steps,
+        batch_size=args.batch_size,
+        accumulate=args.accumulate,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        warmup=args.warmup,
+        ema_decay=args.ema_decay,
+        dtype=args.dtype,
+        device=args.device,
+        compile=args.compile,
+        n_jobs=args.jobs,
+        random_state=args.seed,
+        output=args.output,
+        checkpoint_every=args.checkpoint_every,
+        on_error="skip",
+        verbose=int(not args.quiet),
+    )
+    try:
+        trainer.fit(corpus.image_references(), corpus.captions())
+    except TrainingDivergedError as error:
+        say(f"error: {error}")
+        return 1
+    if not args.quiet:
+        last = trainer.log_[-1]
+        say(f"{last['step']} steps, loss {last['loss']:.3f}, {last['images_per_second']} images/s")
+        say(f"load it by --model local-dir:{args.output / 'model'}")
+    return 0
+
+
+def _open_pairs(args: Namespace) -> Corpus:
+    """Open the corpus, or write one into the run's directory: any source then reads alike."""
+    if is_corpus(args.source):
+        return Corpus(args.source)
+    return Corpus.build(
+        args.source,
+        args.output / "pairs",
+        index=False,
+        overwrite=True,
+        caption_column=args.caption_column,
+        image_column=args.image_column,
+        verbose=int(not args.quiet),
+    )
+
+
+def _teacher(given: str | None, modality: str, args: Namespace) -> Any:
+    if given is None or given.endswith(".npy"):
+        return given
+    return CLIPEmbedder(
+        given, modality=modality, device=args.device, n_jobs=args.jobs, on_error="skip"
+    )

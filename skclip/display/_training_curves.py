@@ -1,0 +1,166 @@
+"""Loss terms, temperature and learning rate over the steps of a training run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from sklearn.utils.validation import check_is_fitted
+
+from skclip._optional import import_optional
+from skclip._validation import sample_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["TrainingCurvesDisplay"]
+
+_LABELS = {"loss": "loss", "clip": "CLIP", "nn": "NN", "xnn": "XNN"}
+
+
+class TrainingCurvesDisplay:
+    """Training log of :class:`~skclip.distill.CLIPPINGTrainer` as curves.
+
+    Make one by :meth:`from_estimator`, or by :meth:`from_log` from the ``log.jsonl`` of a run that
+    may still be under way. Several plotted on one ``ax`` are compared.
+
+    Parameters
+    ----------
+    log : sequence of mapping
+        Records with ``"step"`` and numbers by name, in order of the steps.
+
+    name : str or None, default=None
+        What the curves are called in the legend.
+
+    Attributes
+    ----------
+    lines_ : dict of str to matplotlib Line2D
+        Curves by the names of what they show.
+
+    ax_ : matplotlib Axes
+        Axes with the curves.
+
+    figure_ : matplotlib Figure
+        Figure containing the curves.
+
+    See Also
+    --------
+    skclip.distill.CLIPPINGTrainer : What is shown.
+
+    Examples
+    --------
+    >>> from skclip.display import TrainingCurvesDisplay
+    >>> log = [{"step": 20, "loss": 5.1, "clip": 5.1}, {"step": 40, "loss": 4.2, "clip": 4.2}]
+    >>> display = TrainingCurvesDisplay(log=log)
+    >>> display.curve("loss")
+    ([20, 40], [5.1, 4.2])
+    >>> display.plot().figure_.savefig("curves.png")  # doctest: +SKIP
+    """
+
+    def __init__(self, *, log: Sequence[Mapping[str, float]], name: str | None = None) -> None:
+        if not log:
+            raise ValueError("The log has no records yet: one is written every log_every steps.")
+        self.log = list(log)
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, trainer: Any, *, name: str | None = None) -> Self:
+        """Take the log of a fitted trainer.
+
+        Parameters
+        ----------
+        trainer : CLIPPINGTrainer
+            Fitted.
+
+        name : str or None, default=None
+            What the curves are called in the legend.
+
+        Returns
+        -------
+        display : TrainingCurvesDisplay
+            Not plotted yet.
+        """
+        check_is_fitted(trainer, "log_")
+        return cls(log=trainer.log_, name=name)
+
+    @classmethod
+    def from_log(cls, path: str | PathLike[str], *, name: str | None = None) -> Self:
+        """Read the log of a run, finished or not.
+
+        Parameters
+        ----------
+        path : str or path
+            ``log.jsonl``, or the directory it is in (``output=`` of the trainer).
+
+        name : str or None, default=None
+            What the curves are called in the legend.
+
+        Returns
+        -------
+        display : TrainingCurvesDisplay
+            Not plotted yet.
+        """
+        file = Path(path) / "log.jsonl" if Path(path).is_dir() else Path(path)
+        text = file.read_text(encoding="utf-8")
+        # what follows the last line break is a line that is being written
+        complete = text[: text.rfind("\n") + 1]
+        return cls(log=[json.loads(line) for line in complete.splitlines()], name=name)
+
+    def curve(self, key: str) -> tuple[list[float], list[float]]:
+        """Return steps and values of one quantity.
+
+        Parameters
+        ----------
+        key : str
+            ``"loss"``, ``"clip"``, ``"nn"``, ``"xnn"``, ``"logit_scale"``, ``"learning_rate"`` or
+            ``"images_per_second"``.
+
+        Returns
+        -------
+        steps, values : list of float
+            Of the records that have it.
+        """
+        records = [record for record in self.log if key in record]
+        if not records:
+            raise ValueError(f"The log has no {key!r}; it has {sample_of(self.log[0], 12)}.")
+        return [record["step"] for record in records], [record[key] for record in records]
+
+    def plot(
+        self, ax: "Axes | None" = None, *, keys: Sequence[str] | None = None, **line_kw: Any
+    ) -> Self:
+        """Draw one curve a quantity over the steps.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        keys : sequence of str, default=None
+            What to draw; None means the terms of the loss that took part.
+
+        **line_kw : dict
+            Passed to ``ax.plot`` for every curve.
+
+        Returns
+        -------
+        display : TrainingCurvesDisplay
+            This object; ``figure_`` can be saved.
+        """
+        pyplot: Any = import_optional(
+            "matplotlib.pyplot", extra="plot", purpose="TrainingCurvesDisplay.plot"
+        )
+        axes: Any = ax
+        if axes is None:
+            _, axes = pyplot.subplots(layout="constrained")
+        self.ax_, self.figure_ = axes, axes.figure
+        shown = keys or [key for key in ("clip", "nn", "xnn") if key in self.log[0]]
+        self.lines_ = {}
+        for key in shown:
+            label = _LABELS.get(key, key.replace("_", " "))
+            label = label if self.name is None else f"{self.name}: {label}"
+            (self.lines_[key],) = axes.plot(*self.curve(key), **{"label": label, **line_kw})
+        axes.set_xlabel("Step")
+        axes.set_ylabel("Loss (nats)" if set(shown) <= set(_LABELS) else ", ".join(shown))
+        axes.legend()
+        return self

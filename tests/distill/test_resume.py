@@ -1,0 +1,199 @@
+"""A run that was stopped, however, ends as if it had not been."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from skclip.distill._learner import Learner
+from skclip.distill._run import Run
+from skclip.exceptions import TrainingRunError
+from tests.distill.conftest import SMALL
+
+SCRIPT = """
+import json, sys
+import numpy as np
+from skclip.distill import CLIPPINGTrainer
+
+data = np.load(sys.argv[1])
+trainer = CLIPPINGTrainer(
+    json.loads(sys.argv[3]), data["image_bank"], data["text_bank"], max_iter=int(sys.argv[4]),
+    batch_size=8, dtype="float32", device="cpu", ema_decay=0.9, random_state=0, log_every=5,
+    checkpoint_every=7, output=sys.argv[2],
+)
+trainer.fit(data["images"], data["captions"])
+"""
+
+
+def records(output: Path) -> list[dict]:
+    """Return the log without what depends on the clock."""
+    lines = (output / "log.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(x).items() if "second" not in k} for x in lines]
+
+
+def assert_same_runs(one: Path, other: Path) -> None:
+    for name in ("model/open_clip_model.safetensors", "image_bank.npy", "text_bank.npy"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    assert records(one) == records(other)
+
+
+def test_killed_and_resumed_equals_uninterrupted(pairs, tmp_path):
+    data = tmp_path / "data.npz"
+    np.savez(data, **{**pairs, "captions": np.array(pairs.captions)})
+
+    def start(output: Path) -> subprocess.Popen:
+        arguments = [str(data), str(output), json.dumps(SMALL), "40"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], env=environment)
+
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert start(whole).wait() == 0
+    process = start(broken)
+    while not (broken / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (broken / "model").exists()
+    assert start(broken).wait() == 0
+    assert_same_runs(broken, whole)
+
+
+@pytest.mark.parametrize("k", [0, 3, 4, 7])
+def test_failed_in_any_step_and_resumed(make_trainer, pairs, tmp_path, monkeypatch, k):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    make_trainer(output=whole, checkpoint_every=2).fit(pairs.images, pairs.captions)
+    step = Learner.step
+
+    def failing(self, *batch):
+        step(self, *batch)
+        if self.step_number == k + 1:
+            raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", failing)
+        with pytest.raises(MemoryError):
+            make_trainer(output=broken, checkpoint_every=2).fit(pairs.images, pairs.captions)
+    make_trainer(output=broken, checkpoint_every=2).fit(pairs.images, pairs.captions)
+    assert_same_runs(broken, whole)
+
+
+def test_stopped_while_a_checkpoint_is_written(make_trainer, pairs, tmp_path, monkeypatch):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    make_trainer(output=whole).fit(pairs.images, pairs.captions)
+    save = torch.save
+
+    def torn(state, path):
+        save(state, path)
+        if state["step"] == 6:
+            Path(path).write_bytes(b"half")
+            raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", torn)
+        with pytest.raises(OSError, match="No space"):
+            make_trainer(output=broken, checkpoint_every=3).fit(pairs.images, pairs.captions)
+    assert torch.load(broken / "checkpoint.pt")["step"] == 3
+    make_trainer(output=broken, checkpoint_every=3).fit(pairs.images, pairs.captions)
+    assert_same_runs(broken, whole)
+
+
+def test_interrupt_finishes_the_step_and_is_resumed(make_trainer, pairs, tmp_path, monkeypatch):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    make_trainer(output=whole).fit(pairs.images, pairs.captions)
+    step = Learner.step
+
+    def interrupted(self, *batch):
+        if self.step_number == 4:
+            signal.raise_signal(signal.SIGINT)
+        step(self, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make_trainer(output=broken).fit(pairs.images, pairs.captions)
+    assert torch.load(broken / "checkpoint.pt")["step"] == 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    make_trainer(output=broken).fit(pairs.images, pairs.captions)
+    assert_same_runs(broken, whole)
+
+
+def test_a_finished_run_is_only_read(make_trainer, pairs, tmp_path, monkeypatch):
+    first = make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+
+    def no_step(self, *batch):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(Learner, "step", no_step)
+    again = make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+    assert again.log_ == first.log_
+    assert again.n_iter_ == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 0.5}, r"holds a run with learning_rate=0\.01 \(now 0\.5\)"),
+        ({"lambda_nn": 2, "max_iter": 9}, r"n_steps=8 \(now 9\), lambda_nn=1\.0 \(now 2\.0\)"),
+        ({"random_state": 1}, r"random_state=0 \(now 1\)"),
+        ({"student": "skclip-tiny"}, "with student="),
+        ({"text_teacher": np.ones((48, 2))}, "with text_teacher="),
+    ],
+    ids=str,
+)
+def test_a_run_with_other_parameters_is_refused(make_trainer, pairs, tmp_path, changes, message):
+    make_trainer(output=tmp_path, max_iter=8).fit(pairs.images, pairs.captions)
+    with pytest.raises(TrainingRunError, match=message):
+        make_trainer(output=tmp_path, **changes).fit(pairs.images, pairs.captions)
+
+
+def test_a_run_with_other_data_is_refused(make_trainer, pairs, tmp_path):
+    make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+    with pytest.raises(TrainingRunError, match="with images="):
+        make_trainer(output=tmp_path).fit(pairs.images[::-1], pairs.captions)
+    with pytest.raises(TrainingRunError, match="with captions="):
+        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions[::-1])
+    with pytest.raises(TrainingRunError, match="image_ids="):
+        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions, np.arange(48) // 2)
+
+
+def test_how_it_is_run_may_change(make_trainer, pairs, tmp_path):
+    make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+    changed = make_trainer(output=tmp_path, log_every=1, checkpoint_every=1, cache_images=False)
+    assert changed.fit(pairs.images, pairs.captions).n_iter_ == 8
+
+
+def test_without_a_seed_a_run_goes_on_with_its_own(make_trainer, pairs, tmp_path):
+    trainer = make_trainer(output=tmp_path, random_state=None)
+    first = trainer.fit(pairs.images, pairs.captions).log_
+    assert trainer.fit(pairs.images, pairs.captions).log_ == first
+
+
+def test_one_process_at_a_time(make_trainer, pairs, tmp_path):
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(TrainingRunError, match="Another process trains in output="),
+    ):
+        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+
+
+def test_damaged_run_file_is_named(make_trainer, pairs, tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(TrainingRunError, match=r"run\.json' cannot be read"):
+        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+
+
+def test_torn_last_line_of_the_log_is_dropped(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"step": 2}\n{"step": 4}\n{"st')
+    torch.save({"step": 4}, tmp_path / "checkpoint.pt")
+    run = Run(tmp_path, {"seed": 0})
+    run.load_checkpoint()
+    assert run.log == [{"step": 2}, {"step": 4}]
+    assert (tmp_path / "log.jsonl").read_text() == '{"step": 2}\n{"step": 4}\n'

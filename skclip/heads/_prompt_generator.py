@@ -341,7 +341,7 @@ def train_generator(
     start = initial_weights(prompts, parameters.hidden_size, random_state)
     weights = [torch.tensor(w, device=parameters.device, requires_grad=True) for w in start]
     optimizer = torch.optim.AdamW(
-        weights, lr=parameters.learning_rate, weight_decay=parameters.weight_decay
+        weights, lr=parameters.learning_rate, weight_decay=parameters.weight_decay, fused=True
     )
     losses, distances, scores = [], [], []
     best, best_epoch = _arrays(weights), 0

@@ -32,10 +32,10 @@ def run(args: Namespace) -> int:
         show_versions()
         return 0
     corpus = Corpus(args.corpus)
-    for shard in corpus.shards:
-        shard.check()
     if args.verify:
         corpus.verify()
+    for shard in corpus.shards:
+        shard.check()
     if args.failures:
         csv.write_csv(corpus.failures(), sys.stdout.buffer)
         return 0

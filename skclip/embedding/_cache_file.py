@@ -4,10 +4,13 @@ import errno
 import sqlite3
 from pathlib import Path
 
+from filelock import FileLock
+
 __all__ = ["FILE", "connect", "connect_read_only", "is_damage", "is_refusal"]
 
 FILE = "embeddings.sqlite"
 FORMAT = 1
+LOCK = ".creating.lock"
 
 SCHEMA = f"""
 CREATE TABLE models (id INTEGER PRIMARY KEY, key TEXT UNIQUE, label TEXT);
@@ -35,19 +38,26 @@ def connect(folder: Path) -> sqlite3.Connection:
     folder.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(folder / FILE, timeout=60, check_same_thread=False)
     try:
+        if _format(connection) == 0:
+            # SQLite does not wait for others where it changes the journal: it fails at once
+            with FileLock(folder / LOCK, timeout=60):
+                connection.execute("PRAGMA journal_mode = WAL")
+                if _format(connection) == 0:  # nobody else was faster
+                    _create_tables(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        if _format(connection) == 0:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                if _format(connection) == 0:  # nobody else was faster
-                    for statement in SCHEMA.split(";"):
-                        connection.execute(statement)
         _check_format(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
 
 
 def connect_read_only(folder: Path) -> sqlite3.Connection:

@@ -55,9 +55,9 @@ class Claims:
         mine : list of bytes
             What the caller is to embed, in order; empty if others are at work on all of it.
         """
-        connection.execute(SCHEMA)
         with connection:
             connection.execute("BEGIN IMMEDIATE")
+            connection.execute(SCHEMA)
             self.settle(connection)  # the worker that had this number before may have died
             n_workers = 1 + self._count_others(connection)
             share = -(-len(contents) // n_workers)

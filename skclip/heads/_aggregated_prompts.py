@@ -167,13 +167,13 @@ class AggregatedPromptClassifier(
     intercepts_ : list of two ndarrays
         Its biases.
 
-    loss_curve_ : ndarray of shape (n_epochs_,)
+    loss_curve_ : ndarray of shape (`n_epochs_`,)
         Training loss after every epoch.
 
-    distillation_curve_ : ndarray of shape (n_epochs_,)
+    distillation_curve_ : ndarray of shape (`n_epochs_`,)
         Cosine distance of generated prompts to the summaries: its part of the loss.
 
-    validation_scores_ : ndarray of shape (n_epochs_,) or None
+    validation_scores_ : ndarray of shape (`n_epochs_`,) or None
         Mean log-probability of the classes of the validation images; None without any.
 
     n_epochs_ : int

@@ -11,7 +11,7 @@ style on unseen ones. Every arm is trained for every seed; the table has mean ±
 ``--tune`` judges one seed on rows that are neither trained nor reported on: the dev split, other
 drawings. The learning rate in SETTINGS was chosen there without guidance, on Flickr8k; weights
 are 1 and were not tuned. ``--neighbors`` tells how good the teachers' neighbours are.
-``--quick`` walks the whole way within a minute; its numbers mean nothing. With ``--cache``
+``--quick`` walks the whole way in few steps; its numbers mean nothing. With ``--cache``
 finished runs are kept in that folder and not repeated.
 """
 

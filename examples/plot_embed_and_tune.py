@@ -1,7 +1,7 @@
 """
-=====================================================
+======================================================
 From a folder of images to a tuned head, embedded once
-=====================================================
+======================================================
 
 A grid search refits its pipeline for every fold and every parameter. Where the pipeline begins
 with image files, each of these fits would run the model over the images again: five folds of six

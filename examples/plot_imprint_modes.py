@@ -53,9 +53,7 @@ ax.set_title("The best number of proxies is the number of modes")
 
 # %%
 # Below ``d`` two modes have to share a proxy, and the accuracy drops steeply. Above ``d`` modes are
-# split by noise, which costs little: when in doubt, take more. With many modes the best number is
-# one above: k-means starts once, and in some class it puts two modes into one cluster and splits
-# another.
+# split by noise, which costs little: when in doubt, take more.
 #
 # Beside each curve stands the neural collapse score NC1, the spread within classes relative to the
 # spread between them. It grows with ``d``: the less a class has collapsed to one point, the more

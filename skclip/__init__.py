@@ -10,6 +10,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AggregatedPromptClassifier": "skclip.heads",
     "CLIPEmbedder": "skclip.embedding",
     "Corpus": "skclip.corpus",
     "CaptionRetriever": "skclip.recall",

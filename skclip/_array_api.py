@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from skclip._compat import get_namespace_and_device, move_to
 
-__all__ = ["cast", "is_elsewhere", "like", "take_labels", "to_numpy"]
+__all__ = [
+    "cast",
+    "dtype_name",
+    "is_elsewhere",
+    "labels_like",
+    "like",
+    "take_labels",
+    "take_rows",
+    "to_numpy",
+]
 
 
 def is_elsewhere(X: Any) -> bool:
@@ -32,17 +41,35 @@ def cast(array: Any, dtype: Any) -> Any:
     return get_namespace_and_device(array)[0].astype(array, dtype, copy=False)
 
 
+def dtype_name(array: Any) -> str:
+    """Return the name that numpy has for the dtype of an array of any library."""
+    return str(array.dtype).rpartition(".")[2]
+
+
 def like(array: Any, reference: Any, dtype: Any = None) -> Any:
-    """Move an array to the library and device of ``reference``, and cast it there."""
+    """Move an array to the library and device of ``reference``, and cast it there.
+
+    ``dtype`` is one of that library, or the name of one.
+    """
     xp, dispatched, device = get_namespace_and_device(reference)
     if dispatched:
         array = move_to(array, xp=xp, device=device)
-    return array if dtype is None else cast(array, dtype)
+    if dtype is None:
+        return array
+    return xp.astype(array, getattr(xp, dtype) if isinstance(dtype, str) else dtype, copy=False)
+
+
+def labels_like(labels: Any, X: Any) -> Any:
+    """Move labels where ``X`` lies; those that are no numbers stay in numpy."""
+    is_text = isinstance(labels, np.ndarray) and labels.dtype.kind not in "biuf"
+    return labels if is_text else like(labels, X)
 
 
 def take_labels(classes: Any, codes: Any, X: Any) -> Any:
     """Return ``classes[codes]`` where ``X`` lies, or in numpy for labels that are no numbers."""
-    xp, _, _ = get_namespace_and_device(classes)
-    labels = xp.take(classes, like(codes, classes), axis=0)
-    is_text = isinstance(labels, np.ndarray) and labels.dtype.kind not in "biuf"
-    return labels if is_text else like(labels, X)
+    return labels_like(take_rows(classes, codes), X)
+
+
+def take_rows(array: Any, rows: Any) -> Any:
+    """Return ``array[rows]`` where ``array`` lies, for integer ``rows`` of any library."""
+    return get_namespace_and_device(array)[0].take(array, like(rows, array), axis=0)

@@ -1,7 +1,7 @@
 """What all heads share: from one score a class to labels and probabilities."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,8 @@ class ScoreClassifierMixin(ClassifierMixin):
     """
 
     classes_: NDArray[Any]
+    # the fitted array that lies where the X of fit lay
+    _placed: ClassVar[str] = "coef_"
 
     @abstractmethod
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -32,8 +34,8 @@ class ScoreClassifierMixin(ClassifierMixin):
 
     def _check_ready(self, X: ArrayLike, method: str) -> None:
         check_is_fitted(self)
-        if hasattr(self, "coef_"):
-            check_same_namespace(X, self, attribute="coef_", method=method)
+        if hasattr(self, self._placed):
+            check_same_namespace(X, self, attribute=self._placed, method=method)
 
     def _validated(self, X: ArrayLike, method: str) -> NDArray[Any]:
         self._check_ready(X, method)

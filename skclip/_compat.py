@@ -44,8 +44,23 @@ try:  # scikit-learn >= 1.9
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # 1.7 and 1.8 have no callbacks: fits run without reporting
 
+    class _NoCallbacks:
+        """A task that nobody listens to."""
+
+        def subcontext(self, **kwargs: Any) -> "_NoCallbacks":
+            return self
+
+        def call_on_fit_task_begin(self, **kwargs: Any) -> "_NoCallbacks":
+            return self
+
+        def call_on_fit_task_end(self, **kwargs: Any) -> bool:
+            return False
+
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in for scikit-learn's mixin where callbacks do not exist yet."""
+
+        def _init_callback_context(self, **kwargs: Any) -> _NoCallbacks:
+            return _NoCallbacks()
 
     def with_callbacks(method: _Method) -> _Method:
         """Return ``method`` unchanged."""

@@ -17,7 +17,8 @@ BLOCK_ELEMENTS = 1 << 20
 
 def row_norms(X: NDArray[Any]) -> NDArray[Any]:
     """Return the Euclidean norm of every row: ``(n, d) -> (n,)``."""
-    norms: NDArray[Any] = np.sqrt(np.einsum("ij,ij->i", X, X))
+    with np.errstate(over="ignore", invalid="ignore"):  # callers look for norms out of range
+        norms: NDArray[Any] = np.sqrt(np.vecdot(X, X))
     return norms
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from skclip._array_api import cast, to_numpy
 from skclip._linalg import class_proba, unit_rows
 from skclip._validation import sample_of
 
@@ -45,7 +46,7 @@ class TextHead(NamedTuple):
 
     def scores(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return x·t for unit rows ``X``: ``(n, d) -> (n, C)``."""
-        scores: NDArray[Any] = X @ self.weights.astype(X.dtype, copy=False).T
+        scores: NDArray[Any] = X @ cast(self.weights, X.dtype).T
         return scores
 
     def proba(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -70,7 +71,7 @@ def aligned_rows(rows: Mapping[Any, ArrayLike]) -> tuple[NDArray[Any], NDArray[A
     """
     if not rows:
         raise ValueError("The mapping of class names to text embeddings is empty.")
-    vectors = [np.asarray(row) for row in rows.values()]
+    vectors = [to_numpy(row) for row in rows.values()]
     shapes = {vector.shape for vector in vectors}
     if len(shapes) > 1 or len(vectors[0].shape) != 1:
         raise ValueError(
@@ -116,7 +117,13 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead |
         scale, bias, model_id = 100.0, None, None
     else:
         fitted = clone(zero_shot).fit(None, labels)
-        classes, weights = fitted.classes_, fitted.coef_
+        if not hasattr(fitted, "coef_"):
+            raise ValueError(
+                f"zero_shot={zero_shot!r} has no coef_: a text head has one weight row a class, "
+                "which does not change with the image. Of AggregatedPromptClassifier that is "
+                "aggregation='mean'."
+            )
+        classes, weights = to_numpy(fitted.classes_), to_numpy(fitted.coef_)
         scale = getattr(fitted, "logit_scale_", 100.0)
         bias = getattr(fitted, "logit_bias_", None)
         model_id = getattr(fitted, "model_id_", None)

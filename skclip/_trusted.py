@@ -10,7 +10,9 @@ __all__ = ["TRUSTED_TYPES"]
 # Written out, so that reading the list imports none of them.
 TRUSTED_TYPES = [
     "skclip._text_head.TextHead",
+    "skclip.distill._trainer.CLIPPINGTrainer",
     "skclip.embedding._embedder.CLIPEmbedder",
+    "skclip.heads._aggregated_prompts.AggregatedPromptClassifier",
     "skclip.heads._class_mean.NearestClassMean",
     "skclip.heads._imprint.MultiProxyImprinter",
     "skclip.heads._mixed.MixedHeadClassifier",

@@ -98,6 +98,8 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     ------
     ValueError
         If the labels are no class labels (floats with a fractional part).
+    TypeError
+        If they are of types that have no order between them, or missing.
 
     Examples
     --------
@@ -115,7 +117,14 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
         classes = (np.flatnonzero(present) + offset).astype(y.dtype)
         codes = (np.cumsum(present) - 1)[shifted]
     else:
-        classes, codes = np.unique(y, return_inverse=True)
+        try:
+            classes, codes = np.unique(y, return_inverse=True)
+        except TypeError as error:
+            kinds = sorted({type(label).__name__ for label in y})
+            raise TypeError(
+                f"y holds labels that cannot be ordered, of the types {kinds}: give labels of one "
+                "type, and leave out the rows without one."
+            ) from error
     # twice, since labels that are all different look like a regression target and warn
     check_classification_targets(np.repeat(classes, 2))
     return classes, codes.astype(np.int32, copy=False)
@@ -177,6 +186,12 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
         raise ValueError(
             f"{parameter} holds duplicates: {sample_of(dict.fromkeys(duplicates))}. "
             "Give every class once; synonyms go to `synonyms`."
+        )
+    kinds = {str if isinstance(n, str) else type(n) for n in names}
+    if str in kinds and len(kinds) > 1:
+        raise ValueError(
+            f"{parameter} mixes strings with other types ({sample_of(names)}): labels must have "
+            "one order. Write all names as strings."
         )
     checked: list[Any] = names
     return checked

@@ -19,7 +19,7 @@ from skclip._linalg import unit_rows
 from skclip._validation import check_class_names, sample_of
 from skclip.embedding import CLIPEmbedder
 
-__all__ = ["TEMPLATES", "TextEmbedder", "build_prompts", "encode_prompts"]
+__all__ = ["TEMPLATES", "TextEmbedder", "build_prompts", "encode_prompts", "encode_texts"]
 
 Templates: TypeAlias = "str | Sequence[str] | Mapping[Any, str | Sequence[str]]"
 
@@ -56,8 +56,8 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-# A GridSearchCV asks for the same classes again and again; other uses soon forget them.
-MAX_MEMORISED_CLASSES = 100_000
+# A GridSearchCV asks for the same classes and texts again and again; other uses soon forget them.
+MAX_MEMORISED = 100_000
 
 
 class TextEmbedder(Protocol):
@@ -100,7 +100,7 @@ def build_prompts(
 
     See Also
     --------
-    encode_prompts : From prompts to embeddings.
+    encode_prompts : From prompts to one embedding a class.
 
     Examples
     --------
@@ -165,19 +165,65 @@ def encode_prompts(
             "prompts must map every class name to a list of at least one text"
             + (f"; wrong for {sample_of(empty)}." if empty else ", got none.")
         )
+    texts = list(prompts.values())
     if not isinstance(embedder, CLIPEmbedder):
-        return _mean_rows(embedder, list(prompts.values()))
+        return _mean_rows(embedder, texts)
+    return _memorised(embedder, "prompts", [_digest(of_class) for of_class in texts], texts)
+
+
+def encode_texts(embedder: TextEmbedder, texts: Sequence[str]) -> NDArray[np.floating[Any]]:
+    """Embed texts one by one; the same text twice gives the same row.
+
+    Parameters
+    ----------
+    embedder : CLIPEmbedder or transformer of texts
+        As for :func:`encode_prompts`; a CLIPEmbedder's model remembers the rows in this process.
+
+    texts : sequence of str
+        At least one text.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_texts, n_features)
+        Unit rows.
+
+    See Also
+    --------
+    encode_prompts : One row a class, the mean of its prompts.
+
+    Examples
+    --------
+    >>> from skclip import CLIPEmbedder
+    >>> from skclip.prompts import encode_texts
+    >>> rows = encode_texts(CLIPEmbedder("skclip-tiny"), ["a star", "a ring", "a star"])
+    >>> (rows[0] == rows[2]).all(), (rows[0] == rows[1]).all()
+    (np.True_, np.False_)
+    """
+    if isinstance(texts, str) or not len(texts):
+        raise ValueError(f"texts must be a list of at least one text, got {texts!r}.")
+    distinct = list(dict.fromkeys(texts))
+    if isinstance(embedder, CLIPEmbedder):
+        rows = _memorised(embedder, "texts", distinct, [[text] for text in distinct])
+    else:
+        rows = unit_rows(np.asarray(embedder.transform(distinct)))
+    at = {text: i for i, text in enumerate(distinct)}
+    return rows[[at[text] for text in texts]]
+
+
+def _memorised(
+    embedder: CLIPEmbedder, kind: str, keys: list[Any], texts: Sequence[Sequence[str]]
+) -> NDArray[np.floating[Any]]:
+    """Return the mean row of each group of texts, encoding those the model has not met."""
     model: CLIPEmbedder = embedder
     if embedder.modality != "text":
         model = clone(embedder).set_params(modality="text")
-    memo = model.load_model().memo.setdefault("prompts", {})
-    keys = [_digest(texts) for texts in prompts.values()]
+    memo = model.load_model().memo.setdefault(kind, {})
     found = {key: memo.get(key) for key in keys}
-    missing = {k: t for k, t in zip(keys, prompts.values(), strict=True) if found[k] is None}
+    missing = {k: t for k, t in zip(keys, texts, strict=True) if found[k] is None}
     if missing:
         new = dict(zip(missing, _mean_rows(model, list(missing.values())), strict=True))
         found.update(new)
-        if len(memo) + len(new) > MAX_MEMORISED_CLASSES:
+        if len(memo) + len(new) > MAX_MEMORISED:
             memo.clear()
         memo.update(new)
     return np.stack([found[key] for key in keys])

@@ -8,6 +8,7 @@ from sklearn.linear_model import RidgeClassifier
 
 import skclip
 from skclip import (
+    AggregatedPromptClassifier,
     CaptionRetriever,
     CLIPEmbedder,
     CLIPPINGTrainer,
@@ -23,6 +24,7 @@ from skclip import (
 )
 
 ARGUMENTS: dict[type, list[dict[str, Any]]] = {
+    AggregatedPromptClassifier: [{}, {"aggregation": "mean"}],
     NearestClassMean: [{}, {"metric": "euclidean"}],
     ZeroShotClassifier: [{}],
     PrimedNCMClassifier: [{}, {"alpha": "exponential", "calibration": "none"}],

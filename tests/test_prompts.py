@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from skclip import CLIPEmbedder
 from skclip.embedding._registry import LoadedModel
-from skclip.prompts import TEMPLATES, build_prompts, encode_prompts
+from skclip.prompts import TEMPLATES, build_prompts, encode_prompts, encode_texts
 
 
 def test_published_sets_have_a_place_for_the_name_each():
@@ -135,8 +135,32 @@ def test_image_embedder_stands_for_its_model():
 
 
 def test_memory_is_bounded(monkeypatch, texts_encoded):
-    monkeypatch.setattr("skclip.prompts.MAX_MEMORISED_CLASSES", 2)
+    monkeypatch.setattr("skclip.prompts.MAX_MEMORISED", 2)
     embedder = CLIPEmbedder("skclip-tiny", device="cpu")
     for _ in range(2):
         encode_prompts(embedder, build_prompts(["p", "q", "r"], "bounded {}"))
     assert len(embedder.load_model().memo["prompts"]) == 3
+
+
+def test_texts_are_encoded_one_by_one_and_once(texts_encoded):
+    embedder = CLIPEmbedder("skclip-tiny", device="cpu")
+    texts = ["a text of its own", "another text", "a text of its own"]
+    rows = encode_texts(embedder, texts)
+    np.testing.assert_array_equal(rows[0], rows[2])
+    np.testing.assert_allclose(
+        rows[:1], encode_prompts(embedder, {"one": texts[:1]}), rtol=1e-6, atol=1e-7
+    )
+    before = sum(texts_encoded)
+    np.testing.assert_array_equal(encode_texts(clone(embedder), texts[1:]), rows[1:])
+    assert sum(texts_encoded) == before
+
+
+def test_texts_of_a_foreign_embedder():
+    rows = encode_texts(LengthEmbedder(), ["a b c d", "abc", "abc"])
+    np.testing.assert_allclose(rows, [np.array([7, 3]) / np.hypot(7, 3), [1, 0], [1, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("texts", [[], "a text"])
+def test_wrong_texts(texts):
+    with pytest.raises(ValueError, match="texts must be a list of at least one text"):
+        encode_texts(LengthEmbedder(), texts)

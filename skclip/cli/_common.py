@@ -50,6 +50,13 @@ def add_model_arguments(parser: ArgumentParser, *, required: bool = False) -> No
     )
     group.add_argument("--device", default="auto", help="torch device (default: %(default)s)")
     group.add_argument(
+        "--dtype",
+        choices=("auto", "float32", "float16", "bfloat16"),
+        default="float32",
+        help="what the model computes in; auto is what the machine does fast "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
         "--batch-size", type=int, default=64, help="images a forward pass (default: %(default)s)"
     )
     group.add_argument(
@@ -71,6 +78,7 @@ def make_embedder(args: Namespace) -> CLIPEmbedder:
         args.model,
         args.pretrained,
         device=args.device,
+        dtype=args.dtype,
         batch_size=args.batch_size,
         n_jobs=args.jobs,
         cache=args.cache,
@@ -100,7 +108,10 @@ def read_classes(path: Path) -> tuple[list[str], dict[str, list[str]]]:
         Further names of the classes that have some.
     """
     names, synonyms = [], {}
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{str(path)!r} is no UTF-8 text ({error}): save it as UTF-8.") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -1,10 +1,12 @@
-"""Embed the images of a corpus that was built without a model."""
+"""Embed the images of a corpus that was built without a model, or again what could not be read."""
 
+import warnings
 from argparse import ArgumentParser, Namespace
 
 from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder
 from skclip.cli._index import report
 from skclip.corpus import Corpus
+from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]
 
@@ -12,13 +14,22 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("corpus", help="corpus that `skclip index` wrote")
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="embed the images of an embedded corpus that could not be read when it was built",
+    )
     add_quiet_argument(parser)
     add_model_arguments(parser)
 
 
 def run(args: Namespace) -> int:
     """Add embeddings to a corpus."""
-    corpus = Corpus(args.corpus).embed(make_embedder(args), verbose=int(not args.quiet))
-    if not args.quiet:
-        report(corpus)
+    warnings.simplefilter("ignore", UnreadableImageWarning)  # `report` counts them
+    corpus, embedder, verbose = Corpus(args.corpus), make_embedder(args), int(not args.quiet)
+    if args.retry_failed:
+        corpus = corpus.retry_failed(embedder, verbose=verbose)
+    else:
+        corpus = corpus.embed(embedder, verbose=verbose)
+    report(corpus, quiet=args.quiet)
     return 0

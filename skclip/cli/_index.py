@@ -1,9 +1,11 @@
 """Build a corpus from captioned images: a caption index, and embeddings if a model is named."""
 
+import warnings
 from argparse import ArgumentParser, Namespace
 
 from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder, say
 from skclip.corpus import Corpus
+from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,6 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Build or extend a corpus."""
+    warnings.simplefilter("ignore", UnreadableImageWarning)  # `report` counts them
     columns = {"caption_column": args.caption_column, "image_column": args.image_column}
     options = {
         "embedder": None if args.model is None else make_embedder(args),
@@ -40,14 +43,17 @@ def run(args: Namespace) -> int:
         corpus = Corpus.build(
             args.source, args.output, overwrite=args.overwrite, **columns, **options
         )
-    if not args.quiet:
-        report(corpus)
+    report(corpus, quiet=args.quiet)
     return 0
 
 
-def report(corpus: Corpus) -> None:
-    """Say what a corpus holds and what could not be read."""
+def report(corpus: Corpus, *, quiet: bool) -> None:
+    """Say what a corpus holds, and in any case what could not be read."""
     embedded = "without embeddings" if corpus.model_id is None else f"embedded by {corpus.model_id}"
-    say(f"{len(corpus)} captions, {embedded}, in {corpus.path}")
+    if not quiet:
+        say(f"{len(corpus)} captions, {embedded}, in {corpus.path}")
     if n_failures := corpus.failures().num_rows:
-        say(f"{n_failures} images could not be read: skclip info {corpus.path} --failures")
+        say(
+            f"{n_failures} images could not be read: skclip info {corpus.path} --failures lists "
+            "them, skclip embed --retry-failed tries them again"
+        )

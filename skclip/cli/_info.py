@@ -17,14 +17,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--failures", action="store_true", help="list the images that could not be read, as CSV"
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="also read every file of the corpus and fail if one is damaged",
+    )
 
 
 def run(args: Namespace) -> int:
     """Print what is known."""
     if args.corpus is None:
+        if args.failures or args.verify:
+            raise ValueError("--failures and --verify are about a corpus: name one.")
         show_versions()
         return 0
     corpus = Corpus(args.corpus)
+    if args.verify:
+        corpus.verify()
+    for shard in corpus.shards:
+        shard.check()
     if args.failures:
         csv.write_csv(corpus.failures(), sys.stdout.buffer)
         return 0
@@ -37,6 +48,8 @@ def run(args: Namespace) -> int:
         "model": corpus.model_id or "-",
         "unreadable images": corpus.failures().num_rows,
     }
+    if args.verify:
+        facts["files"] = "as they were written"
     for name, value in facts.items():
         print(f"{name}: {value}")
     return 0

@@ -40,8 +40,9 @@ def run(args: Namespace) -> int:
         raise ValueError("give class names, or a file of them by --classes.")
     names, synonyms = read_classes(args.classes) if args.classes else (args.names, {})
     retriever = CaptionRetriever(args.corpus, k=args.k, synonyms=synonyms)
-    write_table(as_table(retriever.recall(names)), args.format, args.output)
-    return 0
+    pool = retriever.recall(names)
+    write_table(as_table(pool), args.format, args.output)
+    return 0 if len(pool) else 1
 
 
 def as_table(pool: PrimingPool) -> pa.Table:

@@ -21,8 +21,10 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from skclip.corpus._embedding import Embedder, embed_shard
+from skclip.corpus._hashes import hashed
 from skclip.corpus._index import build_index
 from skclip.corpus._manifest import (
+    LOCK,
     UNFINISHED,
     Manifest,
     ShardEntry,
@@ -85,7 +87,13 @@ class Job:
 
     def commit(self, manifest: Manifest) -> None:
         """Replace the manifest, then remove the files that no longer count."""
-        write_manifest(self.directory, replace(manifest, generation=self.generation))
+        shards = []
+        with self.progress("hashes", sum(entry.n_rows for entry in manifest.shards)) as bar:
+            for entry in manifest.shards:
+                shards.append(hashed(self.directory, entry, generation=self.generation))
+                bar.update(entry.n_rows)
+        manifest = replace(manifest, shards=tuple(shards), generation=self.generation)
+        write_manifest(self.directory, manifest)
         counting = {name for entry in manifest.shards for name in entry.files}
         for path in self.directory.iterdir():
             if _SHARD_FILE.match(path.name) and path.name not in counting:
@@ -115,7 +123,7 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / ".lock", timeout=0):
+        with FileLock(directory / LOCK, timeout=0):
             generation = next_generation(directory)
             _note_begin(directory, {"generation": generation, "model_id": model_id})
             yield Job(directory, generation, verbose)
@@ -248,7 +256,7 @@ def _index_shard(directory: Path, entry: ShardEntry) -> int:
     shard = DiskShard(directory, entry)
     if not shard.files.index.exists():
         with replacing(shard.files.index) as temporary:
-            build_index(chain.from_iterable(shard.iter_captions()), temporary)
+            build_index(shard.iter_captions(), temporary)
     return entry.n_rows
 
 

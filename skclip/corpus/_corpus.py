@@ -1,6 +1,7 @@
 """Corpus: a captioned collection in a directory, named by its path."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from skclip._validation import sample_of
 from skclip.corpus._build import (
     add_shards,
     embed_shards,
@@ -18,14 +20,22 @@ from skclip.corpus._build import (
 )
 from skclip.corpus._columns import Columns
 from skclip.corpus._embedding import Embedder
-from skclip.corpus._manifest import MANIFEST, UNFINISHED, ShardEntry, read_manifest
+from skclip.corpus._hashes import damaged_files, own_files
+from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, ShardEntry, read_manifest
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._sources import open_source
 from skclip.corpus._store import CaptionStore
-from skclip.exceptions import CorpusError, ModelMismatchError
+from skclip.exceptions import (
+    CorpusError,
+    CorpusFormatError,
+    ModelMismatchError,
+    UnreadableImageWarning,
+)
 
 __all__ = ["Corpus", "open_corpus"]
+
+_MAX_NAMES = 10
 
 
 class Corpus(CaptionStore):
@@ -235,7 +245,7 @@ class Corpus(CaptionStore):
             verbose=verbose,
         ) as job:
             job.commit(embed_shards(job, self._manifest.shards, embedder))
-        return type(self)(self.path)
+        return type(self)(self.path)._with_warning(stacklevel=3)
 
     def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
         """Embed again the images that could not be read.
@@ -258,7 +268,7 @@ class Corpus(CaptionStore):
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
             job.commit(retry_shards(job, self._manifest, embedder))
-        return type(self)(self.path)
+        return type(self)(self.path)._with_warning(stacklevel=3)
 
     @classmethod
     def _add(
@@ -283,7 +293,24 @@ class Corpus(CaptionStore):
                 job.commit(keep_embeddings(job, entries, model_id))
             else:
                 job.commit(embed_shards(job, entries, embedder))
-        return cls(directory)
+        first_new_row = sum(entry.n_rows for entry in kept)
+        return cls(directory)._with_warning(first_new_row, stacklevel=4)
+
+    def _with_warning(self, first_row: int = 0, *, stacklevel: int) -> Self:
+        """Warn of the rows from ``first_row`` on that have no image."""
+        failures = self.failures().filter(pc.field("row") >= first_row)
+        if n_failures := failures.num_rows:
+            shown = failures.slice(0, _MAX_NAMES).to_pylist()
+            names = (f"{row['id']!r}: {row['reason']}" for row in shown)
+            warnings.warn(
+                f"{n_failures} of {len(self) - first_row} images could not be read and have no "
+                f"embedding: {'; '.join(names)}"
+                f"{'; …' if n_failures > _MAX_NAMES else ''}. Corpus.failures() lists them, "
+                "retry_failed(embedder) tries them again.",
+                UnreadableImageWarning,
+                stacklevel=stacklevel,
+            )
+        return self
 
     def _check_model(self, embedder: Embedder) -> None:
         if self.has_embeddings and self.model_id not in (None, embedder.model_id):
@@ -328,6 +355,52 @@ class Corpus(CaptionStore):
             parts.append(table.set_column(0, "row", rows))
         return pa.concat_tables(parts)
 
+    def verify(self) -> None:
+        """Read every file of the corpus and compare it with the hash that was taken of it.
+
+        Opening a corpus looks only whether its files are there; this finds a copy that broke off
+        and a disk that lost bits. Embeddings of another program that are used where they lie, and
+        the images themselves, are not part of it.
+
+        Raises
+        ------
+        CorpusFormatError
+            If files are damaged or lost; all of them are named.
+
+        CorpusError
+            If files have no hash, since an earlier version of skclip has written them; nothing
+            can be said about these.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from skclip.corpus import Corpus
+        >>> corpus = Corpus.build(["a cat", "a dog"], tempfile.mkdtemp())
+        >>> corpus.verify()
+        >>> index = corpus.path / "000-00000.index.sqlite"
+        >>> _ = index.write_bytes(index.read_bytes()[:-1])
+        >>> corpus.verify()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        skclip.exceptions.CorpusFormatError: 1 file of the corpus ... is damaged: ...
+        """
+        entries = self._manifest.shards
+        if damaged := list(damaged_files(self.path, entries)):
+            names = "; ".join(f"{name!r}: {why}" for name, why in damaged)
+            many = "file of the corpus {} is" if len(damaged) == 1 else "files of the corpus {} are"
+            raise CorpusFormatError(
+                f"{len(damaged)} {many.format(repr(str(self.path)))} damaged: {names}. Copy the "
+                "corpus again from where it is whole, or build it again with overwrite=True."
+            )
+        own = [(name, entry) for entry in entries for name in own_files(self.path, entry)]
+        if unknown := [name for name, entry in own if name not in entry.sha256]:
+            raise CorpusError(
+                f"The corpus {str(self.path)!r} holds no hashes of {len(unknown)} of its "
+                f"{len(own)} files ({sample_of(unknown)}): an earlier version of skclip wrote "
+                "them, and they cannot be verified. Build the corpus again with overwrite=True to "
+                "have them hashed."
+            )
+
     def __repr__(self) -> str:
         embedded = "" if self.model_id is None else f", model_id={self.model_id!r}"
         return f"Corpus({str(self.path)!r}, n_captions={len(self)}{embedded})"
@@ -349,7 +422,11 @@ def _check_free(directory: Path, *, overwrite: bool) -> None:
             )
         return
     resumable = (directory / UNFINISHED).exists()
-    free = not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
+    # a build that dies before it has said what it does leaves these
+    begun = {LOCK, f"{UNFINISHED}.tmp"}
+    free = not directory.exists() or (
+        directory.is_dir() and all(path.name in begun for path in directory.iterdir())
+    )
     if not (resumable or free):
         raise CorpusError(
             f"{str(directory)!r} exists and is not a corpus: give a new or empty directory."

@@ -37,10 +37,6 @@ class ImageSlice:
             file.seek(self.offset)
             return file.read(self.size)
 
-    def seekable(self) -> bool:
-        """Whether there is a position to go back to: there is none, every read is whole."""
-        return False
-
 
 def load_images(references: NDArray[Any]) -> NDArray[Any]:
     """Return references with the bytes in place of those that are slices."""

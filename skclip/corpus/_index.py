@@ -21,6 +21,7 @@ from skclip.exceptions import CorpusFormatError
 __all__ = [
     "build_index",
     "build_index_image",
+    "check_index",
     "index_words",
     "matching_rows",
     "open_index",
@@ -38,16 +39,16 @@ _HASH_BYTES = 64 << 20
 _SELECT = "SELECT group_concat(rowid) FROM captions WHERE captions MATCH ?"
 
 
-def build_index(captions: Iterable[str], path: str | os.PathLike[str]) -> None:
-    """Write the index of ``captions`` to a new file.
+def build_index(batches: Iterable[Sequence[str]], path: str | os.PathLike[str]) -> None:
+    """Write the index of captions to a new file.
 
     The file is written without a journal: a caller gives it a temporary name and renames it once
     this function has returned.
 
     Parameters
     ----------
-    captions : iterable of str
-        Captions in row order.
+    batches : iterable of sequence of str
+        Captions in row order, some at a time.
 
     path : path-like
         File to write; must not exist.
@@ -55,20 +56,22 @@ def build_index(captions: Iterable[str], path: str | os.PathLike[str]) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        _fill(connection, captions)
+        _fill(connection, batches)
 
 
-def build_index_image(captions: Iterable[str]) -> bytes:
-    """Return the index of ``captions`` as the bytes of its file."""
+def build_index_image(batches: Iterable[Sequence[str]]) -> bytes:
+    """Return the index of captions as the bytes of its file."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        _fill(connection, captions)
+        _fill(connection, batches)
         return connection.serialize()
 
 
-def _fill(connection: sqlite3.Connection, captions: Iterable[str]) -> None:
+def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> None:
     try:
         connection.execute(_CREATE)
     except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
         raise RuntimeError(
             f"The caption index needs SQLite with FTS5, but the SQLite {sqlite3.sqlite_version} "
             "of this Python was built without it: use a Python from python.org, conda or your "
@@ -78,11 +81,14 @@ def _fill(connection: sqlite3.Connection, captions: Iterable[str]) -> None:
         "INSERT INTO captions(captions, rank) VALUES ('hashsize', ?)", (_HASH_BYTES,)
     )
     connection.execute("BEGIN")
-    connection.executemany(
-        "INSERT INTO captions(rowid, caption) VALUES (?, ?)",
+    n_rows = 0
+    for batch in batches:
         # the ascii tokenizer normalises ASCII text just as `normalize` does, but faster
-        enumerate(c if c.isascii() else normalize(c) for c in captions),
-    )
+        texts = [text if text.isascii() else normalize(text) for text in batch]
+        connection.executemany(
+            "INSERT INTO captions(rowid, caption) VALUES (?, ?)", enumerate(texts, n_rows)
+        )
+        n_rows += len(texts)
     connection.execute("COMMIT")
     connection.execute("INSERT INTO captions(captions) VALUES ('optimize')")
 
@@ -109,6 +115,11 @@ def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connec
             yield connection
     except sqlite3.DatabaseError as error:
         where = "in memory" if isinstance(index, bytes) else str(index)
+        if not isinstance(index, bytes) and not os.path.exists(index):
+            raise CorpusFormatError(
+                f"The caption index {where} is gone: the corpus was replaced since it was opened. "
+                "Open it again by Corpus(path)."
+            ) from error
         raise CorpusFormatError(
             f"The caption index {where} cannot be read ({error}): build the corpus again with "
             "overwrite=True."
@@ -125,11 +136,30 @@ def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True)
 
 
+def check_index(index: str) -> None:
+    """Raise :class:`CorpusFormatError` if an index is not one, or not complete.
+
+    The file is not read through: a lookup works, and it is as long as it says.
+
+    Parameters
+    ----------
+    index : str
+        Path of the index.
+    """
+    with open_index(index) as connection:
+        matching_rows(connection, phrase_query(["a"]))
+        (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        if os.path.getsize(index) != n_pages * page_size:
+            raise sqlite3.DatabaseError("the file is cut off")
+
+
 def index_words(connection: sqlite3.Connection) -> list[str]:
-    """Return the distinct words of the indexed captions."""
+    """Return the distinct words of the indexed captions, sorted."""
     connection.execute(
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
     )
+    # in order of their UTF-8 bytes, which is that of their code points
     return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
 
 

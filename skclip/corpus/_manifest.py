@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from skclip.exceptions import CorpusFormatError, CorpusNotFoundError
 
 __all__ = [
     "FORMAT_VERSION",
+    "LOCK",
     "MANIFEST",
     "UNFINISHED",
     "Manifest",
@@ -32,6 +33,7 @@ FORMAT = "skclip-corpus"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class ShardEntry:
 
     failures : str or None
         Parquet file that lists the rows without a readable image.
+
+    sha256 : dict of {str: str}
+        Hashes of the shard's files by name; files that lie elsewhere have none, and neither have
+        those of a corpus that was written before there were hashes.
     """
 
     name: str
@@ -69,6 +75,7 @@ class ShardEntry:
     embeddings: str | None = None
     first_embedding: int = 0
     failures: str | None = None
+    sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def needed_files(self) -> list[str]:

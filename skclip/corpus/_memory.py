@@ -52,9 +52,7 @@ class MemoryShard:
     @cached_property
     def index(self) -> bytes:
         """Bytes of the caption index, made on first use."""
-        captions = self._columns["caption"]
-        assert captions is not None
-        return build_index_image(captions)
+        return build_index_image(self.iter_captions())
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return a column of the given rows as objects."""

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from skclip.corpus._images import ImageSlice
+from skclip.corpus._index import check_index
 from skclip.corpus._manifest import ShardEntry, replacing
 from skclip.exceptions import CorpusFormatError
 
@@ -106,6 +108,16 @@ class DiskShard:
             return FAILURES.empty_table()
         return pq.read_table(self._directory / self.entry.failures)
 
+    def check(self) -> None:
+        """Raise :class:`CorpusFormatError` if a file is damaged, as far as a glance shows."""
+        with self.open_captions() as file:
+            if file.metadata.num_rows != self.n_rows:
+                raise self._damaged(self.files.captions, f"it has {file.metadata.num_rows} rows")
+        if self.index is not None:
+            check_index(self.index)
+        if self.entry.embeddings is not None:
+            _ = self._stored_embeddings
+
     @cached_property
     def _stored_embeddings(self) -> NDArray[Any]:
         assert self.entry.embeddings is not None
@@ -167,8 +179,9 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
         Why other images could not be read.
     """
     with shard.open_captions() as file:
-        problems = file.read(["problem"]).column("problem").to_pylist()
-    found = {row: problem for row, problem in enumerate(problems) if problem is not None}
+        problems = file.read(["problem"]).column("problem")
+    lacking = pc.indices_nonzero(pc.is_valid(problems))
+    found = dict(zip(lacking.to_pylist(), problems.take(lacking).to_pylist(), strict=True))
     reasons = dict(sorted({**reasons, **found}.items()))
     if not reasons:
         files.failures.unlink(missing_ok=True)

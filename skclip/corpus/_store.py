@@ -1,5 +1,6 @@
 """What a captioned collection can do, wherever its shards live."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -16,6 +17,9 @@ from skclip.corpus._text import tokenize
 from skclip.exceptions import CorpusError
 
 __all__ = ["CaptionStore", "Shard"]
+
+# Embeddings that are converted at once: what is held besides the result stays small.
+_EMBEDDINGS_AT_ONCE = 1 << 12
 
 
 class Shard(Protocol):
@@ -160,7 +164,9 @@ class CaptionStore(ABC):
                 f"{self!r} has no stored embeddings: build it with embedder=, or give the "
                 "retriever an embedder."
             )
-        return self._gather(rows, lambda shard, local: shard.embeddings(local))
+        return self._gather(
+            rows, lambda shard, local: shard.embeddings(local), at_once=_EMBEDDINGS_AT_ONCE
+        )
 
     def search(self, phrase: str) -> NDArray[np.int64]:
         """Return the rows whose caption contains a phrase.
@@ -208,17 +214,20 @@ class CaptionStore(ABC):
         self,
         rows: ArrayLike | None,
         read: Callable[[Shard, NDArray[np.int64]], NDArray[Any]],
+        at_once: int = sys.maxsize,
     ) -> NDArray[Any]:
         """Read ``rows`` shard by shard and return them in the order asked for."""
         offsets, wanted = self.offsets, self._check_rows(rows)
         shard_of = np.searchsorted(offsets, wanted, side="right") - 1
         out: NDArray[Any] | None = None
         for i in np.unique(shard_of):
-            here = np.flatnonzero(shard_of == i)
-            values = read(self.shards[i], wanted[here] - offsets[i])
-            if out is None:
-                out = np.empty((len(wanted), *values.shape[1:]), dtype=values.dtype)
-            out[here] = values
+            all_here = np.flatnonzero(shard_of == i)
+            for start in range(0, len(all_here), at_once):
+                here = all_here[start : start + at_once]
+                values = read(self.shards[i], wanted[here] - offsets[i])
+                if out is None:
+                    out = np.empty((len(wanted), *values.shape[1:]), dtype=values.dtype)
+                out[here] = values
         if out is None:  # no rows asked for: the first shard knows width and dtype
             return read(self.shards[0], wanted)
         return out

@@ -1,5 +1,6 @@
 """The folders that img2dataset and clip-retrieval write."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skclip._validation import sample_of
 from skclip.corpus._columns import Columns, archive_rows, find_columns, rows_table
 from skclip.corpus._webdataset import iter_samples
-from skclip.exceptions import CorpusError
+from skclip.exceptions import CorpusError, UnusablePairWarning
 
 __all__ = ["is_clip_retrieval", "is_img2dataset", "read_clip_retrieval", "read_img2dataset"]
 
@@ -39,8 +41,25 @@ def read_img2dataset(root: Path, wanted: Columns) -> Iterator[pa.Table]:
     ------
     table : pyarrow.Table
         Rows of a corpus.
+
+    Warns
+    -----
+    UnusablePairWarning
+        If there are archives without the table that img2dataset writes when a shard is complete.
     """
-    for path in sorted(root.glob("*.parquet")):
+    tables = sorted(root.glob("*.parquet"))
+    unfinished = {path.stem for path in root.glob("*.tar")} - {path.stem for path in tables}
+    if unfinished:
+        archives = [f"{name}.tar" for name in sorted(unfinished)]
+        warnings.warn(
+            f"{len(archives)} archives in {str(root)!r} have no table beside them "
+            f"({sample_of(archives)}) and are left out: img2dataset writes the table when a shard "
+            "is complete. Run it again to complete them, or name the archives to read what is in "
+            "them.",
+            UnusablePairWarning,
+            stacklevel=2,
+        )
+    for path in tables:
         names = pq.read_schema(path).names
         caption = find_columns(names, wanted, where=f"{str(path)!r}").caption
         archive, folder = path.with_suffix(".tar"), path.with_suffix("")

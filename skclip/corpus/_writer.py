@@ -100,7 +100,10 @@ class _ShardWriter:
         self._images: BinaryIO | None = None
         self._offset = 0
         self._pending: list[pa.Table] = []
-        self._captions = pq.ParquetWriter(self._captions_path, SCHEMA, compression="zstd")
+        # captions, ids and paths hardly repeat: dictionaries would cost time and space
+        self._captions = pq.ParquetWriter(
+            self._captions_path, SCHEMA, compression="zstd", use_dictionary=False
+        )
         return self
 
     def write(self, table: pa.Table) -> None:

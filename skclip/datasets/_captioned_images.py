@@ -52,8 +52,6 @@ def make_captioned_images(
     tree"), so recalling images by caption brings in what it should not. What is really drawn is
     known. One thousand images take about a second.
 
-    Read more in the :ref:`User Guide <datasets>`.
-
     Parameters
     ----------
     n_samples : int, default=100

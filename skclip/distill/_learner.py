@@ -174,11 +174,13 @@ class Learner:
             eps=1e-6,
             fused=True,
         )
+        # a warm-up of exactly one step begins at its end, which OneCycleLR divides by
+        warmup = 0.0 if how.warmup * how.n_steps == 1 else how.warmup
         self._schedule = OneCycleLR(
             self._optimizer,
             how.learning_rate,
             total_steps=how.n_steps,
-            pct_start=how.warmup,
+            pct_start=warmup,
             cycle_momentum=False,
         )
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=how.dtype == "float16")

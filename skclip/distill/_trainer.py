@@ -56,8 +56,6 @@ class CLIPPINGTrainer(BaseEstimator):
     rows, and :math:`L` of :func:`info_nce`. Features and neighbours are found once; a step only
     gathers rows. Teachers and maps are not part of the student.
 
-    Read more in the :ref:`User Guide <training>`.
-
     Parameters
     ----------
     student : str, path or dict, default="skclip-tiny"

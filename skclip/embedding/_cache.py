@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -19,22 +19,14 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EmbeddingCache", "connect"]
+from skclip.embedding._cache_file import FILE, connect, connect_read_only, is_damage, is_refusal
+from skclip.embedding._claims import Claims
+
+__all__ = ["DAY", "EmbeddingCache"]
 
 T = TypeVar("T")
 
-FILE = "embeddings.sqlite"
-FORMAT = 1
 DAY = 86_400
-
-SCHEMA = f"""
-CREATE TABLE models (id INTEGER PRIMARY KEY, key TEXT UNIQUE, label TEXT);
-CREATE TABLE vectors (
-    model INTEGER, content BLOB, vector BLOB, checksum INTEGER, used INTEGER,
-    PRIMARY KEY (model, content)
-);
-PRAGMA user_version = {FORMAT};
-"""
 
 
 class EmbeddingCache:
@@ -58,18 +50,34 @@ class EmbeddingCache:
     """
 
     def __init__(self, folder: str | os.PathLike[str], model: str, label: str) -> None:
-        self.folder, self.model, self.label = Path(folder), model, label
+        self.folder, self.model, self.label = Path(folder).expanduser(), model, label
         self.problems: list[str] = []
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
         self._model_id = 0
-        self._usable = True
+        self._claims: Claims | None = None
+        self._read_only = self._useless = self._set_aside_before = False
         self._stale: list[bytes] = []
 
     def get(self, contents: Iterable[bytes]) -> dict[bytes, NDArray[np.float32]]:
         """Return the rows that are there; damaged ones are not."""
         return self._attempt(partial(self._select, contents)) or {}
+
+    def claim(self, contents: Sequence[bytes]) -> Sequence[bytes]:
+        """Return what the caller is to embed of ``contents``, the rest being in others' hands.
+
+        Whoever claims calls :meth:`put`, or :meth:`close` without it. Who cannot use the cache
+        embeds everything.
+        """
+
+        def take(connection: sqlite3.Connection) -> list[bytes]:
+            if self._claims is None:
+                self._claims = Claims(self.folder, self._model_id)
+            return self._claims.take(contents, connection)
+
+        mine = self._attempt(take, writes=True)
+        return contents if mine is None else mine
 
     def put(self, rows: Mapping[bytes, NDArray[np.float32]]) -> None:
         """Add rows, all of them or, if the process dies, none."""
@@ -81,14 +89,18 @@ class EmbeddingCache:
                 connection.executemany(
                     f"INSERT OR REPLACE INTO vectors VALUES ({self._model_id}, ?, ?, ?, ?)", values
                 )
+                if self._claims is not None:
+                    self._claims.settle(connection)
 
-        self._attempt(insert)
+        self._attempt(insert, writes=True)
+        if self._read_only:
+            self.problems.append(f"{self.folder} is read-only: it was read and got nothing new")
 
     def close(self) -> None:
         """Record what was used, and let go of the file; the next call opens it again."""
         with self._lock:
             if self._stale:
-                self._attempt(self._touch)
+                self._attempt(self._touch, writes=True)
             self._release()
 
     def __enter__(self) -> Self:
@@ -116,11 +128,20 @@ class EmbeddingCache:
             vector, checksum, used = hit
             if zlib.crc32(vector) != checksum:
                 self.problems.append(f"a damaged row in {self.folder} was computed again")
+                self._remove(content, connection)
                 continue
             found[content] = np.frombuffer(vector, dtype=np.float32)
             if used < _today():
                 self._stale.append(content)
         return found
+
+    def _remove(self, content: bytes, connection: sqlite3.Connection) -> None:
+        """Remove a row, so that it can be claimed."""
+        if not self._read_only:
+            with connection:
+                connection.execute(
+                    "DELETE FROM vectors WHERE model = ? AND content = ?", (self._model_id, content)
+                )
 
     def _touch(self, connection: sqlite3.Connection) -> None:
         """Note today as the last use: once a day and row, so that reading seldom writes."""
@@ -131,27 +152,43 @@ class EmbeddingCache:
             )
         self._stale.clear()
 
-    def _attempt(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Run ``action``; a damaged file is set aside first, any other failure ends the use."""
+    def _attempt(
+        self, action: Callable[[sqlite3.Connection], T], *, writes: bool = False
+    ) -> T | None:
+        """Run ``action``; None if that is impossible, now and from here on.
+
+        A damaged file is set aside first, one that must not be written to is only read.
+        """
         with self._lock:
-            if not self._usable:
-                return None
-            try:
+            while not (self._useless or (writes and self._read_only)):
                 try:
                     return action(self._open())
-                except sqlite3.Error as error:
-                    if not _is_damage(error):
-                        raise
+                except (sqlite3.Error, OSError) as error:
                     self._release()
-                    self._set_aside(error)
-                return action(self._open())
-            except (sqlite3.Error, OSError) as error:
-                self._release()
-                self._usable = False
-                self.problems.append(f"{self.folder} cannot be used from here on ({error})")
-                return None
+                    try:
+                        self._answer(error)
+                    except OSError as second:
+                        self._give_up(second)
+            return None
+
+    def _answer(self, error: Exception) -> None:
+        """Do what makes another attempt worthwhile, once of a kind."""
+        if is_damage(error) and not self._set_aside_before:
+            self._set_aside_before = True
+            self._set_aside(error)
+        elif is_refusal(error) and (self.folder / FILE).is_file() and not self._read_only:
+            self._read_only = True
+        else:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._useless = True
+        self.problems.append(f"{self.folder} cannot be used from here on ({error})")
 
     def _release(self) -> None:
+        if self._claims is not None:
+            self._claims.release()
+            self._claims = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -159,16 +196,22 @@ class EmbeddingCache:
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._inode = _inode(self.folder / FILE)
-            connection = self._connection = connect(self.folder)
-            query = "SELECT id FROM models WHERE key = ?"
-            if connection.execute(query, (self.model,)).fetchone() is None:
-                with connection:
-                    connection.execute(
-                        "INSERT OR IGNORE INTO models (key, label) VALUES (?, ?)",
-                        (self.model, self.label),
-                    )
-            (self._model_id,) = connection.execute(query, (self.model,)).fetchone()
+            self._connection = (connect_read_only if self._read_only else connect)(self.folder)
+            self._model_id = self._find_model(self._connection)
         return self._connection
+
+    def _find_model(self, connection: sqlite3.Connection) -> int:
+        """Return the number of the model in this file; -1 if it is not there and cannot be."""
+        query = "SELECT id FROM models WHERE key = ?"
+        found = connection.execute(query, (self.model,)).fetchone()
+        if found is None and not self._read_only:
+            with connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO models (key, label) VALUES (?, ?)",
+                    (self.model, self.label),
+                )
+            found = connection.execute(query, (self.model,)).fetchone()
+        return -1 if found is None else int(found[0])
 
     def _set_aside(self, error: Exception) -> None:
         """Rename the damaged file, unless another process has done so meanwhile."""
@@ -191,46 +234,3 @@ def _inode(path: Path) -> int | None:
         return path.stat().st_ino
     except OSError:
         return None
-
-
-def connect(folder: Path) -> sqlite3.Connection:
-    """Open the file of a cache folder; make both if need be.
-
-    Parameters
-    ----------
-    folder : Path
-        The cache.
-
-    Returns
-    -------
-    connection : sqlite3.Connection
-        For use by one thread at a time.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(folder / FILE, timeout=60, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        version = _format(connection)
-        if version == 0:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                if _format(connection) == 0:  # nobody else was faster
-                    for statement in SCHEMA.split(";"):
-                        connection.execute(statement)
-        elif version != FORMAT:
-            raise OSError(f"its format is {version}, this version of skclip writes {FORMAT}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _format(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
-
-
-def _is_damage(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -4,11 +4,18 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skclip.embedding._cache import DAY, FILE, connect
+from skclip.embedding._cache import DAY
+from skclip.embedding._cache_file import (
+    FILE,
+    connect,
+    connect_read_only,
+    is_damage,
+    is_refusal,
+)
 
 __all__ = ["CacheInfo", "cache_info", "clear_cache", "prune_cache"]
 
@@ -58,6 +65,9 @@ def cache_info(path: str | os.PathLike[str]) -> CacheInfo:
     FileNotFoundError
         If there is no cache.
 
+    OSError
+        If its file is damaged or of another format.
+
     Examples
     --------
     >>> from tempfile import mkdtemp
@@ -68,12 +78,12 @@ def cache_info(path: str | os.PathLike[str]) -> CacheInfo:
     >>> list(cache_info(folder).n_vectors.values())
     [2]
     """
-    with _opened(path) as connection:
+    with _opened(path, writes=False) as connection:
         counts = connection.execute(
             "SELECT label, COUNT(content) FROM models LEFT JOIN vectors ON model = id "
             "GROUP BY id ORDER BY id"
         ).fetchall()
-    return CacheInfo(os.fspath(path), _size(Path(path)), dict(counts))
+    return CacheInfo(os.fspath(path), _size(_folder(path)), dict(counts))
 
 
 def prune_cache(
@@ -100,6 +110,14 @@ def prune_cache(
     n_removed : int
         Number of embeddings removed.
 
+    Raises
+    ------
+    FileNotFoundError
+        If there is no cache.
+
+    OSError
+        If its file is damaged, of another format, or must not be written to.
+
     Examples
     --------
     >>> from tempfile import mkdtemp
@@ -109,7 +127,12 @@ def prune_cache(
     >>> prune_cache(folder, max_age_days=30)
     0
     """
-    with _opened(path) as connection:
+    if max_bytes is None and max_age_days is None:
+        raise ValueError("Say what to remove by max_bytes or max_age_days.")
+    for name, limit in (("max_bytes", max_bytes), ("max_age_days", max_age_days)):
+        if limit is not None and limit < 0:
+            raise ValueError(f"{name} must not be negative, got {limit!r}.")
+    with _opened(path, writes=True) as connection:
         (before,) = connection.execute("SELECT COUNT(*) FROM vectors").fetchone()
         with connection:
             if max_age_days is not None:
@@ -150,21 +173,55 @@ def clear_cache(path: str | os.PathLike[str]) -> int:
     >>> clear_cache(folder)
     1
     """
-    n_removed = prune_cache(path, max_bytes=0)
-    for damaged in Path(path).glob(f"{FILE}.damaged-*"):
+    folder = _folder(path)
+    try:
+        n_removed = prune_cache(folder, max_bytes=0)
+    except _DamagedCacheError:
+        n_removed = 0
+        for file in _files(folder):
+            file.unlink(missing_ok=True)
+    for damaged in folder.glob(f"{FILE}.damaged-*"):
         damaged.unlink(missing_ok=True)
     return n_removed
 
 
+class _DamagedCacheError(OSError):
+    """The file is no cache any more; :func:`clear_cache` removes it."""
+
+
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
-    if not (Path(path) / FILE).is_file():
+def _opened(path: str | os.PathLike[str], *, writes: bool) -> Iterator[sqlite3.Connection]:
+    """Open the cache; errors that SQLite words for programmers are worded for users."""
+    folder = _folder(path)
+    if not (folder / FILE).is_file():
         raise FileNotFoundError(f"{os.fspath(path)!r} holds no cache of embeddings ({FILE}).")
-    connection = connect(Path(path))
     try:
-        yield connection
-    finally:
-        connection.close()
+        with closing(_connect(folder, writes=writes)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise _DamagedCacheError(
+                f"The cache {str(folder)!r} is damaged ({error}): an embedder that uses it sets "
+                "it aside and begins a new one; clear_cache removes it."
+            ) from error
+        raise OSError(f"The cache {str(folder)!r} cannot be used ({error}).") from error
+
+
+def _connect(folder: Path, *, writes: bool) -> sqlite3.Connection:
+    try:
+        return connect(folder)
+    except (sqlite3.Error, OSError) as error:
+        if writes or not is_refusal(error):
+            raise
+    return connect_read_only(folder)
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    return Path(path).expanduser()
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / f"{FILE}{suffix}" for suffix in ("", "-wal", "-shm")]
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:
@@ -175,5 +232,4 @@ def _used_bytes(connection: sqlite3.Connection) -> int:
 
 
 def _size(folder: Path) -> int:
-    files = (folder / f"{FILE}{suffix}" for suffix in ("", "-wal", "-shm"))
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(file.stat().st_size for file in _files(folder) if file.is_file())

@@ -1,6 +1,7 @@
 """From whatever holds one image to an upright RGB image of eight bits a channel."""
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -21,7 +22,12 @@ __all__ = ["DECODING", "content_key", "decode_image", "describe_image", "fetch_i
 # Named in the keys of stored embeddings: change it when the same file gives other pixels.
 DECODING = "1"
 
+MAX_PATH = 300
+
 IMAGE_KINDS = "paths, URLs, bytes, files, PIL images or uint8 arrays"
+
+
+_loading = threading.Lock()
 
 
 def fetch_image(item: Any) -> "bytes | Image":
@@ -50,13 +56,15 @@ def fetch_image(item: Any) -> "bytes | Image":
         if isinstance(item, Mapping):
             item = item.get("bytes") or item.get("path")
         if isinstance(item, Image.Image):
+            with _loading:  # one lazily opened image may stand at several places
+                item.load()
             return _to_rgb(item)
         if isinstance(item, (str, os.PathLike)):
             return _read_file(os.fspath(item))
         if isinstance(item, (bytes, bytearray, memoryview)):
             return bytes(item)
         if hasattr(item, "read"):
-            if item.seekable():
+            if hasattr(item, "seekable") and item.seekable():
                 item.seek(0)
             return bytes(item.read())
         if hasattr(item, "__array__"):
@@ -77,7 +85,8 @@ def decode_image(content: "bytes | Image") -> "Image":
     -------
     image : PIL.Image.Image
         RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit
-        channels are scaled to 8, of several frames the first is taken.
+        channels are scaled to 8, of several frames the first is taken (of a PIL image the one it
+        is at).
 
     Raises
     ------
@@ -117,12 +126,17 @@ def _reasons() -> Iterator[None]:
         raise UnreadableImageError("no such file") from None
     except UnidentifiedImageError:
         raise UnreadableImageError("not an image in a format Pillow reads") from None
+    except OSError as error:  # without number and path, which the message gives anyhow
+        reason = error.strerror or str(error) or type(error).__name__
+        raise UnreadableImageError(reason) from error
     except Exception as error:  # decoders answer hostile bytes with every kind of exception
         reason = str(error).strip() or type(error).__name__
         raise UnreadableImageError(reason) from error
 
 
 def _read_file(path: str) -> bytes:
+    if not path:
+        raise UnreadableImageError("the path is empty")
     if "://" not in path:
         return Path(path).read_bytes()
     try:
@@ -139,7 +153,8 @@ def describe_image(item: Any, position: int) -> str:
     if isinstance(item, Mapping):
         item = item.get("path") or item.get("bytes")
     if isinstance(item, (str, os.PathLike)):
-        return repr(os.fspath(item))
+        path = repr(os.fspath(item))
+        return path if len(path) <= MAX_PATH else f"{path[:MAX_PATH]}…"
     name = getattr(item, "filename", None) or getattr(item, "name", None)
     if isinstance(name, str) and name:
         return repr(name)
@@ -149,8 +164,6 @@ def describe_image(item: Any, position: int) -> str:
 def _to_rgb(image: "Image") -> "Image":
     from PIL import ExifTags, Image, ImageOps
 
-    if getattr(image, "is_animated", False):
-        image.seek(0)
     image.load()
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
@@ -166,6 +179,8 @@ def _to_rgb(image: "Image") -> "Image":
 def _to_eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale 16-bit integers by their range, everything wider by its own extremes."""
     values = pixels.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UnreadableImageError("it has pixels that are NaN or infinite")
     low, high = float(values.min()), float(values.max())
     if pixels.dtype.kind in "iu" and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0 if high > 255 or pixels.dtype.itemsize == 2 else 255.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,11 +16,15 @@ from skclip._linalg import unit_rows
 from skclip.embedding._cache import EmbeddingCache
 from skclip.embedding._decode import DECODING
 from skclip.embedding._engine import embed_images, embed_texts
-from skclip.embedding._items import as_items
+from skclip.embedding._items import Items, as_items
 from skclip.embedding._locate import embedding_width
 from skclip.embedding._registry import LoadedModel, get_model
 from skclip.embedding._report import Report
+from skclip.embedding._stack import stack_batches
 from skclip.exceptions import UnreadableImageError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["CLIPEmbedder"]
 
@@ -47,13 +51,13 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
     modality : {"image", "text"}, default="image"
         What :meth:`transform` is given.
 
-    device : str, default="auto"
+    device : str or torch.device, default="auto"
         A torch device. ``"auto"`` takes the accelerator if there is one.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"
-        What the model computes in. ``"auto"`` is bfloat16 where the CPU or GPU has instructions
-        for it, float16 on older GPUs, else float32; ``load_model().dtype`` tells. Embeddings
-        are float32 whatever it is.
+        What the model computes in. ``"auto"`` is bfloat16 on GPUs that have it and on CPUs that
+        multiply it faster, which is measured once, float16 on older GPUs, else float32;
+        ``load_model().dtype`` and the progress bar tell. Embeddings are float32 whatever it is.
 
     batch_size : int, default=64
         Items a forward pass. It is reduced when the memory does not suffice.
@@ -104,11 +108,11 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
     (dtype('float32'), 3)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "model_name": [str],
         "pretrained": [str, PathLike],
         "modality": [StrOptions({"image", "text"})],
-        "device": [str],
+        "device": "no_validation",  # by `resolve_device`: torch may not be imported yet
         "dtype": [StrOptions({"auto", "float32", "float16", "bfloat16"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -125,7 +129,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         pretrained: str | PathLike[str] = "auto",
         *,
         modality: str = "image",
-        device: str = "auto",
+        device: "str | torch.device" = "auto",
         dtype: str = "float32",
         batch_size: int = 64,
         n_jobs: int | None = None,
@@ -184,8 +188,10 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
             One row an item, float32.
         """
         validate_parameters(self)
-        # seen from the generator, the caller is behind this method and scikit-learn's wrapper
-        return np.concatenate(list(self._embed(X, stacklevel=4)))
+        items = as_items(X, self.modality)
+        # seen from the generator, the caller is behind the stacking, this method and
+        # scikit-learn's wrapper
+        return stack_batches(self._embed(items, stacklevel=5), items.n)
 
     def iter_transform(self, X: Any) -> Iterator[NDArray[np.float32]]:
         """Embed images or texts as a stream.
@@ -201,7 +207,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
             The embeddings of the next ``batch_size`` items; fewer in the last batch.
         """
         validate_parameters(self)
-        yield from self._embed(X, stacklevel=3)
+        yield from self._embed(as_items(X, self.modality), stacklevel=3)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the columns ``clip0``, ``clip1`` and so on.
@@ -249,19 +255,22 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         """
         return get_model(self.model_name, self.pretrained, self.device, self.dtype, self.compile)
 
-    def _embed(self, X: Any, stacklevel: int) -> Iterator[NDArray[np.float32]]:
+    def _embed(self, items: Items, stacklevel: int) -> Iterator[NDArray[np.float32]]:
         """Yield the rows of batches; failures follow ``on_error``, warnings come at the end."""
         from tqdm.auto import tqdm
 
         report = Report()
-
-        items = as_items(X, self.modality)
         loaded = self.load_model()
         # disable=None shows the bar on a terminal only
         disable = None if self.verbose else True
         with (
             self._open_cache(loaded) as cache,
-            tqdm(total=items.n, unit=self.modality, disable=disable) as progress,
+            tqdm(
+                desc=f"{loaded.device} {loaded.dtype}",
+                total=items.n,
+                unit=self.modality,
+                disable=disable,
+            ) as progress,
         ):
             if self.modality == "image":
                 batches = embed_images(

@@ -4,6 +4,7 @@ At most two batches of pixels are in memory, whatever the number of items.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedBatch", "Failure", "embed_images", "embed_texts"]
 
 T = TypeVar("T")
+Encode = Callable[[Sequence["torch.Tensor"]], NDArray[np.float32]]
+
+# How often a process asks for the rows that another one is making, and when it takes the other
+# for stopped and makes them itself.
+SECONDS_BETWEEN_LOOKS = 0.02
+PATIENCE = 600.0
 
 logger = logging.getLogger("skclip.embedding")
 
@@ -143,7 +150,7 @@ def embed_texts(
 def _fill(
     rows: NDArray[np.float32],
     missing: Sequence[tuple[int, bytes, "torch.Tensor"]],
-    encode: Callable[[Sequence["torch.Tensor"]], NDArray[np.float32]],
+    encode: Encode,
     cache: EmbeddingCache | None,
 ) -> None:
     """Encode what is missing into its rows; with a cache, equal contents once."""
@@ -152,15 +159,33 @@ def _fill(
     if cache is None:
         rows[[i for i, _, _ in missing]] = encode([inputs for _, _, inputs in missing])
         return
-    # asked again: the batch before, or another process, may have brought some meanwhile
-    known = cache.get({key for _, key, _ in missing})
-    new = {key: inputs for _, key, inputs in missing if key not in known}
-    if new:
-        encoded = dict(zip(new, encode(list(new.values())), strict=True))
-        cache.put(encoded)
-        known |= encoded
+    known = _encode_once({key: inputs for _, key, inputs in missing}, encode, cache)
     for i, key, _ in missing:
         rows[i] = known[key]
+
+
+def _encode_once(
+    inputs: dict[bytes, "torch.Tensor"], encode: Encode, cache: EmbeddingCache
+) -> dict[bytes, NDArray[np.float32]]:
+    """Return the rows of contents, encoding those that no other process has encoded or is at."""
+    known: dict[bytes, NDArray[np.float32]] = {}
+    waiting_since = time.monotonic()
+    while True:
+        # the batch before, or another process, may have brought some meanwhile
+        known |= cache.get(inputs.keys() - known.keys())
+        missing = [key for key in inputs if key not in known]
+        if not missing:
+            return known
+        mine = cache.claim(missing)
+        if not mine and time.monotonic() - waiting_since > PATIENCE:
+            mine = missing
+        if mine:
+            encoded = dict(zip(mine, encode([inputs[key] for key in mine]), strict=True))
+            cache.put(encoded)
+            known |= encoded
+            waiting_since = time.monotonic()
+        else:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _prefetch(

@@ -134,7 +134,7 @@ def _to_numpy(vectors: "torch.Tensor") -> NDArray[np.float32]:
 def get_model(
     model_name: str,
     pretrained: str | PathLike[str] = "auto",
-    device: str = "auto",
+    device: "str | torch.device" = "auto",
     dtype: str = "float32",
     compile: bool = False,
 ) -> LoadedModel:
@@ -148,7 +148,7 @@ def get_model(
     pretrained : str or path, default="auto"
         Tag or checkpoint file; see :class:`~skclip.embedding.CLIPEmbedder`.
 
-    device : str, default="auto"
+    device : str or torch.device, default="auto"
         Where the model runs.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 
 __all__ = ["tokenize"]
 
+# More than the tokens of open_clip's vocabularies have.
+MAX_CHARACTERS_A_TOKEN = 64
+
 
 def tokenize(
     tokenizer: Callable[..., "torch.Tensor"], texts: list[str]
@@ -33,12 +36,30 @@ def tokenize(
     n_truncated : int
         Number of texts that lost words.
     """
-    tokens = tokenizer(texts)
-    length = tokens.shape[1]
-    padding = tokenizer([""])[0, -2:]
-    full = (tokens[:, -2:] != padding).any(dim=1).nonzero().flatten().tolist()
+    padding = tokenizer([""])[0]
+    length = len(padding)
+    shortened = [_shorten(text, MAX_CHARACTERS_A_TOKEN * length) for text in texts]
+    tokens = tokenizer(shortened)
+    is_full = (tokens[:, -2:] != padding[-2:]).any(dim=1)
+    # of spaces, or what a tokenizer takes for such, there may be any number between two words
+    for i, text in enumerate(texts):
+        if shortened[i] is not text and not is_full[i]:
+            shortened[i], tokens[i] = text, tokenizer([text])[0]
+            is_full[i] = (tokens[i, -2:] != padding[-2:]).any()
+    full = is_full.nonzero().flatten().tolist()
     if not full:
         return tokens, 0
-    longer = tokenizer([texts[i] for i in full], context_length=length + 1)
+    longer = tokenizer([shortened[i] for i in full], context_length=length + 1)
     fits = (longer[:, :length] == tokens[full]).all(dim=1) & (longer[:, length] == padding[-1])
     return tokens, int((~fits).sum())
+
+
+def _shorten(text: str, n_characters: int) -> str:
+    """Leave out what is far beyond a model's reach.
+
+    The time of byte-pair tokenizers grows with the square of the length of a word: one of thirty
+    thousand letters takes ten seconds.
+    """
+    if len(text) <= n_characters:
+        return text
+    return " ".join(text.split())[:n_characters]

@@ -1,5 +1,6 @@
 """Classifiers over embeddings: pure functions on arrays first, the class after."""
 
+from skclip.heads._aggregated_prompts import AggregatedPromptClassifier
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._imprint import MultiProxyImprinter
 from skclip.heads._mixed import MixedHeadClassifier
@@ -9,6 +10,7 @@ from skclip.heads._primed_cv import PrimedNCMClassifierCV
 from skclip.heads._zero_shot import ZeroShotClassifier
 
 __all__ = [
+    "AggregatedPromptClassifier",
     "MixedHeadClassifier",
     "MixedHeadClassifierCV",
     "MultiProxyImprinter",

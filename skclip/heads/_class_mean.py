@@ -4,137 +4,50 @@ The state is one sum and one count a class, so rows can be added, taken away and
 Called by users, by PrimedNCMClassifier and by MixedHeadClassifier.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import scipy.sparse as sp
-from joblib import cpu_count
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from skclip._array_api import cast, is_elsewhere, like, to_numpy
+from skclip._array_api import cast, like, to_numpy
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
+    HasMethods,
     Interval,
     StrOptions,
     check_same_namespace,
     check_sample_weight,
     fit_context,
-    get_namespace_and_device,
 )
-from skclip._linalg import gen_row_blocks, row_norms, unit_rows
+from skclip._linalg import unit_rows
+from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
 from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
+from skclip.heads._class_sums import class_sums
 
 __all__ = ["NearestClassMean"]
 
-# Rows summed in their own precision before the sum is added in float64.
-N_ROWS_PER_BLOCK = 1 << 15
+_State = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
 
 
-def class_sums(
-    X: NDArray[Any],
-    codes: NDArray[np.int32],
-    n_classes: int,
-    weight: NDArray[Any],
-    *,
-    unit: bool = True,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    r"""Sum the rows of every class in one pass.
-
-    .. math:: S_c = \sum_{i: y_i = c} w_i x_i / \lVert x_i \rVert, \qquad
-              n_c = \sum_{i: y_i = c,\, x_i \ne 0} w_i
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        float32 or float64 rows. Zero rows carry no evidence and are not counted.
-
-    codes : ndarray of shape (n_samples,)
-        Class index of every row, in ``[0, n_classes)``.
-
-    n_classes : int
-        Number of classes.
-
-    weight : ndarray of shape (n_samples,)
-        Weight of every row.
-
-    unit : bool, default=True
-        Whether rows are normalised first.
-
-    Returns
-    -------
-    sums : ndarray of shape (n_classes, n_features)
-        NaN where ``X`` is not finite.
-
-    counts : ndarray of shape (n_classes,)
-        Sum of the weights of the rows that are not zero.
-    """
-    if is_elsewhere(X):
-        return _class_sums_elsewhere(X, codes, n_classes, weight, unit=unit)
-    sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)
-    blocks = [
-        slice(start, start + N_ROWS_PER_BLOCK) for start in range(0, len(X), N_ROWS_PER_BLOCK)
-    ]
-
-    def of_block(rows: slice) -> tuple[NDArray[Any], NDArray[Any]]:
-        return _block_sums(X[rows], codes[rows], n_classes, weight[rows], unit=unit)
-
-    # the loops over rows run without the interpreter's lock; blocks are added in their order
-    with ThreadPoolExecutor(max(1, min(cpu_count(), len(blocks)))) as threads:
-        for block_sums, block_counts in threads.map(of_block, blocks):
-            sums += block_sums
-            counts += block_counts
-    return sums, counts
+def _empty_state(classes: NDArray[Any], n_features: int) -> _State:
+    return classes, np.zeros((len(classes), n_features)), np.zeros(len(classes))
 
 
-def _block_sums(
-    block: NDArray[Any],
-    codes: NDArray[np.int32],
-    n_classes: int,
-    weight: NDArray[Any],
-    *,
-    unit: bool,
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    if unit:
-        norms = row_norms(block)
-        if not np.all((norms > 1e-15) & (norms < 1e15)):
-            # over- and underflowing squares, NaN and true zeros: the careful way
-            block = unit_rows(block)
-            norms = block.any(axis=1).astype(block.dtype)
-    else:
-        nonzero = row_norms(block) != 0
-        nonzero[~nonzero] = block[~nonzero].any(axis=1)  # squares that underflowed
-        norms = nonzero.astype(block.dtype)
-    is_evidence = norms > 0
-    row_scale = weight / np.where(is_evidence, norms, 1)
-    # a column of this matrix is a row of X: the product streams through X once, in order
-    membership = sp.csc_array(
-        (row_scale, codes, np.arange(len(block) + 1, dtype=np.int32)),
-        shape=(n_classes, len(block)),
-    )
-    return membership @ block, np.bincount(codes, weight * is_evidence, minlength=n_classes)
-
-
-def _class_sums_elsewhere(
-    X: Any, codes: NDArray[np.int32], n_classes: int, weight: Any, *, unit: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum by products with one-hot rows, which every array library has."""
-    xp, _, device = get_namespace_and_device(X)
-    columns = xp.arange(n_classes, dtype=xp.int32, device=device)
-    codes = like(codes, X)
-    sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)
-    for rows in gen_row_blocks(X.shape[0], max(n_classes, X.shape[1])):
-        block = unit_rows(X[rows, :]) if unit else X[rows, :]
-        membership = cast(codes[rows][:, None] == columns[None, :], X.dtype) * weight[rows][:, None]
-        evident = cast(xp.any(block != 0, axis=1), X.dtype)
-        sums += to_numpy(membership.T @ block)
-        counts += to_numpy(membership.T @ evident)
-    return sums, counts
+def _add_states(*states: _State) -> _State:
+    """Add sums and counts of states over different classes."""
+    classes = np.unique(np.concatenate([known for known, _, _ in states]))
+    _, total, count = _empty_state(classes, states[0][1].shape[1])
+    for known, sums, counts in states:
+        at = np.searchsorted(classes, known)
+        total[at] += sums
+        count[at] += counts
+    return classes, total, count
 
 
 class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
@@ -154,6 +67,20 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         as they are and scores :math:`x \cdot \mu_c - \lVert \mu_c \rVert^2 / 2`, which orders
         classes by distance.
 
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        The text head that means are shrunk to. Its classes are known from the start; those
+        without images are their text.
+
+    shrinkage : float, default=1.0
+        How many images the text row of a class counts as, :math:`\sigma`: the mean is that of
+
+        .. math:: \frac{\sigma t_c + \sum_i w_i x_i}{\sigma + n_c},
+
+        the posterior mean under a prior about :math:`t_c`. Sums and counts stay those of the
+        images, so updates are exact. Text and images are added as they are;
+        :class:`PrimedNCMClassifier` puts them on one scale and estimates the share. Has no part
+        without ``zero_shot``.
+
     logit_scale : float, default=100.0
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot \mathrm{score})`;
         100 is CLIP's. It changes no label.
@@ -168,6 +95,9 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
 
     class_count_ : ndarray of shape (n_classes,)
         Sum of the weights of each class's rows; zero rows carry no evidence and do not count.
+
+    text_head_ : TextHead or None
+        Text weights aligned with ``classes_``.
 
     coef_ : ndarray of shape (n_classes, n_features)
         Class means, unit rows for ``metric="cosine"``. One row a class, also for two classes.
@@ -188,6 +118,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     See Also
     --------
     PrimedNCMClassifier : Class means of recalled images mixed with the text head.
+    MixedHeadClassifier : Any head mixed with the text head, on its scale.
     MultiProxyImprinter : Several proxies a class.
     sklearn.neighbors.NearestCentroid : Euclidean, without weights and updates.
 
@@ -220,15 +151,34 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     array(['cat', 'dog', 'fox'], dtype='<U3')
     >>> head.forget(X[:1], ["cat"]).class_count_
     array([1., 1., 1.])
+
+    Text stands in for a class without images:
+
+    >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0], "fox": [-1.0, 0.0]}
+    >>> NearestClassMean(zero_shot=text).fit(X, ["cat", "cat", "dog"]).predict([[-0.8, 0.1]])
+    array(['fox'], dtype='<U3')
     """
+
+    text_head_: TextHead | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "metric": [StrOptions({"cosine", "euclidean"})],
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "shrinkage": [Interval(Real, 0, None, closed="neither")],
         "logit_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, metric: str = "cosine", *, logit_scale: float = 100.0) -> None:
+    def __init__(
+        self,
+        metric: str = "cosine",
+        *,
+        zero_shot: Any = None,
+        shrinkage: float = 1.0,
+        logit_scale: float = 100.0,
+    ) -> None:
         self.metric = metric
+        self.zero_shot = zero_shot
+        self.shrinkage = shrinkage
         self.logit_scale = logit_scale
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -252,6 +202,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             The fitted head.
         """
         X, classes, sums, counts = self._statistics(X, y, sample_weight, reset=True)
+        self._set_text_head(classes)
         return self._set_state(classes, sums, counts, X, y)
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -292,7 +243,9 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             known, sums, counts = _add_states(
                 (known, sums, counts), _empty_state(np.unique(to_numpy(classes)), X.shape[1])
             )
-        if not first:
+        if first:
+            self._set_text_head(known)
+        else:
             known, sums, counts = _add_states(self._state(), (known, sums, counts))
         return self._set_state(known, sums, counts, X, y if first else self.classes_)
 
@@ -314,7 +267,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         -------
         self : NearestClassMean
             The updated head. A class whose last row went keeps its label and is not predicted
-            until it gets new rows; :meth:`forget_class` removes the label.
+            until it gets new rows, unless a text head stands in; :meth:`forget_class` removes the
+            label.
 
         Raises
         ------
@@ -367,6 +321,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             )
         if gone.all():
             raise ValueError("labels holds every class of this head: at least one must stay.")
+        if self.text_head_ is not None:
+            self.text_head_ = self.text_head_.restricted(classes[~gone])
         return self._set_state(
             classes[~gone], sums[~gone], counts[~gone], self.coef_, self.classes_
         )
@@ -421,6 +377,21 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         """Return classes, sums and counts in numpy, where they are added."""
         return to_numpy(self.classes_), to_numpy(self.class_sum_), to_numpy(self.class_count_)
 
+    def _set_text_head(self, labels: NDArray[Any]) -> None:
+        self.text_head_ = resolve_text_head(self.zero_shot, labels)
+        if self.text_head_ is not None:
+            check_same_width(self.n_features_in_, self.text_head_)
+
+    def _with_text(self, state: _State) -> tuple[_State, _State]:
+        """Return the state over all classes of the text head, without and with its rows in it."""
+        text = self.text_head_
+        if text is None:
+            return state, state
+        check_labels_known(state[0], text.classes)
+        own = _add_states(state, _empty_state(text.classes, self.n_features_in_))
+        evidence = np.full(len(text.classes), float(self.shrinkage))
+        return own, _add_states(own, (text.classes, self.shrinkage * text.weights, evidence))
+
     def _set_state(
         self,
         classes: NDArray[Any],
@@ -430,6 +401,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         y: Any,
     ) -> Self:
         """Keep the state, and the head it gives, where ``X`` lies; the labels where ``y`` lies."""
+        (classes, own_sums, own_counts), shrunk = self._with_text((classes, sums, counts))
+        _, sums, counts = shrunk
         if not (counts > 0).any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "
@@ -442,7 +415,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             intercept = -0.5 * np.einsum("ij,ij->i", means, means)
         intercept = np.where(counts > 0, intercept, -np.inf)
         self.classes_ = like(classes, y)
-        self.class_sum_, self.class_count_ = like(sums, X), like(counts, X)
+        self.class_sum_, self.class_count_ = like(own_sums, X), like(own_counts, X)
         self.coef_, self.intercept_ = like(means, X, X.dtype), like(intercept, X, X.dtype)
         self.logit_scale_ = float(self.logit_scale)
         return self
@@ -451,21 +424,3 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.array_api_support = SUPPORTS_ARRAY_API
         return tags
-
-
-_State = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
-
-
-def _empty_state(classes: NDArray[Any], n_features: int) -> _State:
-    return classes, np.zeros((len(classes), n_features)), np.zeros(len(classes))
-
-
-def _add_states(*states: _State) -> _State:
-    """Add sums and counts of states over different classes."""
-    classes = np.unique(np.concatenate([known for known, _, _ in states]))
-    _, total, count = _empty_state(classes, states[0][1].shape[1])
-    for known, sums, counts in states:
-        at = np.searchsorted(classes, known)
-        total[at] += sums
-        count[at] += counts
-    return classes, total, count

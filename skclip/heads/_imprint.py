@@ -3,55 +3,48 @@
 Generation, normalisation and aggregation are functions of sibling modules; here they are chained.
 """
 
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skclip._compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+    with_callbacks,
+)
 from skclip._neural_collapse import neural_collapse_score
-from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
-from skclip.heads._least_squares import (
-    least_squares_weights,
-    leave_one_out_regularization,
-    second_moment,
-)
+from skclip._validation import check_labelled_embeddings, encode_labels
+from skclip.heads._least_squares import leave_one_out_regularization, second_moment
 from skclip.heads._proxy_count import choose_k, proxies_per_class
-from skclip.heads._proxy_generation import WeightedRows
-from skclip.heads._proxy_normalization import (
-    normalize_rows,
-    quantile_in_order,
-    quantile_reference,
-)
-from skclip.heads._proxy_scores import ProxyScoresMixin
+from skclip.heads._proxy_memory import LEAST_SQUARES, SUMS, ProxyMemoryMixin
+from skclip.heads._proxy_normalization import quantile_reference, reference_for
 from skclip.heads._proxy_state import add_rows, add_sums, nearest_of_class, spread
-from skclip.heads._similarity import METRICS, whitening_matrix
+from skclip.heads._similarity import METRICS
 
 __all__ = ["MultiProxyImprinter"]
 
-# Generations whose proxies are sums of rows: updated and forgotten exactly.
-_SUMS = ("mean", "least_squares")
-_LEAST_SQUARES = ("least_squares", "kmeans_least_squares")
-_WITHOUT_K = (*_SUMS, "all")
+_WITHOUT_K = (*SUMS, "all")
 
 
-def _keeps_sums(imprinter: "MultiProxyImprinter") -> bool:
-    if imprinter.generation not in _SUMS:
-        raise AttributeError(
-            f"Rows can be forgotten one by one with generation in {_SUMS} only, where proxies are "
-            f"sums; this one has generation={imprinter.generation!r}."
-        )
-    return True
+class _Evidence(NamedTuple):
+    """The rows of a call that count, their codes and weights, and all labels that came."""
+
+    X: NDArray[Any]
+    codes: NDArray[Any]
+    weight: NDArray[np.float64]
+    labels: NDArray[Any]
 
 
-class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
+class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator):
     r"""Classify embeddings by the best matching of a few proxies a class (IMPRINT).
 
     The rows of each class are condensed to a few proxies (generation, GEN). A query is compared
@@ -115,10 +108,10 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
     weights : {"uniform", "distance"}, default="uniform"
         Weight of a vote of ``aggregation="nearest"``: one, or one over the distance.
 
-    metric : {"inner_product", "cosine", "euclidean", "manhattan", "chebyshev", "mahalanobis"}, \
-            default="inner_product"
-        Similarity to a proxy: the inner product, the cosine, or minus a distance. Mahalanobis
-        distance uses the covariance of the proxies plus :math:`10^{-6} I`.
+    metric : str, default="inner_product"
+        Similarity to a proxy: ``"inner_product"``, ``"cosine"``, or minus the distance named:
+        ``"euclidean"``, ``"manhattan"``, ``"chebyshev"``, ``"mahalanobis"``. The last uses the
+        covariance of the proxies plus :math:`10^{-6} I`.
 
     regularization : float or "auto", default="auto"
         Ridge :math:`\lambda` of the least-squares generations. ``"auto"`` chooses the one whose
@@ -188,6 +181,10 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
     generations the proxies stand for the rows they were made of: new proxies are made of the old
     ones, with their weights, and the new rows.
 
+    With scikit-learn 1.9 and later, callbacks follow ``fit`` class by class; k-means finishes many
+    classes at once. Means and least squares are one step, and callbacks hear nothing of the folds
+    of ``k="auto"``. They cannot end ``fit`` early: the classes left would have no proxies.
+
     References
     ----------
     .. [1] Westerhoff et al., "Robust Weight Imprinting: Insights from Neural Collapse and
@@ -218,7 +215,7 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         "generation": [
             StrOptions(
                 {"mean", "kmeans", "kmedoids", "farthest", "covariance", "random", "all"}
-                | set(_LEAST_SQUARES)
+                | set(LEAST_SQUARES)
             ),
             HasMethods("fit"),
         ],
@@ -237,8 +234,6 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         "logit_scale": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
-
-    _moment: NDArray[np.float64] | None  # sum of outer products, for least squares
 
     def __init__(
         self,
@@ -275,6 +270,7 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         self.logit_scale = logit_scale
         self.random_state = random_state
 
+    @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Make the proxies of every class.
@@ -295,7 +291,21 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         self : MultiProxyImprinter
             The fitted head.
         """
-        return self._update(X, y, None, sample_weight, reset=True)
+        evidence = self._evidence(X, y, sample_weight, reset=True)
+        n_tasks = 0 if self.generation in SUMS else len(np.unique(evidence.codes))
+        context = self._init_callback_context(max_subtasks=n_tasks)
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        told: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**told)
+
+        def after_classes(n_classes: int) -> None:
+            for _ in range(n_classes):
+                task = context.subcontext(task_name="class").call_on_fit_task_begin(**told)
+                task.call_on_fit_task_end(**told)
+
+        self._update(evidence, None, reset=True, on_done=after_classes)
+        context.call_on_fit_task_end(**told, reconstruction_attributes={})
+        return self
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -330,87 +340,12 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         self : MultiProxyImprinter
             The updated head.
         """
-        return self._update(X, y, classes, sample_weight, reset=not hasattr(self, "proxies_"))
+        reset = not hasattr(self, "proxies_")
+        return self._update(self._evidence(X, y, sample_weight, reset=reset), classes, reset=reset)
 
-    @available_if(_keeps_sums)
-    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take rows away that were fitted before, as if they had never been seen.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The embeddings to forget, as they were given.
-
-        y : array-like of shape (n_samples,)
-            Their labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, as they were given.
-
-        Returns
-        -------
-        self : MultiProxyImprinter
-            The updated head. A class whose last row went keeps its label and is not predicted
-            until it gets new rows.
-
-        Raises
-        ------
-        ValueError
-            If the rows weigh more than what the head has seen of their class.
-        """
-        check_is_fitted(self)
-        X, y = check_labelled_embeddings(self, X, y, reset=False)
-        arrived, codes = encode_labels(y)
-        self._check_known(arrived, "y")
-        position = np.searchsorted(self.classes_, arrived)[codes]
-        weight, rows = check_sample_weight(sample_weight, X), self._normalized(X)
-        state = add_sums(self._state(), rows, position, -weight)
-        overdrawn = [c for c, one in zip(self.classes_, state, strict=True) if one.weight.sum() < 0]
-        if overdrawn:
-            raise ValueError(
-                "More rows were to be forgotten than were fitted, for the classes "
-                f"{sample_of(overdrawn)}. Forget each row at most once."
-            )
-        moment = None if self._moment is None else self._moment - second_moment(rows, weight)
-        return self._set_state(self.classes_, state, moment, self.proxies_.dtype)
-
-    def forget_class(self, labels: Any) -> Self:
-        """Remove whole classes.
-
-        Parameters
-        ----------
-        labels : label or array-like of labels
-            Classes to remove.
-
-        Returns
-        -------
-        self : MultiProxyImprinter
-            The updated head.
-        """
-        check_is_fitted(self)
-        labels = np.unique(labels)
-        self._check_known(labels, "labels")
-        if self.generation in _LEAST_SQUARES:
-            raise ValueError(
-                f"generation={self.generation!r} keeps one matrix for all classes, from which a "
-                "class cannot be taken without its rows. Use forget(X, y) with the rows of the "
-                "class (generation='least_squares'), or fit again without them."
-            )
-        gone = np.isin(self.classes_, labels)
-        if gone.all():
-            raise ValueError("labels holds every class of this head: at least one must stay.")
-        kept = [one for one, out in zip(self._state(), gone, strict=True) if not out]
-        return self._set_state(self.classes_[~gone], kept, None, self.proxies_.dtype)
-
-    def _update(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        *,
-        reset: bool,
-    ) -> Self:
+    def _evidence(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> _Evidence:
         by_distance = self.aggregation == "nearest" and self.weights == "distance"
         if by_distance and self.metric == "inner_product":
             raise ValueError(
@@ -418,16 +353,27 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
                 "metric='cosine' (the same neighbours for unit rows) or weights='uniform'."
             )
         X, y = check_labelled_embeddings(self, X, y, reset=reset)
-        arrived, codes = encode_labels(y)
+        labels, codes = encode_labels(y)
         weight = check_sample_weight(sample_weight, X)
-        evidence = X.any(axis=1) & (weight > 0)
-        if reset and not evidence.any():
+        counts = X.any(axis=1) & (weight > 0)
+        if reset and not counts.any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "
                 "Give at least one row that is not zero."
             )
-        if not evidence.all():
-            X, codes, weight = X[evidence], codes[evidence], weight[evidence]
+        if not counts.all():
+            X, codes, weight = X[counts], codes[counts], weight[counts]
+        return _Evidence(X, codes, weight, labels)
+
+    def _update(
+        self,
+        evidence: _Evidence,
+        classes: ArrayLike | None,
+        *,
+        reset: bool,
+        on_done: Callable[[int], object] | None = None,
+    ) -> Self:
+        X, codes, weight, arrived = evidence
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if reset:
             self._start(X, arrived[codes], weight, seed)
@@ -436,7 +382,7 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         every = np.unique(np.concatenate([known, arrived, named]))
         position = np.searchsorted(every, arrived)[codes]
         state = spread(state, known, every, X.shape[1], X.dtype)
-        if self.generation in _SUMS:
+        if self.generation in SUMS:
             state = add_sums(state, self._normalized(X), position, weight)
         else:
             state = add_rows(
@@ -445,12 +391,13 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
                 position,
                 weight,
                 normalize=self._normalized,
-                generation="kmeans" if self.generation in _LEAST_SQUARES else self.generation,
+                generation="kmeans" if self.generation in LEAST_SQUARES else self.generation,
                 k=proxies_per_class(getattr(self, "k_", 1), every),
                 seed=seed,
+                on_done=on_done,
             )
         moment = None
-        if self.generation in _LEAST_SQUARES:
+        if self.generation in LEAST_SQUARES:
             rows = self._normalized(X)
             moment = second_moment(rows, weight)
             if not reset and self._moment is not None:
@@ -469,75 +416,19 @@ class MultiProxyImprinter(ProxyScoresMixin, BaseEstimator):
         self._reference = None
         if self.quantile_reference is not None:
             self._reference = quantile_reference(self.quantile_reference, X.shape[1])
-        self._input_reference = self._reference_for(self.normalize_inputs, X)
-        if self.generation in _LEAST_SQUARES and self.regularization != "auto":
+        self._input_reference = reference_for(self.normalize_inputs, X, self._reference)
+        if self.generation in LEAST_SQUARES and self.regularization != "auto":
             self.regularization_ = float(self.regularization)
         if self.generation in _WITHOUT_K or not isinstance(self.generation, str):
             return
         self.k_ = self.k
         if self.k == "auto":
-            self.k_, self.k_scores_ = choose_k(self, X, y, weight, cv=self.cv, seed=seed)
+            # a clone would bring the callbacks of this fit along
+            silent = type(self)(**self.get_params(deep=False))
+            self.k_, self.k_scores_ = choose_k(silent, X, y, weight, cv=self.cv, seed=seed)
             classes, codes = encode_labels(y)
             if len(classes) > 1:
                 mass = np.bincount(codes, weight)
                 self.neural_collapse_score_ = neural_collapse_score(
                     X, y, sample_weight=weight / mass[codes]
                 )
-
-    def _normalized(self, X: NDArray[Any]) -> NDArray[Any]:
-        return normalize_rows(X, self.normalize_inputs, self._input_reference)
-
-    def _reference_for(self, how: str | None, values: NDArray[Any]) -> NDArray[Any] | None:
-        if how != "quantile" or self._reference is not None:
-            return self._reference
-        return quantile_reference(values, values.shape[1])
-
-    def _state(self) -> list[WeightedRows]:
-        return [
-            WeightedRows(self._raw_proxies[start:stop], self.proxy_weights_[start:stop])
-            for start, stop in pairwise(self._bounds)
-        ]
-
-    def _set_state(
-        self,
-        classes: NDArray[Any],
-        state: list[WeightedRows],
-        moment: NDArray[np.float64] | None,
-        dtype: Any,
-    ) -> Self:
-        counts = [len(one.rows) for one in state]
-        if not any(counts):
-            raise ValueError(
-                "No row carries evidence any more: every class would be without proxies. Keep at "
-                "least one row."
-            )
-        self.classes_, self._moment = classes, moment
-        self.proxy_classes_ = np.repeat(classes, counts)
-        self.proxy_weights_ = np.concatenate([one.weight for one in state])
-        self._bounds = np.concatenate([[0], np.cumsum(counts)])
-        self._raw_proxies = proxies = np.concatenate([one.rows for one in state])
-        if moment is not None:
-            proxies = least_squares_weights(
-                moment, proxies, self.proxy_weights_.sum(), self.regularization_
-            )
-        proxies = proxies.astype(dtype, copy=False)
-        if self.normalize_proxies == "quantile_in_order":
-            self.proxies_ = quantile_in_order(proxies, self._bounds)
-        else:
-            reference = self._reference_for(self.normalize_proxies, proxies)
-            self.proxies_ = normalize_rows(proxies, self.normalize_proxies, reference)
-        self._query_reference = self._reference_for(self.normalize_queries, self.proxies_)
-        self._whitening, self._metric_proxies = None, self.proxies_
-        if self.metric == "mahalanobis":
-            self._whitening = whitening_matrix(self.proxies_).astype(dtype)
-            self._metric_proxies = self.proxies_ @ self._whitening
-        self.logit_scale_ = float(self.logit_scale)
-        return self
-
-    def _check_known(self, labels: NDArray[Any], parameter: str) -> None:
-        unknown = np.setdiff1d(labels, self.classes_)
-        if unknown.size:
-            raise ValueError(
-                f"{parameter} holds classes this head has never seen: {sample_of(unknown)}. It "
-                f"knows {sample_of(self.classes_)}."
-            )

@@ -1,10 +1,11 @@
-"""k-means of many classes at once: Lloyd's algorithm on stacks of classes of similar size.
+"""k-means of many classes at once: batches of classes of similar size, and their inner products.
 
 scikit-learn's ``KMeans`` in a loop over classes spends its time between the small products; here
-the products of all classes of a batch are one stacked GEMM. Called by the imprinter, once a fit.
+the steps between them are taken for all classes of a batch at once. Called by the imprinter, once
+a fit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
+
+from skclip.heads._lloyd import lloyd, n_trials
 
 __all__ = ["kmeans_of_groups"]
 
@@ -27,12 +30,14 @@ def kmeans_of_groups(
     seed: int,
     max_iter: int = 300,
     tol: float = 1e-4,
+    on_done: Callable[[int], object] | None = None,
 ) -> list[NDArray[np.intp]]:
     r"""Cluster the rows of each group into ``n_clusters``, all groups together.
 
-    Greedy k-means++ start and Lloyd's iterations, as scikit-learn's ``KMeans`` does them. Every
-    group consumes the same random numbers, so that its clusters depend on its own rows and
-    ``seed`` only, not on which other groups there are.
+    Greedy k-means++ start and Lloyd's iterations, as scikit-learn's ``KMeans`` does them; then
+    two clusters are merged and a third is split as long as that lowers the inertia, which finds
+    the modes that one start has missed. Every group consumes the same random numbers, so that
+    its clusters depend on its own rows and ``seed`` only, not on which other groups there are.
 
     Parameters
     ----------
@@ -49,11 +54,14 @@ def kmeans_of_groups(
         Seed of the start.
 
     max_iter : int, default=300
-        Limit of Lloyd's iterations.
+        Limit of Lloyd's iterations after the start and after each exchange.
 
     tol : float, default=1e-4
         A group has converged when no label changes or an iteration lowers its inertia by less
         than this share.
+
+    on_done : callable, default=None
+        Called in this thread after every batch, with the number of groups in it.
 
     Returns
     -------
@@ -73,20 +81,25 @@ def kmeans_of_groups(
     batches = list(_gen_batches([len(group) for group in groups], n_threads))
 
     def labels_of(batch: NDArray[np.intp]) -> NDArray[np.intp]:
-        return _lloyd_batch(
+        return _cluster_batch(
             [groups[g] for g in batch], [weights[g] for g in batch], n_clusters, seed, max_iter, tol
         )
 
+    labels: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)] * len(groups)
+
+    def collect(found: Iterable[NDArray[np.intp]]) -> None:
+        for batch, stack in zip(batches, found, strict=True):
+            for g, label in zip(batch, stack, strict=True):
+                labels[g] = label[: len(groups[g])]
+            if on_done is not None:
+                on_done(len(batch))
+
     if n_threads == 1 or len(batches) < n_threads:
-        found = [labels_of(batch) for batch in batches]
+        collect(map(labels_of, batches))
     else:
         # the products of a group are too small for the threads of BLAS to share
         with blas.limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
-            found = list(pool.map(labels_of, batches))
-    labels: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)] * len(groups)
-    for batch, stack in zip(batches, found, strict=True):
-        for g, label in zip(batch, stack, strict=True):
-            labels[g] = label[: len(groups[g])]
+            collect(pool.map(labels_of, batches))
     return labels
 
 
@@ -112,7 +125,7 @@ def _gen_batches(sizes: Sequence[int], n_threads: int) -> Iterator[NDArray[np.in
         start = stop
 
 
-def _lloyd_batch(
+def _cluster_batch(
     groups: Sequence[NDArray[Any]],
     weights: Sequence[NDArray[Any]],
     n_clusters: int,
@@ -123,12 +136,19 @@ def _lloyd_batch(
     """Stack groups of similar size and cluster them; labels ``(B, n)`` with padding."""
     weight = np.zeros((len(groups), max(map(len, groups))), dtype=groups[0].dtype)
     for padded, w in zip(weight, weights, strict=True):
-        padded[: len(w)] = w
+        padded[: len(w)] = w / w.max()  # only ratios count, and float32 may not hold the weights
     by_gram = _gram_pays(weight.shape[1], groups[0].shape[1], n_clusters)
     products = (_GramProducts if by_gram else _DirectProducts)(
-        groups, [w.astype(weight.dtype) for w in weights]
+        groups, [w[: len(group)] for w, group in zip(weight, groups, strict=True)]
     )
-    return _lloyd(products, weight, n_clusters, seed, max_iter, tol)
+    return lloyd(products, weight, n_clusters, seed=seed, max_iter=max_iter, tol=tol)
+
+
+def _gram_pays(n_rows: int, n_features: int, n_clusters: int) -> bool:
+    """Compare the multiply-adds of both ways for 15 iterations and the start."""
+    by_gram = n_rows * (n_features + 15 * n_clusters)
+    directly = n_features * n_clusters * (30 + n_trials(n_clusters))
+    return by_gram < directly
 
 
 def _centered(group: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
@@ -138,7 +158,7 @@ def _centered(group: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
 
 
 class _GramProducts:
-    """Squared distances of the rows of each group by its Gram matrix; zeros pad small groups."""
+    """Inner products of the rows of each group by its Gram matrix; zeros pad small groups."""
 
     def __init__(self, groups: Sequence[NDArray[Any]], weights: Sequence[NDArray[Any]]) -> None:
         n_rows = max(len(group) for group in groups)
@@ -148,22 +168,17 @@ class _GramProducts:
             np.matmul(centered, centered.T, out=gram[: len(group), : len(group)])
         self.square = np.einsum("bnn->bn", self.gram).copy()
 
-    def with_rows(self, picks: NDArray[np.intp]) -> NDArray[Any]:
-        """Inner products ``(B, T, n)`` of all rows with the picked rows ``(B, T)``."""
-        products: NDArray[Any] = self.gram[np.arange(len(picks))[:, None], picks]
+    def with_rows(self, picks: NDArray[np.intp], active: NDArray[np.intp]) -> NDArray[Any]:
+        products: NDArray[Any] = self.gram[active[:, None], picks]
         return products
 
     def with_centers(
         self, shares: NDArray[Any], active: NDArray[np.intp]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Inner products ``(A, n, k)`` of rows with centres and squared norms ``(A, k)``.
-
-        ``shares`` ``(A, n, k)`` holds the weight of each row in each centre, columns sum to one.
-        """
         products = np.empty_like(shares)
-        for a, b in enumerate(active):
-            np.matmul(self.gram[b], shares[a], out=products[a])
-        return products, np.einsum("ank,ank->ak", shares, products)
+        for product, share, b in zip(products, shares, active, strict=True):
+            np.matmul(share, self.gram[b], out=product)
+        return products, np.einsum("akn,akn->ak", shares, products)
 
 
 class _DirectProducts:
@@ -177,9 +192,10 @@ class _DirectProducts:
         for square, rows in zip(self.square, self.rows, strict=True):
             square[: len(rows)] = np.einsum("nd,nd->n", rows, rows)
 
-    def with_rows(self, picks: NDArray[np.intp]) -> NDArray[Any]:
+    def with_rows(self, picks: NDArray[np.intp], active: NDArray[np.intp]) -> NDArray[Any]:
         products = np.zeros((*picks.shape, self.square.shape[1]), dtype=self.square.dtype)
-        for product, rows, pick in zip(products, self.rows, picks, strict=True):
+        for product, pick, b in zip(products, picks, active, strict=True):
+            rows = self.rows[b]
             np.matmul(rows[pick], rows.T, out=product[:, : len(rows)])
         return products
 
@@ -187,121 +203,10 @@ class _DirectProducts:
         self, shares: NDArray[Any], active: NDArray[np.intp]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         products = np.zeros_like(shares)
-        norms = np.empty((len(active), shares.shape[2]), dtype=shares.dtype)
+        norms = np.empty(shares.shape[:2], dtype=shares.dtype)
         for a, b in enumerate(active):
             rows = self.rows[b]
-            centers = shares[a, : len(rows)].T @ rows
-            np.matmul(rows, centers.T, out=products[a, : len(rows)])
+            centers = shares[a, :, : len(rows)] @ rows
+            np.matmul(centers, rows.T, out=products[a, :, : len(rows)])
             norms[a] = np.einsum("kd,kd->k", centers, centers)
         return products, norms
-
-
-_Products = _GramProducts | _DirectProducts
-
-
-def _gram_pays(n_rows: int, n_features: int, n_clusters: int) -> bool:
-    """Compare the multiply-adds of both ways for 15 iterations and the start."""
-    by_gram = n_rows * (n_features + 15 * n_clusters)
-    directly = n_features * n_clusters * (30 + _n_trials(n_clusters))
-    return by_gram < directly
-
-
-def _n_trials(n_clusters: int) -> int:
-    """Candidates a step of greedy k-means++ looks at, as in scikit-learn."""
-    return 2 + int(np.log(n_clusters))
-
-
-def _plus_plus(
-    products: _Products, weight: NDArray[Any], n_clusters: int, seed: int
-) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Greedy k-means++: the nearest start of every row and its squared distance, ``(B, n)``.
-
-    Of a few candidates drawn with probability weight times squared distance, each step takes the
-    one that lowers the inertia most.
-    """
-    uniform = 1 - np.random.RandomState(seed).random_sample((n_clusters, _n_trials(n_clusters)))
-    batch = np.arange(len(weight))
-    labels = np.zeros(weight.shape, dtype=np.intp)
-    closest = np.full_like(weight, np.inf)
-    for step in range(n_clusters):
-        # the first start is drawn by weight alone
-        n_trials, potential = (uniform.shape[1], weight * closest) if step else (1, weight)
-        mass = np.cumsum(potential, axis=1, dtype=np.float64)
-        targets = uniform[step, :n_trials] * mass[:, -1:]
-        # targets are positive, so that a row of weight zero is never the first to reach one
-        picks = (mass[:, None, :] < targets[:, :, None]).sum(axis=2)
-        distances = products.square[batch[:, None], picks][:, :, None] - 2 * products.with_rows(
-            picks
-        )
-        distances += products.square[:, None, :]
-        np.maximum(distances, 0, out=distances)
-        np.minimum(distances, closest[:, None, :], out=distances)
-        best = np.argmin(np.einsum("btn,bn->bt", distances, weight), axis=1)
-        labels[distances[batch, best] < closest] = step
-        closest = distances[batch, best]
-    return labels, closest
-
-
-def _lloyd(
-    products: _Products,
-    weight: NDArray[Any],
-    n_clusters: int,
-    seed: int,
-    max_iter: int,
-    tol: float,
-) -> NDArray[np.intp]:
-    """Iterate until every group has converged; labels ``(B, n)``."""
-    labels, distance = _plus_plus(products, weight, n_clusters, seed)
-    mass = _filled_mass(labels, distance, weight, n_clusters)
-    active = np.arange(len(weight))
-    inertia = np.full(len(weight), np.inf)
-    for _ in range(max_iter):
-        shares = np.zeros((*labels[active].shape, n_clusters), dtype=weight.dtype)
-        share = weight[active] / np.take_along_axis(mass, labels[active], axis=1)
-        np.put_along_axis(shares, labels[active][:, :, None], share[:, :, None], axis=2)
-        distances, norms = products.with_centers(shares, active)
-        distances *= -2
-        distances += norms[:, None, :]
-        found = np.argmin(distances, axis=2)
-        distance = np.take_along_axis(distances, found[:, :, None], axis=2)[:, :, 0]
-        distance += products.square[active]
-        mass = _filled_mass(found, distance, weight[active], n_clusters)
-        total = np.einsum("an,an->a", distance, weight[active])
-        moving = (found != labels[active]).any(axis=1) & (total < (1 - tol) * inertia[active])
-        labels[active], inertia[active] = found, total
-        active, mass = active[moving], mass[moving]
-        if not len(active):
-            break
-    return labels
-
-
-def _filled_mass(
-    labels: NDArray[np.intp], distance: NDArray[Any], weight: NDArray[Any], n_clusters: int
-) -> NDArray[Any]:
-    """Fill empty clusters in place, then sum the weights of every cluster: ``(A, k)``."""
-    mass = np.zeros((len(labels), n_clusters), dtype=weight.dtype)
-    for a, (label, w) in enumerate(zip(labels, weight, strict=True)):
-        mass[a] = np.bincount(label, w, minlength=n_clusters)
-        if not mass[a].all():
-            _fill_empty(label, distance[a], w, n_clusters)
-            mass[a] = np.bincount(label, w, minlength=n_clusters)
-    return mass
-
-
-def _fill_empty(
-    labels: NDArray[np.intp], distance: NDArray[Any], weight: NDArray[Any], n_clusters: int
-) -> None:
-    """Give each empty cluster the row farthest from its centre, in place.
-
-    Rows that are alone in their cluster stay where they are.
-    """
-    sizes = np.bincount(labels[weight > 0], minlength=n_clusters)
-    for row in np.argsort(np.where(weight > 0, -distance, np.inf), kind="stable"):
-        empty = np.flatnonzero(sizes == 0)
-        if not len(empty):
-            return
-        if sizes[labels[row]] > 1:
-            sizes[labels[row]] -= 1
-            labels[row] = empty[0]
-            sizes[empty[0]] = 1
-            distance[row] = 0

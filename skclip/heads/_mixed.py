@@ -8,15 +8,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
+from skclip._array_api import cast, is_elsewhere, labels_like, like, take_rows, to_numpy
 from skclip._base import ScoreClassifierMixin
-from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skclip._compat import (
+    SUPPORTS_ARRAY_API,
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+    get_namespace_and_device,
+)
 from skclip._linalg import unit_rows
 from skclip._text_head import check_same_width, resolve_text_head
 from skclip._validation import check_labelled_embeddings, encode_labels
-from skclip.heads._class_mean import NearestClassMean, class_sums
+from skclip.heads._class_mean import NearestClassMean
+from skclip.heads._class_sums import class_sums
 from skclip.heads._mixing import (
     CALIBRATIONS,
     SCHEDULES,
@@ -34,14 +45,14 @@ __all__ = ["MixedHeadClassifier"]
 
 
 def class_rows(head: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return ``coef_`` and ``intercept_`` with one row a class.
+    """Return ``coef_`` and ``intercept_`` in numpy, with one row a class.
 
     scikit-learn's linear classifiers keep one row for two classes: half of it, with either sign,
     gives the same difference.
     """
-    coef = np.atleast_2d(head.coef_)
-    intercept = np.atleast_1d(getattr(head, "intercept_", 0.0))
-    if len(coef) == 1 and len(head.classes_) == 2:
+    coef = np.atleast_2d(to_numpy(head.coef_))
+    intercept = np.atleast_1d(to_numpy(getattr(head, "intercept_", 0.0)))
+    if len(coef) == 1 and head.classes_.shape[0] == 2:
         coef = np.concatenate([-coef, coef]) / 2
         intercept = np.concatenate([-intercept, intercept]) / 2
     return coef, np.broadcast_to(intercept, len(coef))
@@ -49,15 +60,22 @@ def class_rows(head: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def class_scores(head: Any, X: NDArray[Any], space: str) -> NDArray[Any]:
     """Return ``(n_samples, n_classes)`` scores or probabilities, also for two classes."""
-    if space == "proba":
-        proba: NDArray[Any] = head.predict_proba(X)
-        return proba
-    scores = head.decision_function(X)
-    return np.column_stack([-scores, scores]) / 2 if scores.ndim == 1 else scores
+    scores: NDArray[Any] = (head.predict_proba if space == "proba" else head.decision_function)(X)
+    if scores.ndim == 1:
+        xp, _, _ = get_namespace_and_device(scores)
+        scores = xp.stack([-scores, scores], axis=1) / 2
+    return scores
+
+
+def rows_for(head: Any, X: Any) -> Any:
+    """Return rows where the head can read them: in numpy, unless it supports the array API."""
+    return to_numpy(X) if is_elsewhere(X) and not get_tags(head).array_api_support else X
 
 
 class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
     """The steps of mixing; subclasses say how much text there is in the mixture."""
+
+    _placed: ClassVar[str] = "alpha_"  # there is no coef_ but in the space of weights
 
     zero_shot: Any
     head: Any
@@ -65,51 +83,58 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
     space: str
     calibration: str
     logit_scale: Any
+    text_head_: Any
 
     def _prepare(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        self, X: Any, y: Any, sample_weight: ArrayLike | None
+    ) -> tuple[Any, NDArray[Any], Any]:
         """Fit the image head and measure its scale; return unit rows that are not zero."""
         X, y = check_labelled_embeddings(self, X, y)
         weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
         labels, _ = encode_labels(y)
-        X = unit_rows(X)
-        evident = X.any(axis=1)
-        if not evident.any():
-            raise ValueError("X holds only zero rows, which carry no evidence.")
-        X, y, weight = X[evident], y[evident], weight[evident]
         text_head = resolve_text_head(self.zero_shot, labels)
         classes = labels if text_head is None else text_head.classes
-        self.text_head_, self.classes_ = text_head, classes
+        self.classes_ = like(classes, y)
+        X, y = unit_rows(X), to_numpy(y)
+        evident = np.flatnonzero(to_numpy(get_namespace_and_device(X)[0].any(X != 0, axis=1)))
+        if not len(evident):
+            raise ValueError("X holds only zero rows, which carry no evidence.")
+        if len(evident) < len(y):
+            X, y, weight = take_rows(X, evident), y[evident], take_rows(weight, evident)
         self._fit_head(X, y, None if sample_weight is None else weight)
-        sums, self.class_count_ = class_sums(
-            X, np.searchsorted(classes, y).astype(np.int32), len(classes), weight
-        )
-        self._known = np.isin(classes, self.head_.classes_) & (self.class_count_ > 0)
-        self.logit_scale_ = self._resolved_scale()
-        self._dtype = X.dtype.name
-        if text_head is None:
-            self._kind, self._scale = "none", 1.0
-            self._within, self._offset = 1.0, 1.0
-        else:
+        codes = np.searchsorted(classes, y).astype(np.int32)
+        sums, counts = class_sums(X, codes, len(classes), weight)
+        known = np.isin(classes, to_numpy(self.head_.classes_)) & (counts > 0)
+        self.class_count_, self._known = like(counts, X), like(known, X)
+        self._within, self._offset = 1.0, 1.0
+        self._kind, self._scale = "none", 1.0
+        self.text_head_ = text_head
+        if text_head is not None:
             check_same_width(X.shape[1], text_head)
-            self._within, self._offset = scatter(text_head.weights, sums, self.class_count_)
+            self._within, self._offset = scatter(text_head.weights, sums, counts)
             self._kind = "none" if self.space == "proba" else self.calibration
-            self._scale = image_scale(self._kind, *self._comparable_rows(unit_rows(sums)))
+            self.text_head_ = text_head._replace(weights=like(text_head.weights, X, X.dtype))
+            means = like(unit_rows(sums)[known], X, X.dtype)
+            self._scale = image_scale(self._kind, *self._comparable_rows(means))
+        self.logit_scale_ = self._resolved_scale()
         return X, y, weight
 
     def _text_share(self, alpha: Alpha, sigma: float | None) -> NDArray[np.float64]:
         """Return the share of the text head for every class: 1 where there are no images."""
+        known = to_numpy(self._known)
         if self.text_head_ is None:
-            return np.where(self._known, 0.0, 1.0)
-        counts = evidence(self.class_count_, self.count)
+            return np.where(known, 0.0, 1.0)
+        counts = evidence(to_numpy(self.class_count_), self.count)
         share = text_share(alpha, counts, sigma=sigma, scatter=Scatter(self._within, self._offset))
-        return np.where(self._known, share, 1.0)
+        return np.where(known, share, 1.0)
 
-    def _mix(self, alpha: Alpha, sigma: float | None) -> None:
-        self.alpha_ = self._text_share(alpha, sigma)
+    def _mix(self, alpha: Alpha, sigma: float | None, X: Any) -> None:
+        """Mix for good, where the rows ``X`` lie."""
+        share = self._text_share(alpha, sigma)
+        self.alpha_ = like(share, X)
         if self.space == "weights":
-            self._set_weights(self._dtype)
+            coef, intercept = self._mixed_weights(share)
+            self.coef_, self.intercept_ = like(coef, X, X.dtype), like(intercept, X, X.dtype)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return what metadata goes where: ``sample_weight`` to this estimator and to its head.
@@ -136,24 +161,21 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
             head.set_fit_request(sample_weight=True)
         return head
 
-    def _comparable_rows(self, means: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return what both heads hold for the known classes: weights, or scores of the means."""
-        if self.text_head_ is not None and hasattr(self.head_, "coef_"):
-            coef = np.zeros_like(self.text_head_.weights)
-            coef[self._columns()] = class_rows(self.head_)[0]
-            return self.text_head_.weights[self._known], coef[self._known]
-        means = means[self._known].astype(np.float32)
-        return (
-            self._text_scores(means)[:, self._known].T,
-            self._image_scores(means)[:, self._known].T,
-        )
+    def _comparable_rows(self, means: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return what both heads hold for the known classes: weights, or scores of their means."""
+        known = to_numpy(self._known)
+        if hasattr(self.head_, "coef_"):
+            return to_numpy(self.text_head_.weights)[known], self._own_weights()[0][known]
+        text, image = (to_numpy(of(means)) for of in (self._text_scores, self._image_scores))
+        return text[:, known].T, image[:, known].T
 
     def _columns(self) -> NDArray[np.intp]:
         """Return where the image head's classes stand among all."""
-        columns: NDArray[np.intp] = np.searchsorted(self.classes_, self.head_.classes_)
+        classes, own = to_numpy(self.classes_), to_numpy(self.head_.classes_)
+        columns: NDArray[np.intp] = np.searchsorted(classes, own)
         return columns
 
-    def _fit_head(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None) -> None:
+    def _fit_head(self, X: Any, y: NDArray[Any], weight: Any | None) -> None:
         head = self._new_head()
         needed = "predict_proba" if self.space == "proba" else "decision_function"
         if not hasattr(head, needed):
@@ -161,6 +183,8 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
                 f"space={self.space!r} needs a head with {needed}, got {head!r}: choose another "
                 "space, or wrap the head in CalibratedClassifierCV for space='proba'."
             )
+        X = rows_for(head, X)
+        y, weight = labels_like(y, X), None if weight is None else like(weight, X)
         if weight is None:
             self.head_ = head.fit(X, y)
         elif get_config()["enable_metadata_routing"]:
@@ -183,56 +207,63 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
         if self.logit_scale != "auto":
             return float(self.logit_scale)
         if self.text_head_ is not None:
-            return self.text_head_.logit_scale
+            return float(self.text_head_.logit_scale)
         return float(getattr(self.head_, "logit_scale_", 1.0))
 
-    def _text_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+    def _text_scores(self, X: Any) -> Any:
         """Return the text head's scores, or probabilities, of unit rows."""
         if self.text_head_ is None:
             # classes without any evidence are never predicted
             never = 0.0 if self.space == "proba" else -np.inf
-            row = np.where(self.alpha_ == 1, never, 0.0).astype(X.dtype)
-            return np.broadcast_to(row, (len(X), len(row)))
-        if self.space == "proba":
-            return self.text_head_.proba(X)
-        scores: NDArray[Any] = X @ self.text_head_.weights.astype(X.dtype, copy=False).T
-        return scores
+            row = like(np.where(to_numpy(self._known), 0.0, never), X, X.dtype)
+            return get_namespace_and_device(X)[0].broadcast_to(row, (X.shape[0], row.shape[0]))
+        return (self.text_head_.proba if self.space == "proba" else self.text_head_.scores)(X)
 
-    def _image_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+    def _image_scores(self, X: Any) -> Any:
         """Return the image head's scores, or probabilities; 0 for classes it does not know."""
-        own = class_scores(self.head_, X, "proba" if self.space == "proba" else "logits")
-        scores = np.zeros((len(X), len(self.classes_)), dtype=own.dtype)
-        scores[:, self._columns()] = own
-        return scores
+        space = "proba" if self.space == "proba" else "logits"
+        own = like(class_scores(self.head_, rows_for(self.head_, X), space), X)
+        columns, n_classes = self._columns(), self.classes_.shape[0]
+        if len(columns) == n_classes:
+            return own
+        # every other class takes the column of zeros at the end
+        xp, _, _ = get_namespace_and_device(own)
+        padded = xp.concat([own, xp.zeros_like(own[:, :1])], axis=1)
+        source = np.full(n_classes, len(columns))
+        source[columns] = np.arange(len(columns))
+        return xp.take(padded, like(source, own), axis=1)
 
-    def _set_weights(self, dtype: Any) -> None:
-        """Write the mixture as one linear head."""
+    def _own_weights(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the image head's weights and intercepts; 0 for classes it does not know."""
         own_coef, own_intercept = class_rows(self.head_)
-        coef = np.zeros((len(self.classes_), own_coef.shape[1]))
-        intercept = np.zeros(len(self.classes_))
+        n_classes = self.classes_.shape[0]
+        coef, intercept = np.zeros((n_classes, own_coef.shape[1])), np.zeros(n_classes)
         coef[self._columns()], intercept[self._columns()] = own_coef, own_intercept
-        if self.text_head_ is None:
-            intercept[~self._known] = -np.inf
-        else:
-            text, zero = self.text_head_.weights, np.zeros(len(intercept))
-            coef = self._mixed(text, coef)
-            intercept = self._mixed(zero, intercept)
-        self.coef_, self.intercept_ = coef.astype(dtype), intercept.astype(dtype)
+        return coef, intercept
 
-    def _mixed(self, text: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
+    def _mixed_weights(self, share: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the mixture as one linear head."""
+        coef, intercept = self._own_weights()
+        if self.text_head_ is None:
+            return coef, np.where(to_numpy(self._known), intercept, -np.inf)
+        coef = self._mixed(to_numpy(self.text_head_.weights), coef, share)
+        return coef, self._mixed(np.zeros_like(intercept), intercept, share)
+
+    def _mixed(self, text: Any, image: Any, share: NDArray[Any]) -> Any:
         """Calibrate and mix two heads with classes on axis 0."""
-        image = calibrated(self._kind, self._scale, text, image, self._known)
-        return mix(text, image, self.alpha_)
+        image = calibrated(self._kind, self._scale, text, image, to_numpy(self._known))
+        return mix(text, image, share)
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         X = unit_rows(X)
         if self.space == "weights":
-            linear: NDArray[Any] = X @ self.coef_.astype(X.dtype, copy=False).T
-            linear += self.intercept_.astype(X.dtype, copy=False)
+            linear: NDArray[Any] = X @ cast(self.coef_, X.dtype).T
+            linear += cast(self.intercept_, X.dtype)
             return linear
-        scores = self._mixed(self._text_scores(X).T, self._image_scores(X).T).T
+        text, image = self._text_scores(X), self._image_scores(X)
+        scores: NDArray[Any] = self._mixed(text.T, image.T, to_numpy(self.alpha_)).T
         if self.space == "proba":
-            scores /= scores.sum(axis=1, keepdims=True)
+            scores /= get_namespace_and_device(X)[0].sum(scores, axis=1, keepdims=True)
         return scores
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
@@ -250,8 +281,13 @@ class BaseMixedHead(ScoreClassifierMixin, BaseEstimator):
             logit scale. Columns follow ``classes_``.
         """
         if self.space == "proba":
-            return self._validated_scores(X)
+            return self._validated_scores(X, "predict_proba")
         return super().predict_proba(X)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = SUPPORTS_ARRAY_API
+        return tags
 
 
 class MixedHeadClassifier(BaseMixedHead):
@@ -345,6 +381,11 @@ class MixedHeadClassifier(BaseMixedHead):
     Rows are normalised before anything else, so that both heads see directions only. Classes
     that the text head knows and ``y`` lacks keep their text score and can be predicted.
 
+    With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
+    libraries, such as torch tensors on any device. An image head that supports them, as
+    :class:`~sklearn.discriminant_analysis.LinearDiscriminantAnalysis` does, is fitted where they
+    lie; any other reads them in numpy. Scores and predictions lie where ``X`` lies.
+
     References
     ----------
     .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",
@@ -415,6 +456,6 @@ class MixedHeadClassifier(BaseMixedHead):
         self : MixedHeadClassifier
             The fitted classifier.
         """
-        self._prepare(X, y, sample_weight)
-        self._mix(self.alpha, self.sigma)
+        X, _, _ = self._prepare(X, y, sample_weight)
+        self._mix(self.alpha, self.sigma, X)
         return self

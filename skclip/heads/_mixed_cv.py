@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from skclip._array_api import take_rows, to_numpy
 from skclip._compat import Interval, fit_context
 from skclip.heads._mixed import BaseMixedHead, MixedHeadClassifier
 from skclip.heads._mixing import calibrated
@@ -71,14 +72,21 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
     search_results_ : dict of lists
         ``"alpha"``, ``"sigma"`` and ``"accuracy"`` of everything tried.
 
-    classes_, alpha_, class_count_, head_, text_head_, coef_, intercept_, logit_scale_, \
-    n_features_in_, feature_names_in_
+    classes_, alpha_, class_count_, head_, text_head_, coef_, intercept_
+        As in :class:`MixedHeadClassifier`.
+
+    logit_scale_, n_features_in_, feature_names_in_
         As in :class:`MixedHeadClassifier`.
 
     See Also
     --------
     MixedHeadClassifier : The head with a given share.
     PrimedNCMClassifierCV : Exact leave-one-out for class means.
+
+    Notes
+    -----
+    Arrays of other libraries are taken as in :class:`MixedHeadClassifier`; the choice itself is
+    made in numpy.
 
     Examples
     --------
@@ -148,19 +156,22 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
             The fitted classifier.
         """
         tried = candidates(self.alphas, self.sigmas)
-        X, y, weight = self._prepare(X, y, sample_weight)
-        splits = self._splits(X, y)
+        rows, labels, weight = self._prepare(X, y, sample_weight)
+        splits = self._splits(rows, labels)
         if self.text_head_ is None or not splits:
             self._take_default(tried)
-            self._mix(*self._share())
+            self._mix(*self._share(), rows)
             return self
-        blocks = list(self._unseen(X, y, weight, splits, weighted=sample_weight is not None))
+        blocks = list(
+            self._unseen(rows, labels, weight, splits, weighted=sample_weight is not None)
+        )
         shares = [self._text_share(*candidate) for candidate in tried]
         default = self._text_share(*DEFAULT)
         self._choose(tried, *compare(iter(blocks), tried, shares, default))
-        self._mix(*self._share())
+        self._mix(*self._share(), rows)
         if self.logit_scale == "auto" and self.space != "proba":
-            self.logit_scale_ = best_logit_scale(iter(blocks), self.alpha_, self.logit_scale_)
+            share = to_numpy(self.alpha_)
+            self.logit_scale_ = best_logit_scale(iter(blocks), share, self.logit_scale_)
         return self
 
     def _splits(self, X: NDArray[Any], y: NDArray[Any]) -> list[Any]:
@@ -181,6 +192,7 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
         weighted: bool,
     ) -> BlockIterator:
         """Yield what text and image head say of the rows of each fold that it was not fitted on."""
+        classes = to_numpy(self.classes_)
         for train, test in splits:
             fold = MixedHeadClassifier(
                 self.zero_shot,
@@ -190,11 +202,14 @@ class MixedHeadClassifierCV(ShareSearchMixin, BaseMixedHead):
                 space=self.space,
                 calibration=self.calibration,
             )
-            fold._prepare(X[train], y[train], weight[train] if weighted else None)
-            rows = test[np.isin(y[test], fold.head_.classes_)]
-            if not np.array_equal(fold.classes_, self.classes_) or not len(rows):
+            fold._prepare(
+                take_rows(X, train), y[train], take_rows(weight, train) if weighted else None
+            )
+            rows = test[np.isin(y[test], to_numpy(fold.head_.classes_))]
+            if not np.array_equal(to_numpy(fold.classes_), classes) or not len(rows):
                 continue
-            text, image = fold._text_scores(X[rows]), fold._image_scores(X[rows])
-            image = calibrated(fold._kind, fold._scale, text.T, image.T, fold._known).T
-            image = np.where(fold._known, image, text)
-            yield text, image, np.searchsorted(self.classes_, y[rows]), weight[rows]
+            X_rows, known = take_rows(X, rows), to_numpy(fold._known)
+            text, image = (to_numpy(of(X_rows)) for of in (fold._text_scores, fold._image_scores))
+            image = calibrated(fold._kind, fold._scale, text.T, image.T, known).T
+            image = np.where(known, image, text)
+            yield text, image, np.searchsorted(classes, y[rows]), to_numpy(take_rows(weight, rows))

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._array_api import like, take_rows
+from skclip._compat import get_namespace_and_device
 from skclip._validation import sample_of
 
 __all__ = [
@@ -320,8 +322,8 @@ def calibrated(
     scale : float
         :math:`r`, see :func:`image_scale`.
 
-    text, image : ndarray of shape (n_classes, ...)
-        Weight rows, intercepts, or transposed scores; classes on axis 0.
+    text, image : array of shape (n_classes, ...)
+        Weight rows, intercepts, or transposed scores; classes on axis 0. Of any array library.
 
     known : ndarray of shape (n_classes,) of bool
         Classes that the image head knows; the means are taken over them.
@@ -333,17 +335,22 @@ def calibrated(
     """
     if kind == "none" or not known.any():
         return image
-    moved: NDArray[Any] = scale * (image - image[known].mean(axis=0)) + text[known].mean(axis=0)
+    xp, _, _ = get_namespace_and_device(image)
+    rows = np.flatnonzero(known)
+    text_center, image_center = (xp.mean(take_rows(head, rows), axis=0) for head in (text, image))
+    moved: NDArray[Any] = scale * (image - image_center) + text_center
     return moved
 
 
 def mix(text: NDArray[Any], image: NDArray[Any], share: NDArray[Any]) -> NDArray[Any]:
     r"""Return :math:`\alpha_c T_c + (1 - \alpha_c) M_c` for every class.
 
-    Classes lie on axis 0. A class with :math:`\alpha_c = 1` is its text row to the last bit,
-    whatever its image row holds.
+    Classes lie on axis 0, in arrays of any library; the shares are in numpy. A class with
+    :math:`\alpha_c = 1` is its text row to the last bit, whatever its image row holds.
     """
-    share = share.reshape(-1, *(1,) * (text.ndim - 1)).astype(np.result_type(text, image))
-    image = np.where(share == 1, 0, image)  # no share of it, be it infinite or not a number
+    xp, _, _ = get_namespace_and_device(image)
+    share = like(share.reshape(-1, *(1,) * (text.ndim - 1)), image, xp.result_type(text, image))
+    # no share of it, be it infinite or not a number
+    image = xp.where(share == 1, xp.zeros_like(image), image)
     mixed: NDArray[Any] = share * text + (1 - share) * image
     return mixed

@@ -153,6 +153,11 @@ class PrimedNCMClassifier(BasePrimedNCM):
     labelled images only. Recall is kept per collection, so the clones of a grid search that
     differ in ``alpha`` or ``sigma`` do not search again.
 
+    With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
+    libraries, such as torch tensors on any device: rows are summed and scored where they lie, and
+    fitted arrays lie there too. Recalled images stay in numpy. A head without labels lies where the
+    ``X`` of ``fit(X)`` lies, in numpy without one.
+
     References
     ----------
     .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",

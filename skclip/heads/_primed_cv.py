@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._array_api import to_numpy
 from skclip._compat import fit_context
 from skclip._linalg import gen_row_blocks, unit_rows
 from skclip.heads._leave_one_out import has_another_row, left_out_scores
@@ -73,9 +74,13 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
     search_results_ : dict of lists
         ``"alpha"``, ``"sigma"`` and ``"accuracy"`` of everything tried.
 
-    classes_, coef_, intercept_, alpha_, class_mean_, class_count_, shot_count_, pool_count_, \
-    shot_sum_, pool_sum_, pool_, primed_, text_head_, logit_scale_, n_features_in_, \
-    feature_names_in_
+    classes_, coef_, intercept_, alpha_, class_mean_, class_count_
+        As in :class:`PrimedNCMClassifier`.
+
+    shot_count_, pool_count_, shot_sum_, pool_sum_, pool_, primed_
+        As in :class:`PrimedNCMClassifier`.
+
+    text_head_, logit_scale_, n_features_in_, feature_names_in_
         As in :class:`PrimedNCMClassifier`.
 
     See Also
@@ -91,6 +96,9 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
     anew without the row, the smaller count would betray the class it belongs to: with
     :math:`\alpha(n - 1) = 1` and :math:`\alpha(n) = 0` leave-one-out could be right about
     everything by the scale of the scores alone.
+
+    Arrays of other libraries are taken as in :class:`PrimedNCMClassifier`; the choice itself is
+    made in numpy.
 
     Examples
     --------
@@ -180,13 +188,13 @@ class PrimedNCMClassifierCV(ShareSearchMixin, BasePrimedNCM):
             return self
         shares, default = self._text_shares(tried), self._text_shares([DEFAULT])[0]
         blocks = rows.blocks
-        if len(rows) * len(self.classes_) <= N_KEPT_SCORES:
+        if len(rows) * self.classes_.shape[0] <= N_KEPT_SCORES:
             kept = list(rows.blocks())
             blocks = kept.__iter__
         self._choose(tried, *compare(blocks(), tried, shares, default))
         self._mix(*self._share())
         if self.logit_scale == "auto":
-            self.logit_scale_ = best_logit_scale(blocks(), self.alpha_, self.logit_scale_)
+            self.logit_scale_ = best_logit_scale(blocks(), to_numpy(self.alpha_), self.logit_scale_)
         return self
 
     def partial_fit(
@@ -230,7 +238,8 @@ class _LeftOutRows:
         self.text = text
         self.sums, self.counts = head._worth()
         X, y, weight = shots
-        codes = np.searchsorted(head.classes_, y)
+        X, weight = to_numpy(X), to_numpy(weight)  # labelled images are few
+        codes = np.searchsorted(to_numpy(head.classes_), y)
         weight = weight.astype(np.float64) * X.any(axis=1)
         rows = np.flatnonzero(has_another_row(codes, weight, self.counts))
         self.X, self.codes, self.weight = X[rows], codes[rows], weight[rows]
@@ -241,7 +250,7 @@ class _LeftOutRows:
     def blocks(self) -> BlockIterator:
         """Yield text scores, left-out image scores, class codes and weights of blocks of rows."""
         head = self.head
-        for rows in gen_row_blocks(len(self), len(head.classes_)):
+        for rows in gen_row_blocks(len(self), head.classes_.shape[0]):
             codes, weight = self.codes[rows], self.weight[rows]
             text, image = left_out_scores(
                 unit_rows(self.X[rows]),

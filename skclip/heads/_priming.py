@@ -10,10 +10,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
+from skclip._array_api import dtype_name, like, take_rows, to_numpy
 from skclip._base import CosineLinearMixin
-from skclip._compat import check_sample_weight, fit_context
+from skclip._compat import (
+    SUPPORTS_ARRAY_API,
+    check_same_namespace,
+    check_sample_weight,
+    fit_context,
+)
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
 from skclip._validation import (
@@ -24,7 +31,7 @@ from skclip._validation import (
     sample_of,
 )
 from skclip.exceptions import ModelMismatchError
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from skclip.heads._mixing import (
     Alpha,
     calibrated,
@@ -40,7 +47,7 @@ from skclip.recall import CaptionRetriever, PrimingPool, ZeroShotFilter
 
 __all__ = ["BasePrimedNCM"]
 
-_Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # embeddings, labels, weights
+_Rows = tuple[Any, NDArray[Any], Any]  # embeddings, labels (in numpy), weights
 
 
 class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
@@ -79,10 +86,11 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features), default=None
             Embeddings of labelled images; zero rows are ignored. May be left out where class
-            names are known without labels.
+            names are known without labels. Without labels, only its width and where it lies are
+            looked at.
 
         y : array-like of shape (n_samples,), default=None
-            Class labels.
+            Class labels; without ``X`` the names of the classes.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of every labelled image.
@@ -209,7 +217,7 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         ValueError
             If unlabelled rows are among them, as in a cross-validation that splits targets.
         """
-        if self._is_target(np.asarray(y)).any():
+        if self._is_target(to_numpy(y)).any():
             raise ValueError(
                 f"y holds {self.unlabeled!r}, the mark of unlabelled rows: score only labelled "
                 "rows, and split only those in a cross-validation."
@@ -224,20 +232,23 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
     def _update(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, sign: int
     ) -> Self:
+        method = "partial_fit" if sign > 0 else "forget"
+        check_same_namespace(X, self, attribute="coef_", method=method)
         X, y = check_labelled_embeddings(self, X, y, reset=False)
-        check_labels_known(encode_labels(y)[0], self.classes_)
+        classes = to_numpy(self.classes_)
+        check_labels_known(encode_labels(y)[0], classes)
         weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
-        sums, counts = self._sums((X, y, weight))
-        count = self.shot_count_ + sign * counts
+        sums, counts = self._sums((X, to_numpy(y), weight))
+        seen_sum, seen_count = to_numpy(self.shot_sum_), to_numpy(self.shot_count_)
+        count = seen_count + sign * counts
         # what is left of a weight after sums of rounded terms is not evidence
-        count[np.abs(count) <= 1e-9 * np.maximum(1, self.shot_count_)] = 0
+        count[np.abs(count) <= 1e-9 * np.maximum(1, seen_count)] = 0
         if (count < 0).any():
             raise ValueError(
                 "More images were to be forgotten than were fitted, of the classes "
-                f"{sample_of(self.classes_[count < 0])}. Forget each at most once."
+                f"{sample_of(classes[count < 0])}. Forget each at most once."
             )
-        self.shot_sum_ = np.where(count[:, None] > 0, self.shot_sum_ + sign * sums, 0)
-        self.shot_count_ = count
+        self._set_shots(np.where(count[:, None] > 0, seen_sum + sign * sums, 0), count, X)
         self._mix(*self._share())
         return self
 
@@ -254,31 +265,42 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
             weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
-            is_target = self._is_target(y)
-            X, targets, y, weight = X[~is_target], X[is_target], y[~is_target], weight[~is_target]
-            if len(y):
-                shots = X, y, weight
-        self.text_head_, self.classes_ = self._resolve_classes(
-            None if shots is None else y, declared
-        )
-        self.pool_ = self._recall()
-        self.primed_ = np.ones(0 if self.pool_ is None else len(self.pool_), dtype=bool)
-        pool = self._pool_rows()
-        self.n_features_in_ = self._common_width(shots, pool)
-        self.shot_sum_, self.shot_count_ = self._sums(shots)
-        if not np.isfinite(self.shot_sum_).all():
+            shots, targets = self._split_off_targets(X, to_numpy(y), weight)
+        elif X is not None:
+            X = check_embeddings(self, X, reset=True)
+        labels = y if X is None else None if shots is None else shots[1]
+        self.text_head_, names = self._resolve_classes(labels, declared)
+        self.classes_ = like(names, y)
+        self.pool_ = self._recall(names)
+        recalled = self._pool_rows()
+        embedded = [rows for rows in (X, recalled and recalled[0]) if rows is not None]
+        self.n_features_in_ = self._common_width(embedded)
+        self._dtype = np.result_type("float32", *map(dtype_name, embedded)).name
+        sums, counts = self._sums(shots)
+        if not np.isfinite(sums).all():
             assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
-        self.pool_sum_, self.pool_count_ = self._sums(pool)
-        if self.text_head_ is None and not (self.shot_count_.any() or self.pool_count_.any()):
+        self._set_shots(sums, counts, X)
+        self._set_primed(np.ones(0 if self.pool_ is None else len(self.pool_), dtype=bool))
+        if self.text_head_ is None and not self._worth()[1].any():
             raise ValueError(
                 "There is neither a text head nor an image that carries evidence: give "
                 "`zero_shot`, a pool, or labelled images that are not zero."
             )
-        if targets is not None and len(targets):
+        if targets is not None:
             self._choose_pool(targets)
-        dtypes = [rows[0].dtype for rows in (shots, pool) if rows is not None]
-        self._dtype = np.result_type(np.float32, *dtypes).name
         return shots
+
+    def _split_off_targets(
+        self, X: Any, y: NDArray[Any], weight: Any
+    ) -> tuple[_Rows | None, Any | None]:
+        """Return the labelled rows, and the embeddings of those without a label."""
+        is_target = self._is_target(y)
+        if not is_target.any():
+            return (X, y, weight), None
+        targets, labelled = take_rows(X, np.flatnonzero(is_target)), np.flatnonzero(~is_target)
+        if not len(labelled):
+            return None, targets
+        return (take_rows(X, labelled), y[labelled], take_rows(weight, labelled)), targets
 
     def _resolve_classes(self, y: Any, declared: Any) -> tuple[TextHead | None, NDArray[Any]]:
         """Return the text head and the sorted classes to predict."""
@@ -304,9 +326,9 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
             text_head = text_head.restricted(names)
         return text_head, text_head.classes
 
-    def _recall(self) -> PrimingPool | None:
+    def _recall(self, classes: NDArray[Any]) -> PrimingPool | None:
         """Recall images of the classes and keep those that pass the filter."""
-        classes, text_head = self.classes_, self.text_head_
+        text_head = self.text_head_
         if self.corpus is not None and self.retriever is not None:
             raise ValueError(
                 "Give either `corpus` or `retriever`, not both: a retriever has a corpus of its "
@@ -343,23 +365,22 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         weight = np.full(len(pool), float(self.pool_weight))
         if pool.sample_weight is not None:
             weight *= pool.sample_weight
-        weight *= self.primed_
         return pool.embeddings, pool.labels, weight.astype(pool.embeddings.dtype)
 
-    def _choose_pool(self, targets: NDArray[Any]) -> None:
-        """Keep the recalled images that are near a target, and sum them."""
+    def _choose_pool(self, targets: Any) -> None:
+        """Let those recalled images take part that are near a target."""
         pool = self.pool_
         if pool is None or pool.embeddings is None:
             raise ValueError(
                 "Targets choose among recalled images, but nothing was recalled: give `corpus` "
                 "or `retriever`."
             )
-        self.primed_ = near_any(pool.embeddings, targets, self.n_neighbors)
-        self.pool_sum_, self.pool_count_ = self._sums(self._pool_rows())
+        # recalled images lie in numpy, and so the targets join them there
+        self._set_primed(near_any(pool.embeddings, to_numpy(targets), self.n_neighbors))
 
-    def _common_width(self, shots: _Rows | None, pool: _Rows | None) -> int:
+    def _common_width(self, embedded: list[Any]) -> int:
         """Return the number of features that labelled images, pool and text share."""
-        widths = [rows[0].shape[1] for rows in (shots, pool) if rows is not None]
+        widths = [rows.shape[1] for rows in embedded]
         if len(set(widths)) > 1:
             raise ValueError(
                 f"X has {widths[0]} features, but the recalled images have {widths[1]}: both must "
@@ -372,51 +393,72 @@ class BasePrimedNCM(CosineLinearMixin, BaseEstimator):
         return int(self.text_head_.weights.shape[1])
 
     def _sums(self, rows: _Rows | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        n_classes = len(self.classes_)
+        n_classes = self.classes_.shape[0]
         if rows is None:
             return np.zeros((n_classes, self.n_features_in_)), np.zeros(n_classes)
         X, y, weight = rows
-        codes = np.searchsorted(self.classes_, y).astype(np.int32)
+        codes = np.searchsorted(to_numpy(self.classes_), y).astype(np.int32)
         return class_sums(X, codes, n_classes, weight)
+
+    def _set_shots(self, sums: NDArray[Any], counts: NDArray[Any], X: Any) -> None:
+        """Keep the sums of labelled images where they lie."""
+        self.shot_sum_, self.shot_count_ = like(sums, X), like(counts, X)
+
+    def _set_primed(self, primed: NDArray[np.bool_]) -> None:
+        """Sum the recalled images that take part, and keep the sums with the others."""
+        rows = self._pool_rows()
+        if rows is not None:
+            X, y, weight = rows
+            rows = X, y, weight * primed
+        sums, counts = self._sums(rows)
+        place = self.shot_sum_
+        self.primed_, self.pool_sum_ = like(primed, place), like(sums, place)
+        self.pool_count_ = like(counts, place)
 
     def _worth(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return sums and weights of labelled images and of recalled ones up to the limit."""
-        count = saturated(self.pool_count_, self.pool_limit)
-        worth = count / np.where(self.pool_count_ > 0, self.pool_count_, 1)
-        return self.shot_sum_ + worth[:, None] * self.pool_sum_, self.shot_count_ + count
+        recalled = to_numpy(self.pool_count_)
+        count = saturated(recalled, self.pool_limit)
+        worth = count / np.where(recalled > 0, recalled, 1)
+        sums = to_numpy(self.shot_sum_) + worth[:, None] * to_numpy(self.pool_sum_)
+        return sums, to_numpy(self.shot_count_) + count
 
     def _text_shares(
         self, candidates: Sequence[tuple[Alpha, float | None]]
     ) -> list[NDArray[np.float64]]:
         """Return the share of the text head for every class: 1 where there are no images."""
         # labelled images tell the variances of the images to be classified, others their own
-        has_shots = np.count_nonzero(self.shot_count_) >= 2
-        source = "shot" if has_shots else "pool"
-        sums, counts = getattr(self, f"{source}_sum_"), getattr(self, f"{source}_count_")
+        shots = to_numpy(self.shot_count_)
+        source = "shot" if np.count_nonzero(shots) >= 2 else "pool"
+        sums, counts = (to_numpy(getattr(self, f"{source}_{part}_")) for part in ("sum", "count"))
         measured = scatter(self.text_head_.weights, sums, counts)
         total = self._worth()[1]
-        n = evidence(total, self.count, self.shot_count_)
+        n = evidence(total, self.count, shots)
         shares = (text_share(a, n, sigma=s, scatter=measured) for a, s in candidates)
         return [np.where(total > 0, share, 1.0) for share in shares]
 
     def _mix(self, alpha: Alpha, sigma: float | None) -> None:
         """Write the mixture as one linear head, from sums and counts alone."""
-        sums, self.class_count_ = self._worth()
-        known = self.class_count_ > 0
-        means = unit_rows(sums)
-        self.class_mean_ = means.astype(self._dtype)
-        self.intercept_ = np.zeros(len(known), dtype=self._dtype)
+        sums, counts = self._worth()
+        known, means = counts > 0, unit_rows(sums)
+        intercept, own_scale = np.zeros(len(known)), 100.0
         text = self.text_head_
         if text is None:
-            self.alpha_ = np.where(known, 0.0, 1.0)
-            self.coef_ = self.class_mean_
-            self.intercept_[~known] = -np.inf
-            self.logit_scale_ = 100.0 if self.logit_scale == "auto" else float(self.logit_scale)
-            return
-        self.alpha_ = self._text_shares([(alpha, sigma)])[0]
-        scale = image_scale(self.calibration, text.weights[known], means[known])
-        image = calibrated(self.calibration, scale, text.weights, means, known)
-        self.coef_ = mix(text.weights, image, self.alpha_).astype(self._dtype)
-        self.logit_scale_ = (
-            text.logit_scale if self.logit_scale == "auto" else float(self.logit_scale)
-        )
+            share, coef = np.where(known, 0.0, 1.0), means
+            intercept[~known] = -np.inf
+        else:
+            share, own_scale = self._text_shares([(alpha, sigma)])[0], text.logit_scale
+            scale = image_scale(self.calibration, text.weights[known], means[known])
+            image = calibrated(self.calibration, scale, text.weights, means, known)
+            coef = mix(text.weights, image, share)
+        self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
+        place = self.shot_sum_
+        self.alpha_, self.class_count_ = like(share, place), like(counts, place)
+        self.class_mean_ = like(means, place, self._dtype)
+        self.coef_ = like(coef, place, self._dtype)
+        self.intercept_ = like(intercept, place, self._dtype)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = SUPPORTS_ARRAY_API
+        return tags

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.metrics import pairwise_distances_argmin
 from sklearn.utils.validation import has_fit_parameter
 
 from skclip.heads._kmeans import kmeans_of_groups
 from skclip.heads._kmedoids import kmedoids
+from skclip.heads._similarity import nearest_proxy
 
 __all__ = ["WeightedRows", "distinct_rows", "generate_proxies", "split_by_class"]
 
@@ -84,7 +84,11 @@ def distinct_rows(rows: NDArray[Any], weight: NDArray[Any]) -> WeightedRows:
 
 
 def generate_proxies(
-    classes: Sequence[WeightedRows], generation: Any, k: Sequence[int], seed: int
+    classes: Sequence[WeightedRows],
+    generation: Any,
+    k: Sequence[int],
+    seed: int,
+    on_done: Callable[[int], object] | None = None,
 ) -> list[WeightedRows]:
     """Make the proxies of every class; a class with at most ``k`` rows keeps its rows.
 
@@ -95,7 +99,7 @@ def generate_proxies(
 
     generation : str or clusterer
         ``"all"``, ``"kmeans"``, ``"kmedoids"``, ``"farthest"``, ``"covariance"``, ``"random"``,
-        or an estimator with ``labels_`` after ``fit``.
+        or an estimator with ``labels_`` or ``predict`` after ``fit``.
 
     k : sequence of int
         Proxies of each class.
@@ -103,26 +107,47 @@ def generate_proxies(
     seed : int
         Seed of every class; the proxies of a class do not depend on the other classes.
 
+    on_done : callable, default=None
+        Called whenever classes have got their proxies, with the number of these classes; k-means
+        finishes many at once.
+
     Returns
     -------
     proxies : list of WeightedRows
         One a class.
     """
-    if generation == "all":
-        return list(classes)
+    on_done = on_done or _tell_nobody
     if generation == "kmeans":
-        return _kmeans(classes, k, seed)
-    if isinstance(generation, str):
-        choose = _CHOOSERS[generation]
-        return [
-            one if len(one.rows) <= n else _chosen(one, choose(one, n, seed))
-            for one, n in zip(classes, k, strict=True)
-        ]
-    return [_cluster(one, generation, seed) for one in classes]
+        return _kmeans(classes, k, seed, on_done)
+    proxies = []
+    for one, n in zip(classes, k, strict=True):
+        proxies.append(_proxies_of(one, generation, n, seed))
+        on_done(1)
+    return proxies
 
 
-def _kmeans(classes: Sequence[WeightedRows], k: Sequence[int], seed: int) -> list[WeightedRows]:
+def _tell_nobody(n_done: int) -> None:
+    """Stand in for ``on_done``."""
+
+
+def _proxies_of(one: WeightedRows, generation: Any, n: int, seed: int) -> WeightedRows:
+    """Make the proxies of one class by any generation but k-means, which takes all at once."""
+    if not isinstance(generation, str):
+        return _cluster(one, generation, seed)
+    if generation == "all" or len(one.rows) <= n:
+        return one
+    return _chosen(one, _CHOOSERS[generation](one, n, seed))
+
+
+def _kmeans(
+    classes: Sequence[WeightedRows],
+    k: Sequence[int],
+    seed: int,
+    on_done: Callable[[int], object],
+) -> list[WeightedRows]:
     proxies = list(classes)
+    if n_small := sum(len(one.rows) <= n for one, n in zip(classes, k, strict=True)):
+        on_done(n_small)
     for n_clusters in sorted(set(k)):
         large = [
             c for c, one in enumerate(classes) if k[c] == n_clusters and len(one.rows) > n_clusters
@@ -132,6 +157,7 @@ def _kmeans(classes: Sequence[WeightedRows], k: Sequence[int], seed: int) -> lis
             [classes[c].weight for c in large],
             n_clusters,
             seed=seed,
+            on_done=on_done,
         )
         for c, label in zip(large, labels, strict=True):
             proxies[c] = _means(classes[c], label)
@@ -150,7 +176,7 @@ def _means(one: WeightedRows, labels: NDArray[np.intp]) -> WeightedRows:
 def _chosen(one: WeightedRows, indices: NDArray[np.intp]) -> WeightedRows:
     """Rows chosen as proxies; each stands for the rows that are nearest to it."""
     proxies = one.rows[indices]
-    nearest = pairwise_distances_argmin(one.rows, proxies)
+    nearest = nearest_proxy(one.rows, proxies)
     return WeightedRows(proxies, np.bincount(nearest, one.weight, minlength=len(proxies)))
 
 
@@ -196,11 +222,12 @@ _CHOOSERS: dict[str, Callable[[WeightedRows, int, int], NDArray[np.intp]]] = {
 def _cluster(one: WeightedRows, clusterer: Any, seed: int) -> WeightedRows:
     """Means of the clusters that a clone of ``clusterer`` finds; rows it calls noise are left out.
 
-    Rows that are fewer than its ``n_clusters``, or all noise, are their own proxies.
+    Rows that are not more than its ``n_clusters`` (``n_components`` of a mixture), or all noise,
+    are their own proxies.
     """
     clusterer = clone(clusterer)
     parameters = clusterer.get_params()
-    n_clusters = parameters.get("n_clusters")
+    n_clusters = parameters.get("n_clusters", parameters.get("n_components"))
     if len(one.rows) <= (n_clusters if isinstance(n_clusters, int) else 1):
         return one
     if "random_state" in parameters and parameters["random_state"] is None:
@@ -209,8 +236,20 @@ def _cluster(one: WeightedRows, clusterer: Any, seed: int) -> WeightedRows:
         clusterer.fit(one.rows, sample_weight=one.weight)
     else:
         clusterer.fit(one.rows)
-    labels = np.asarray(clusterer.labels_)
+    labels = _labels(clusterer, one.rows)
     if not np.any(labels >= 0):
         return one
     _, compact = np.unique(np.maximum(labels, -1), return_inverse=True)
     return _means(one, compact - int(labels.min() < 0))
+
+
+def _labels(clusterer: Any, rows: NDArray[Any]) -> NDArray[Any]:
+    """Labels of a fitted clusterer; a mixture has none and predicts them."""
+    if hasattr(clusterer, "labels_"):
+        return np.asarray(clusterer.labels_)
+    if hasattr(clusterer, "predict"):
+        return np.asarray(clusterer.predict(rows))
+    raise ValueError(
+        f"generation must be a clusterer, got {clusterer!r}, which has neither labels_ nor "
+        "predict after fit. Give one such as KMeans, or the name of a generation."
+    )

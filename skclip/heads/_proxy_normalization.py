@@ -9,7 +9,14 @@ from scipy.stats import rankdata
 
 from skclip._linalg import unit_rows
 
-__all__ = ["normalize_rows", "quantile_in_order", "quantile_reference", "quantile_rows"]
+__all__ = [
+    "normalize_proxies",
+    "normalize_rows",
+    "quantile_in_order",
+    "quantile_reference",
+    "quantile_rows",
+    "reference_for",
+]
 
 
 def normalize_rows(
@@ -56,10 +63,40 @@ def quantile_reference(values: ArrayLike, n_features: int) -> NDArray[np.float64
     reference : ndarray of shape (n_features,)
         Ascending.
     """
-    quantiles: NDArray[np.float64] = np.quantile(
-        np.asarray(values, dtype=np.float64), (np.arange(n_features) + 0.5) / n_features
-    )
+    sample = np.asarray(values, dtype=np.float64)
+    if not sample.size or not np.isfinite(sample).all():
+        raise ValueError(
+            f"quantile_reference must hold finite numbers, at least one, got {values!r}. Give a "
+            "sample of the distribution, or None for that of the rows."
+        )
+    quantiles: NDArray[np.float64] = np.quantile(sample, (np.arange(n_features) + 0.5) / n_features)
     return quantiles
+
+
+def reference_for(
+    how: str | None, values: NDArray[Any], given: NDArray[Any] | None
+) -> NDArray[Any] | None:
+    """Return the quantiles that rows are normalised to.
+
+    Parameters
+    ----------
+    how : str or None
+        A normalisation.
+
+    values : ndarray of shape (n_rows, n_features)
+        What the reference is taken from where none is given.
+
+    given : ndarray of shape (n_features,) or None
+        The reference that was given.
+
+    Returns
+    -------
+    reference : ndarray of shape (n_features,) or None
+        ``given``, or the quantiles of ``values`` for ``how="quantile"``, or ``None``.
+    """
+    if how != "quantile" or given is not None:
+        return given
+    return quantile_reference(values, values.shape[1])
 
 
 def quantile_rows(X: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
@@ -119,3 +156,35 @@ def quantile_in_order(proxies: NDArray[Any], bounds: NDArray[np.intp]) -> NDArra
             reference = quantile_reference(normalized[:start], proxies.shape[1])
             normalized[start:stop] = quantile_rows(proxies[start:stop], reference)
     return normalized
+
+
+def normalize_proxies(
+    proxies: NDArray[Any],
+    bounds: NDArray[np.intp],
+    how: str | None,
+    given: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Normalise the proxies of all classes.
+
+    Parameters
+    ----------
+    proxies : ndarray of shape (n_proxies, n_features)
+        Proxies, class after class.
+
+    bounds : ndarray of shape (n_classes + 1,)
+        The proxies of class ``c`` are ``proxies[bounds[c]:bounds[c + 1]]``.
+
+    how : {"l2", "quantile", "quantile_in_order"} or None
+        See :func:`normalize_rows` and :func:`quantile_in_order`.
+
+    given : ndarray of shape (n_features,), default=None
+        Quantiles of the reference distribution; ``None`` takes those of the proxies.
+
+    Returns
+    -------
+    proxies : ndarray of shape (n_proxies, n_features)
+        Normalised.
+    """
+    if how == "quantile_in_order":
+        return quantile_in_order(proxies, bounds)
+    return normalize_rows(proxies, how, reference_for(how, proxies, given))

@@ -12,8 +12,8 @@ from skclip._base import ScoreClassifierMixin
 from skclip._linalg import gen_row_blocks
 from skclip._validation import check_embeddings
 from skclip.heads._aggregation import aggregate, neighbor_votes
-from skclip.heads._proxy_normalization import normalize_rows
-from skclip.heads._similarity import similarity
+from skclip.heads._proxy_normalization import normalize_proxies, normalize_rows, reference_for
+from skclip.heads._similarity import similarity, whitening_matrix
 
 __all__ = ["ProxyScoresMixin"]
 
@@ -24,6 +24,7 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
     aggregation: str
     metric: str
     n_neighbors: int
+    normalize_proxies: str | None
     normalize_queries: str | None
     proxies_: NDArray[Any]
     temperature: float
@@ -31,6 +32,7 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
     _bounds: NDArray[np.intp]  # the proxies of class c are proxies_[_bounds[c]:_bounds[c + 1]]
     _metric_proxies: NDArray[Any]  # proxies_, whitened for the Mahalanobis distance
     _query_reference: NDArray[Any] | None
+    _reference: NDArray[Any] | None  # the reference distribution, where one was given
     _whitening: NDArray[Any] | None
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -90,6 +92,19 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
         if self.aggregation == "nearest":
             return self._validated_scores(X)
         return super().predict_proba(X)
+
+    def _set_proxies(self, proxies: NDArray[Any]) -> None:
+        """Normalise the proxies within ``_bounds``, and prepare what queries meet."""
+        self.proxies_ = normalize_proxies(
+            proxies, self._bounds, self.normalize_proxies, self._reference
+        )
+        self._query_reference = reference_for(
+            self.normalize_queries, self.proxies_, self._reference
+        )
+        self._whitening, self._metric_proxies = None, self.proxies_
+        if self.metric == "mahalanobis":
+            self._whitening = whitening_matrix(self.proxies_).astype(proxies.dtype)
+            self._metric_proxies = self.proxies_ @ self._whitening
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         scores = np.empty((len(X), len(self.classes_)), dtype=X.dtype)

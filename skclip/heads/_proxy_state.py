@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import pairwise_distances_argmin
 
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from skclip.heads._proxy_generation import (
     WeightedRows,
     distinct_rows,
     generate_proxies,
     split_by_class,
 )
+from skclip.heads._similarity import nearest_proxy
 
 __all__ = ["add_rows", "add_sums", "nearest_of_class", "spread"]
 
@@ -80,6 +80,7 @@ def add_rows(
     generation: Any,
     k: Sequence[int],
     seed: int,
+    on_done: Callable[[int], object] | None = None,
 ) -> State:
     """Make the proxies of every class with new rows anew: of its old proxies and these rows.
 
@@ -109,6 +110,9 @@ def add_rows(
     seed : int
         Seed of every class.
 
+    on_done : callable, default=None
+        Called with the number of classes whose proxies have just been made.
+
     Returns
     -------
     state : list of WeightedRows
@@ -128,7 +132,7 @@ def add_rows(
         changed.append(c)
         merged.append(WeightedRows(rows, mass))
     added = list(state)
-    proxies = generate_proxies(merged, generation, [k[c] for c in changed], seed)
+    proxies = generate_proxies(merged, generation, [k[c] for c in changed], seed, on_done)
     for c, one in zip(changed, proxies, strict=True):
         added[c] = one
     return added
@@ -165,6 +169,6 @@ def nearest_of_class(
     nearest = starts[codes]
     for c in np.flatnonzero(np.asarray(counts) > 1):
         own = codes == c
-        nearest[own] += pairwise_distances_argmin(X[own], state[c].rows.astype(X.dtype))
+        nearest[own] += nearest_proxy(X[own], state[c].rows.astype(X.dtype))
     used, nearest = np.unique(nearest, return_inverse=True)
     return nearest, np.repeat(np.arange(len(state)), counts)[used]

@@ -10,7 +10,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 
 from skclip._linalg import unit_rows
 
-__all__ = ["METRICS", "similarity", "whitening_matrix"]
+__all__ = ["METRICS", "nearest_proxy", "similarity", "whitening_matrix"]
 
 METRICS = ("inner_product", "cosine", "euclidean", "manhattan", "chebyshev", "mahalanobis")
 
@@ -58,6 +58,33 @@ def similarity(
     else:
         values = -cdist(proxies, X, {"manhattan": "cityblock"}.get(metric, metric))
     return values.astype(np.result_type(X, proxies), copy=False)
+
+
+def nearest_proxy(X: NDArray[Any], proxies: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the index of the closest proxy in Euclidean distance for each row.
+
+    scikit-learn's function for this looks for thread pools first, which takes longer than the
+    rows of a class do.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+
+    proxies : ndarray of shape (n_proxies, n_features)
+        Proxies.
+
+    Returns
+    -------
+    nearest : ndarray of shape (n_samples,)
+        The first of equally close ones.
+    """
+    # products of rows far from the origin would lose the digits in which proxies differ
+    center = proxies.mean(axis=0)
+    proxies = proxies - center
+    scores = (X - center) @ proxies.T - np.einsum("pd,pd->p", proxies, proxies) / 2
+    nearest: NDArray[np.intp] = scores.argmax(axis=1)
+    return nearest
 
 
 def whitening_matrix(proxies: NDArray[Any]) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ from skclip._validation import (
     encode_labels,
 )
 from skclip.exceptions import NoEvidenceWarning
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from skclip.prompts import build_prompts, encode_prompts
 
 __all__ = ["ZeroShotClassifier"]
@@ -47,10 +47,9 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
 
     Parameters
     ----------
-    text_embeddings : mapping of class name to vector, or array-like of shape \
-            (n_classes, n_features), default=None
-        Text embeddings made elsewhere. Rows of an array follow ``classes``, in the order given
-        there.
+    text_embeddings : mapping of class name to vector or array-like, default=None
+        Text embeddings made elsewhere. Rows of an array of shape (n_classes, n_features) follow
+        ``classes``, in the order given there.
 
     embedder : CLIPEmbedder or transformer, default=None
         Encodes prompts: ``transform(list of str)`` gives one row a prompt. Used when

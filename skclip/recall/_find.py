@@ -60,8 +60,8 @@ def _search(shard: Shard, index: bytes | str, settler: Settler) -> Matches:
 
     with open_index(index) as connection:
         search = IndexSearch(connection, captions, settler.matching)
-        found = Named.of([search.rows(query.phrases) for query in settler.queries])
-        excluded = Named.of([search.rows(query.excluded) for query in settler.queries])
+        found = search.search([query.phrases for query in settler.queries])
+        excluded = search.search([query.excluded for query in settler.queries])
     return settler.settle(found, excluded, captions)
 
 

@@ -46,7 +46,8 @@ class Matching:
     def learn(self, words: Iterable[str]) -> dict[str, str]:
         """Return the stems known so far, those of ``words`` among them."""
         new = [word for word in words if word not in self._stems]
-        self._stems.update(zip(new, stem_words(new), strict=True))
+        if new:
+            self._stems.update(zip(new, stem_words(new), strict=True))
         return self._stems
 
     def phrase(self, phrase: Phrase) -> Phrase:
@@ -55,6 +56,14 @@ class Matching:
             return phrase
         stems = self.learn(phrase)
         return tuple(stems[word] for word in phrase)
+
+    def needles(self, phrase: Phrase) -> list[str]:
+        """Return the strings that, all of them in a line of :meth:`lines`, name a phrase."""
+        wanted = self.phrase(phrase)
+        if self.match == "substring":
+            return [" ".join(wanted)]
+        parts = sorted(set(wanted)) if self.match == "all" else [" ".join(wanted)]
+        return [f" {part} " for part in parts]
 
     def places(self, words: Sequence[str], phrase: Phrase) -> list[frozenset[int]]:
         """Return where a caption names a phrase.

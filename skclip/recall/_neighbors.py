@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import Tags
+from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from skclip._compat import Interval, StrOptions, fit_context, validate_parameters
@@ -173,7 +173,10 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         """
         collection = self._collection()
         Q = self._check_queries(X, collection)
-        similarities, rows = self._search(collection, Q, n_neighbors or self.k)
+        if n_neighbors is None:
+            n_neighbors = self.k
+        check_scalar(n_neighbors, "n_neighbors", Integral, min_val=1)
+        similarities, rows = self._search(collection, Q, n_neighbors)
         return 1 - similarities, rows
 
     def transform(self, X: ArrayLike) -> sparse.csr_matrix:
@@ -320,7 +323,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         def exact() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
             return nearest_rows(Q, collection.blocks(), k)
 
-        if self.method == "exact":
+        if self.method == "exact" or not k:
             return exact()
         # built once for all who search the same collection
         index: NeighborIndex = collection.indexes.get_or_make(

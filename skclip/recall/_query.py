@@ -1,6 +1,6 @@
 """What a class is called: its name, synonyms and plurals, and what it must not be called."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from skclip._validation import sample_of
@@ -69,9 +69,10 @@ def make_queries(
 
 
 def _by_name(spellings: Spellings | None, parameter: str) -> dict[str, list[str]]:
-    by_name = {}
+    by_name: dict[str, list[str]] = {}
     for name, values in (spellings or {}).items():
-        texts = [values] if isinstance(values, str) else list(values)
+        several = isinstance(values, Iterable) and not isinstance(values, str)
+        texts: list[Any] = list(values) if several else [values]
         wrong = [text for text in texts if not isinstance(text, str)]
         if wrong:
             raise TypeError(f"{parameter} of {name!r} must be strings, got {sample_of(wrong)}.")

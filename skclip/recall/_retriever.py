@@ -99,8 +99,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
     exclude_images : sequence of images or ndarray of shape (n_images, n_features), default=None
         Images that must not be recalled, such as those to be tested on: by content of their files
-        and, with an ``embedder`` or if embeddings are given, by a cosine of at least
-        ``deduplicate`` (0.97 if that is no number).
+        (URLs by address) and, with an ``embedder`` or if embeddings are given, by a cosine of at
+        least ``deduplicate`` (0.97 if that is no number).
 
     zero_shot : mapping or classifier, default=None
         Text embeddings for ``select="best"``: ``{class name: vector}`` or a zero-shot classifier.

@@ -30,12 +30,11 @@ class Scanner:
     def __init__(self, phrases: Sequence[Sequence[Phrase]], matching: Matching) -> None:
         ahocorasick: Any = import_optional("ahocorasick", extra="scan", purpose="method='scan'")
         self._matching = matching
-        # a needle is what is looked for in the text: a phrase, or a word of those in any order
         needles: dict[str, int] = {}
         alone: list[tuple[int, int]] = []
         self._together: list[tuple[list[int], int]] = []
         for i, phrase in ((i, phrase) for i, own in enumerate(phrases) for phrase in own):
-            numbers = [needles.setdefault(n, len(needles)) for n in self._needles_of(phrase)]
+            numbers = [needles.setdefault(n, len(needles)) for n in matching.needles(phrase)]
             if len(numbers) == 1:
                 alone.append((numbers[0], i))
             else:
@@ -79,11 +78,6 @@ class Scanner:
         distinct = np.unique(numbers * len(captions) + rows)
         numbers, rows = np.divmod(distinct, len(captions))
         return Named(rows, numbers)
-
-    def _needles_of(self, phrase: Phrase) -> list[str]:
-        wanted = self._matching.phrase(phrase)
-        parts = sorted(set(wanted)) if self._matching.match == "all" else [" ".join(wanted)]
-        return parts if self._matching.match == "substring" else [f" {part} " for part in parts]
 
     def _all_together(
         self, needle: NDArray[np.int64], row: NDArray[np.int64]

@@ -1,6 +1,8 @@
-"""Search with the caption index: one short query a phrase and shard."""
+"""Search with the caption index: one short query a class and shard."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import product
 from math import prod
 from sqlite3 import Connection
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from skclip.corpus._index import index_words, matching_rows, phrase_query
 from skclip.recall._matching import Matching
 from skclip.recall._query import Phrase
+from skclip.recall._settle import Named
 
 __all__ = ["IndexSearch"]
 
@@ -20,7 +23,7 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 class IndexSearch:
-    """Rows of one shard that name a phrase.
+    """Find the phrases of all classes in one shard.
 
     Parameters
     ----------
@@ -43,27 +46,38 @@ class IndexSearch:
         self._connection = connection
         self._captions = captions
         self._matching = matching
-        self._vocabulary: _Vocabulary | None = None
 
-    def rows(self, phrases: Sequence[Phrase]) -> NDArray[np.int64]:
-        """Return the rows that name one of ``phrases``, ascending."""
-        if not phrases:
-            return _NONE
-        exact: list[str] = []
-        to_check: list[NDArray[np.int64]] = []
-        for phrase in phrases:
-            query, decides = self._query(phrase)
-            if query is None:
-                continue
-            if decides:
-                exact.append(query)
-            else:
-                to_check.append(self._checked(matching_rows(self._connection, query), phrase))
-        if exact:
-            to_check.append(matching_rows(self._connection, " OR ".join(exact)))
-        if len(to_check) == 1:
-            return to_check[0]
-        return np.unique(np.concatenate([_NONE, *to_check]))
+    def search(self, phrases: Sequence[Sequence[Phrase]]) -> Named:
+        """Look for all phrases.
+
+        Parameters
+        ----------
+        phrases : sequence of sequence of tuple of str
+            What to look for, by class.
+
+        Returns
+        -------
+        named : Named
+            Rows of the shard and the classes they name.
+        """
+        found: list[list[NDArray[np.int64]]] = []
+        doubtful: list[tuple[int, Phrase, NDArray[np.int64]]] = []
+        for i, own in enumerate(phrases):
+            exact: list[str] = []
+            for phrase in own:
+                query, decides = self._query(phrase)
+                if query is not None and decides:
+                    exact.append(query)
+                elif query is not None:
+                    doubtful.append((i, phrase, matching_rows(self._connection, query)))
+            found.append([matching_rows(self._connection, " OR ".join(exact))] if exact else [])
+        for i, rows in self._checked(doubtful):
+            found[i].append(rows)
+        return Named.of([_union(parts) for parts in found])
+
+    @cached_property
+    def _words(self) -> "_Words":
+        return _Words(index_words(self._connection), self._matching)
 
     def _query(self, phrase: Phrase) -> tuple[str | None, bool]:
         """Return the FTS5 query of a phrase, and whether its rows need no second look."""
@@ -72,9 +86,7 @@ class IndexSearch:
             return phrase_query(phrase), True
         if matching.match == "all" and not matching.stem:
             return _all_of([[word] for word in phrase]), True
-        if self._vocabulary is None:
-            self._vocabulary = _Vocabulary(index_words(self._connection), matching)
-        spellings = self._vocabulary.spellings(phrase)
+        spellings = self._words.spellings(phrase)
         if not all(spellings):
             return None, True
         if matching.match == "all" or len(phrase) == 1:
@@ -83,48 +95,75 @@ class IndexSearch:
             return " OR ".join(map(phrase_query, product(*spellings))), True
         return _all_of(spellings), False
 
-    def _checked(self, rows: NDArray[np.int64], phrase: Phrase) -> NDArray[np.int64]:
-        if not len(rows):
-            return rows
-        wanted = self._matching.phrase(phrase)
-        words = self._matching.words(self._captions(rows))
-        return rows[[bool(self._matching.places(caption, wanted)) for caption in words]]
+    def _checked(
+        self, doubtful: Sequence[tuple[int, Phrase, NDArray[np.int64]]]
+    ) -> list[tuple[int, NDArray[np.int64]]]:
+        """Return the rows in doubt whose captions do name the phrase; each is read once."""
+        distinct = _union([rows for _, _, rows in doubtful])
+        if not len(distinct):
+            return []
+        lines = self._matching.lines(self._captions(distinct)).split("\n")
+        checked = []
+        for i, phrase, rows in doubtful:
+            (needle,) = self._matching.needles(phrase)
+            at = np.searchsorted(distinct, rows)
+            checked.append((i, rows[[needle in lines[a] for a in at.tolist()]]))
+        return checked
 
 
-class _Vocabulary:
-    """The words of a shard, by stem or by part."""
+class _Words:
+    """The words of a shard that may stand for the words of a phrase.
+
+    Parameters
+    ----------
+    words : list of str
+        All words of the shard, sorted.
+
+    matching : Matching
+        When a caption names a phrase.
+    """
 
     def __init__(self, words: list[str], matching: Matching) -> None:
+        self._words = words
         self._matching = matching
-        self._by_stem: dict[str, list[str]] = {}
-        if matching.match == "substring":
-            self._lines = "\n" + "\n".join(words) + "\n"
-        else:
-            stems = matching.learn(words)
-            for word in words:
-                self._by_stem.setdefault(stems[word], []).append(word)
+        self._lines = "\n" + "\n".join(words) + "\n"
 
     def spellings(self, phrase: Phrase) -> list[list[str]]:
-        """Return for each word of a phrase the words of the shard that may stand for it."""
+        """Return for each word of a phrase the words that may stand for it."""
         wanted = self._matching.phrase(phrase)
         if self._matching.match != "substring":
-            return [self._by_stem.get(stem, []) for stem in wanted]
+            return [self._of_stem(stem) for stem in wanted]
         if len(wanted) == 1:
             return [self._with(wanted[0])]
         # a substring of several words starts within its first word and ends within its last
         first, *middle, last = wanted
-        return [self._with(first + "\n"), *([w] for w in middle), self._with("\n" + last)]
+        return [self._with(first + "\n"), *([word] for word in middle), self._beginning(last)]
+
+    def _of_stem(self, stem: str) -> list[str]:
+        # stemming changes nothing before the last letter of a stem
+        words = self._beginning(stem[:-1])
+        stems = self._matching.learn(words)
+        return [word for word in words if stems[word] == stem]
+
+    def _beginning(self, part: str) -> list[str]:
+        # no word has the last character of Unicode
+        last = bisect_left(self._words, part + chr(0x10FFFF))
+        return self._words[bisect_left(self._words, part) : last]
 
     def _with(self, part: str) -> list[str]:
-        """Return the words that contain ``part``, where newlines stand for their ends."""
+        """Return the words that contain ``part``, where a newline stands for their end."""
         found, start = [], self._lines.find(part)
         while start >= 0:
-            inside = start + part.startswith("\n")
-            begin = self._lines.rfind("\n", 0, inside) + 1
-            end = self._lines.find("\n", inside)
+            begin = self._lines.rfind("\n", 0, start) + 1
+            end = self._lines.find("\n", start)
             found.append(self._lines[begin:end])
             start = self._lines.find(part, end)
         return found
+
+
+def _union(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the distinct rows of ascending parts, ascending."""
+    return parts[0] if len(parts) == 1 else np.unique(np.concatenate([_NONE, *parts]))
 
 
 def _all_of(spellings: Sequence[Sequence[str]]) -> str:

@@ -1,16 +1,20 @@
 """At most k of a class's matches: which first, and which not at all."""
 
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
+from skclip._validation import sample_of
 from skclip.corpus._embedding import Embedder, embed_images
 from skclip.corpus._store import CaptionStore
+from skclip.exceptions import UnreadableImageWarning
 from skclip.recall._duplicates import content_hash, image_keys, is_near, near_duplicates
 from skclip.recall._vectors import row_vectors
 
@@ -49,12 +53,15 @@ def random_order(rows: NDArray[np.int64], name: Any, seed: int) -> NDArray[np.in
 
 @dataclass(frozen=True)
 class Excluded:
-    """Images that must not be recalled, by content and by embedding.
+    """Images that must not be recalled, by address, by content and by embedding.
 
     Parameters
     ----------
+    urls : frozenset of str
+        Addresses of images that are not fetched.
+
     hashes : frozenset of bytes
-        Content hashes.
+        Content hashes of the others.
 
     vectors : ndarray of shape (n_images, n_features) or None
         Unit rows.
@@ -63,6 +70,7 @@ class Excluded:
         Least cosine at which a match counts as one of them.
     """
 
+    urls: frozenset[str]
     hashes: frozenset[bytes | None]
     vectors: NDArray[Any] | None
     threshold: float
@@ -90,22 +98,40 @@ class Excluded:
         threshold = _NEAR if threshold is None else threshold
         array = images if isinstance(images, np.ndarray) else None
         if array is not None and array.ndim == 2 and array.dtype.kind == "f":
-            return cls(frozenset(), unit_rows(array), threshold)
+            return cls(frozenset(), frozenset(), unit_rows(array), threshold)
         images = list(images)
-        hashes = frozenset(content_hash(image) for image in images) - {None}
-        if embedder is None or not images:
-            return cls(hashes, None, threshold)
-        vectors = unit_rows(embed_images(embedder, images)[0])
-        return cls(hashes, vectors[vectors.any(axis=1)], threshold)
+        urls = frozenset(i for i in images if isinstance(i, str) and "://" in i)
+        files = [i for i in images if not (isinstance(i, str) and "://" in i)]
+        hashes = [content_hash(image) for image in files]
+        unreadable = [i for i, digest in zip(files, hashes, strict=True) if digest is None]
+        if unreadable:
+            warnings.warn(
+                f"exclude_images holds {len(unreadable)} images that cannot be read "
+                f"({sample_of(unreadable)}): copies of them are not found.",
+                UnreadableImageWarning,
+                stacklevel=2,
+            )
+        vectors = None
+        if embedder is not None and images:
+            vectors = unit_rows(embed_images(embedder, images)[0])
+            vectors = vectors[vectors.any(axis=1)]
+        return cls(urls, frozenset(hashes) - {None}, vectors, threshold)
 
     def among(
         self, references: Sequence[Any], embeddings: NDArray[Any] | None
     ) -> NDArray[np.bool_]:
         """Return which of some images are excluded."""
         found = np.zeros(len(references), dtype=bool)
+        if self.urls:
+            found |= [isinstance(r, str) and r in self.urls for r in references]
         if self.hashes:
             found |= [content_hash(reference) in self.hashes for reference in references]
         if self.vectors is not None and embeddings is not None:
+            if embeddings.shape[1] != self.vectors.shape[1]:
+                raise ValueError(
+                    f"exclude_images has {self.vectors.shape[1]} features, but the collection has "
+                    f"{embeddings.shape[1]}: embed both with the same model."
+                )
             found |= is_near(unit_rows(embeddings), self.vectors, self.threshold)
         return found
 
@@ -181,6 +207,16 @@ class Chooser:
         self._embedder = embedder
         self._deduplicate = deduplicate
         self._excluded = excluded
+        by_embedding = {
+            "deduplicate": isinstance(deduplicate, Real),
+            "exclude_images": excluded is not None and excluded.vectors is not None,
+        }
+        if embedder is None and not store.has_embeddings and any(by_embedding.values()):
+            wanting = next(name for name, wants in by_embedding.items() if wants)
+            raise ValueError(
+                f"{wanting} compares embeddings, and there are none: build the corpus with "
+                "embedder=, or give one."
+            )
         self._problems: dict[int, str] = {}
 
     def choose(self, candidates: Sequence[NDArray[np.int64]]) -> Choice:

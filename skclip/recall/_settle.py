@@ -122,6 +122,8 @@ class Settler:
         self.matching = matching
         self._names = [str(name) for name in names]
         self._ambiguous = ambiguous
+        if matching.stem:  # all at once
+            matching.learn(w for q in queries for p in (*q.phrases, *q.excluded) for w in p)
         self._phrases = [[matching.phrase(p) for p in query.phrases] for query in queries]
         self._inside = containing_classes(queries, matching) if longest else {}
 

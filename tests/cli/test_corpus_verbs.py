@@ -89,6 +89,25 @@ def test_info_lists_failures(small_folder, tmp_path, capfdbinary):
     assert line.startswith('0,"000000.png",')
 
 
+def test_info_verifies_the_files(small_folder, tmp_path, capsys):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--quiet"])
+    assert main(["info", str(path), "--verify"]) == 0
+    assert "files: as they were written" in capsys.readouterr().out.splitlines()
+    (file,) = path.glob("*.index.sqlite")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert main(["info", str(path), "--verify"]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert f"is damaged: '{file.name}'" in output.err
+
+
+@pytest.mark.parametrize("option", ["--failures", "--verify"])
+def test_options_about_a_corpus_need_one(option, capsys):
+    assert main(["info", option]) == 2
+    assert "name one" in capsys.readouterr().err
+
+
 def test_info_without_a_corpus_shows_versions(capsys):
     assert main(["info"]) == 0
     assert "scikit-learn: " in capsys.readouterr().out
@@ -97,3 +116,39 @@ def test_info_without_a_corpus_shows_versions(capsys):
 def test_info_of_a_missing_corpus(tmp_path, capsys):
     assert main(["info", str(tmp_path / "nothing")]) == 2
     assert capsys.readouterr().err.startswith("skclip: error: ")
+
+
+def test_embed_tries_again_what_failed(small_folder, captioned_folder, tmp_path, capsys):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--model", "skclip-tiny", "--quiet"])
+    assert "skclip embed --retry-failed tries them again" in capsys.readouterr().err
+    shutil.copy(captioned_folder / "000000.png", small_folder)
+    again = ["embed", str(path), "--retry-failed", "--model", "skclip-tiny", "--quiet"]
+    assert main(again) == 0
+    assert capsys.readouterr() == ("", "")
+    assert Corpus(path).failures().num_rows == 0
+    assert Corpus(path).embeddings().any(axis=1).all()
+
+
+def test_the_precision_can_be_chosen(small_folder, tmp_path, monkeypatch):
+    from skclip import CLIPEmbedder
+
+    dtypes = []
+    transform = CLIPEmbedder.transform
+    monkeypatch.setattr(
+        CLIPEmbedder, "transform", lambda self, X: dtypes.append(self.dtype) or transform(self, X)
+    )
+    arguments = ["--output", str(tmp_path / "corpus"), "--model", "skclip-tiny", "--quiet"]
+    main(["index", str(small_folder), *arguments, "--dtype", "bfloat16"])
+    assert set(dtypes) == {"bfloat16"}
+
+
+@pytest.mark.parametrize("kind", ["index.sqlite", "captions.parquet"])
+@pytest.mark.parametrize("content", [lambda data: b"x" * 5000, lambda data: data[: len(data) // 2]])
+def test_info_of_a_damaged_corpus(small_folder, tmp_path, capsys, kind, content):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--quiet"])
+    (file,) = path.glob(f"*.{kind}")
+    file.write_bytes(content(file.read_bytes()))
+    assert main(["info", str(path)]) == 2
+    assert kind in capsys.readouterr().err

@@ -60,3 +60,28 @@ def test_names_come_from_one_place(arguments, corpus_path, capsys):
 def test_wrong_k_is_one_line(corpus_path, capsys):
     assert recall(corpus_path, "star", "--k", "0") == 2
     assert "The 'k' parameter of CaptionRetriever must be" in capsys.readouterr().err
+
+
+def test_no_row_at_all_is_exit_status_1(corpus_path, capfdbinary):
+    assert recall(corpus_path, "emu") == 1
+    assert capfdbinary.readouterr().out.decode().splitlines() == ['"label","id","caption","image"']
+
+
+def test_names_with_quotes_and_operators_are_data(tmp_path, capfdbinary):
+    captions = tmp_path / "captions.csv"
+    captions.write_text('caption\n"a ""big"" cat"\nl\'\u00e9toile\n', encoding="utf-8")
+    main(["index", str(captions), "--output", str(tmp_path / "corpus"), "--quiet"])
+    names = ['"big" cat', "L'Etoile", "cat OR big"]
+    recall(tmp_path / "corpus", *names)
+    _, *rows = csv.reader(capfdbinary.readouterr().out.decode().splitlines())
+    assert [row[:3] for row in rows] == [
+        ['"big" cat', "0", 'a "big" cat'],
+        ["L'Etoile", "1", "l'\u00e9toile"],
+    ]
+
+
+def test_a_file_of_names_that_is_no_utf8_is_named(corpus_path, tmp_path, capsys):
+    path = tmp_path / "names.txt"
+    path.write_bytes("caf\u00e9\n".encode("latin-1"))
+    assert recall(corpus_path, "--classes", str(path)) == 2
+    assert "names.txt' is no UTF-8 text" in capsys.readouterr().err

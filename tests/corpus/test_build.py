@@ -18,7 +18,7 @@ from filelock import FileLock
 from PIL import Image
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, ModelMismatchError
+from skclip.exceptions import CorpusError, ModelMismatchError, UnreadableImageWarning
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_a_wrong_column_lists_those_there_are(target):
         Corpus.build(frame, target, caption_column="x")
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_images_in_memory_are_kept_in_the_corpus(target, mean_color):
     red = Image.new("RGB", (4, 4), (255, 0, 0))
     green = np.zeros((4, 4, 3), np.uint8)
@@ -247,6 +248,50 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert same_files(tmp_path / "whole", tmp_path / "killed")
 
 
+# A process that dies while it writes an index, after so many whole ones.
+KILLED_INDEXING = """
+    import os, signal, sys
+    from skclip.corpus import Corpus, _build
+
+    left, write = int(sys.argv[1]), _build.build_index
+
+    def build_index(captions, path):
+        global left
+        left -= 1
+        if left < 0:
+            path.write_bytes(b"half an index")
+            os.kill(os.getpid(), signal.SIGKILL)
+        print(path.name, flush=True)
+        write(captions, path)
+
+    _build.build_index = build_index
+    rows = [f"a cat {i}" for i in range(10)]
+    BUILD
+"""
+BUILD = "Corpus.build(rows, sys.argv[2], shard_size=4)"
+APPEND = "Corpus(sys.argv[2]).append(rows, shard_size=4)"
+
+
+def test_killed_indexing_goes_on_where_it_stopped(target, tmp_path):
+    script = KILLED_INDEXING.replace("BUILD", BUILD)
+    written = [run_killed(script, n, target) for n in (2, 0, 9)]
+    assert [run.returncode for run in written] == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    assert [len(run.stdout.splitlines()) for run in written] == [2, 0, 1]
+    assert Corpus(target).search("cat").tolist() == list(range(10))
+    run_killed(script, 9, tmp_path / "whole")
+    assert same_files(target, tmp_path / "whole")
+
+
+def test_killed_appending_leaves_the_corpus_and_goes_on(target):
+    Corpus.build(["a cat", "a dog"], target)
+    script = KILLED_INDEXING.replace("BUILD", APPEND)
+    assert run_killed(script, 1, target).returncode == -signal.SIGKILL
+    assert Corpus(target).search("cat").tolist() == [0]
+    assert run_killed(script, 9, target).stdout.count("sqlite") == 2
+    assert Corpus(target).search("cat").tolist() == [0, *range(2, 12)]
+
+
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_failed_images_can_be_tried_again(target, photos, mean_color):
     red, green = photos / "red.png", photos / "more" / "green.png"
     contents = {path: path.read_bytes() for path in (red, green)}
@@ -273,6 +318,20 @@ def test_failed_images_can_be_tried_again(target, photos, mean_color):
     assert len(list(target.glob("*.npy"))) == 2
 
 
+def test_images_that_could_not_be_read_are_named_in_one_warning(target, photos, mean_color):
+    (photos / "red.png").write_bytes(b"broken")
+    message = "1 of 4 images could not be read and have no embedding: 'red.png': .*lists them"
+    with pytest.warns(UnreadableImageWarning, match=message) as caught:
+        corpus = Corpus.build(photos, target, embedder=mean_color)
+    with pytest.warns(UnreadableImageWarning, match="1 of 4 images") as again:
+        corpus.retry_failed(mean_color)
+    assert [w.filename for w in (*caught, *again)] == [__file__] * 2
+    corpus.append(
+        (["c"], [str(photos / "more" / "white.png")]), embedder=mean_color
+    )  # nothing new to say
+
+
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_only_the_same_model_may_try_again(target, photos, mean_color):
     (photos / "red.png").write_bytes(b"broken")
     corpus = Corpus.build(photos, target, embedder=mean_color)

@@ -2,9 +2,12 @@
 
 import json
 import pickle
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from joblib import Parallel, delayed
 from sklearn.base import clone
@@ -195,3 +198,31 @@ def test_stored_embeddings_are_float32(tmp_path, photos, mean_color):
 
 def test_the_repr_says_where_and_how_much(corpus):
     assert repr(corpus) == f"Corpus({str(corpus.path)!r}, n_captions=5)"
+
+
+def test_a_corpus_that_was_replaced_asks_to_be_opened_again(tmp_path):
+    old = Corpus.build(["a cat"], tmp_path / "corpus")
+    new = Corpus.build(["a dog", "a cat"], tmp_path / "corpus", overwrite=True)
+    with pytest.raises(CorpusFormatError, match=r"replaced since .* again by Corpus\(path\)"):
+        old.search("cat")
+    assert new.search("cat").tolist() == [1]
+
+
+def test_embeddings_are_held_once(tmp_path):
+    folder = tmp_path / "inference"
+    (folder / "img_emb").mkdir(parents=True)
+    (folder / "metadata").mkdir()
+    vectors = np.random.default_rng(0).normal(size=(80_000, 128)).astype(np.float16)
+    np.save(folder / "img_emb" / "img_emb_0.npy", vectors)
+    table = pa.table({"caption": [""] * len(vectors)})
+    pq.write_table(table, folder / "metadata" / "metadata_0.parquet")
+    corpus = Corpus.build(folder, tmp_path / "corpus", index=False)
+    rows = np.arange(len(corpus))[::-1]
+    tracemalloc.start()
+    try:
+        embeddings = corpus.embeddings(rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(embeddings, vectors[::-1])
+    assert peak < 1.25 * embeddings.nbytes

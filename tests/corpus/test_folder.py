@@ -90,6 +90,7 @@ def test_bare_names_are_found_below_the_folder(photos, target):
     assert corpus.images().tolist() == [str(photos / "more/green.png"), str(photos / "red.png")]
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_a_missing_image_is_reported_and_never_invented(photos, target, mean_color):
     (photos / "captions.csv").write_text("image,caption\nred.png,a\nlost.png,b\n")
     corpus = Corpus.build(photos, target, embedder=mean_color)
@@ -100,6 +101,7 @@ def test_a_missing_image_is_reported_and_never_invented(photos, target, mean_col
     ]
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_a_broken_image_is_reported_and_never_invented(photos, target, mean_color):
     broken = (photos / "red.png").read_bytes()[:30]
     (photos / "red.png").write_bytes(broken)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from skclip.corpus._index import (
     build_index,
     build_index_image,
+    index_words,
     matching_rows,
     open_index,
     phrase_query,
@@ -46,28 +47,28 @@ def search(index, phrase):
 @example(captions=['say "a" twice'], phrase='" OR captions:"a')
 @example(captions=["a"], phrase="'; DROP TABLE captions; --")
 def test_a_search_equals_a_scan_of_tokens(captions, phrase):
-    found = search(build_index_image(captions), phrase)
+    found = search(build_index_image([captions]), phrase)
     assert found == [i for i, caption in enumerate(captions) if contains(caption, phrase)]
 
 
 def test_the_file_and_the_image_hold_the_same(tmp_path):
     captions = ["one fish", "two fish", "Señor Fish"]
-    build_index(captions, tmp_path / "index.sqlite")
+    build_index([captions], tmp_path / "index.sqlite")
     for phrase in ("fish", "senor fish", "fish two"):
         assert search(tmp_path / "index.sqlite", phrase) == search(
-            build_index_image(captions), phrase
+            build_index_image([captions]), phrase
         )
 
 
 def test_the_index_keeps_no_text(tmp_path):
-    build_index(["a quick zebra"], tmp_path / "index.sqlite")
+    build_index([["a quick zebra"]], tmp_path / "index.sqlite")
     content = (tmp_path / "index.sqlite").read_bytes()
     assert b"zebra" in content
     assert b"quick zebra" not in content
 
 
 def test_an_opened_index_cannot_be_written(tmp_path):
-    build_index(["a"], tmp_path / "index.sqlite")
+    build_index([["a"]], tmp_path / "index.sqlite")
     with (
         pytest.raises(CorpusFormatError, match="readonly"),
         open_index(tmp_path / "index.sqlite") as connection,
@@ -77,7 +78,7 @@ def test_an_opened_index_cannot_be_written(tmp_path):
 
 def test_a_path_with_special_characters_can_be_opened(tmp_path):
     path = tmp_path / "what? 100% #1.sqlite"
-    build_index(["a cat"], path)
+    build_index([["a cat"]], path)
     assert search(path, "cat") == [0]
 
 
@@ -100,9 +101,15 @@ def test_sqlite_without_fts5_is_explained(monkeypatch):
         sqlite3, "connect", lambda *args, **kwargs: connect(*args, factory=WithoutFTS5, **kwargs)
     )
     with pytest.raises(RuntimeError, match=r"needs SQLite with FTS5.*method='scan'"):
-        build_index_image(["a"])
+        build_index_image([["a"]])
 
 
 def test_many_matches_come_as_ascending_row_numbers():
-    rows = search(build_index_image(["x"] * 20_000), "x")
+    rows = search(build_index_image([["x"] * 15_000, ["x"] * 5_000]), "x")
     np.testing.assert_array_equal(rows, np.arange(20_000))
+
+
+@given(captions=st.lists(texts, max_size=8))
+def test_the_words_of_an_index_are_sorted_tokens(captions):
+    with open_index(build_index_image([captions])) as connection:
+        assert index_words(connection) == sorted({t for c in captions for t in tokenize(c)})

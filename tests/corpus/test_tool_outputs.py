@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, ModelMismatchError
+from skclip.exceptions import CorpusError, ModelMismatchError, UnusablePairWarning
 from skclip.recall import CaptionRetriever
 
 
@@ -50,6 +50,7 @@ def downloads(request, tmp_path, red):
     return folder
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_downloads_of_img2dataset_are_read_with_their_failures(downloads, target, mean_color):
     corpus = Corpus.build(downloads, target, embedder=mean_color)
     assert corpus.captions().tolist() == ["a red square", "", "lost"]
@@ -123,3 +124,11 @@ def test_embeddings_of_different_widths_are_refused(inference, target):
     np.save(inference / "img_emb" / "img_emb_1.npy", np.zeros((2, 5), "f2"))
     with pytest.raises(CorpusError, match=r"different widths \(\[4, 5\]\)"):
         Corpus.build(inference, target)
+
+
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
+@pytest.mark.parametrize("downloads", ["webdataset"], indirect=True)
+def test_archives_without_a_table_are_named(downloads, target):
+    (downloads / "00001.tar").write_bytes((downloads / "00000.tar").read_bytes())
+    with pytest.warns(UnusablePairWarning, match=r"1 archives .*00001\.tar.* are left out"):
+        assert len(Corpus.build(downloads, target)) == 3

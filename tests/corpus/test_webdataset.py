@@ -58,6 +58,7 @@ def archives(tmp_path, png):
     return folder
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_samples_become_rows(archives, target, png, mean_color):
     corpus = Corpus.build(archives, target, embedder=mean_color)
     assert corpus.ids().tolist() == ["a/000", "a/001", "a/002", "000", "001"]
@@ -80,11 +81,13 @@ def test_samples_become_rows(archives, target, png, mean_color):
     ]
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_images_are_not_copied(archives, target):
     Corpus.build(archives, target)
     assert not list(target.glob("*.images.bin"))
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_archives_can_be_named_by_a_range(archives, target):
     corpus = Corpus.build(str(archives / "{00000..00001}.tar"), target)
     assert len(corpus) == 5
@@ -98,6 +101,7 @@ def test_ranges_are_expanded_with_their_zeros():
     assert paths == [f"{{a}}/{i}-{j}.tar" for i in ("08", "09", "10") for j in (1, 2)]
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_a_cut_off_archive_keeps_what_is_whole_and_says_so(archives, target):
     path = archives / "00001.tar"
     whole = path.read_bytes()

@@ -168,6 +168,12 @@ def test_averaged_and_accumulated(make_trainer, pairs):
     assert np.isfinite(trainer.embedder_.transform(pairs.images)).all()
 
 
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5, 0.9])
+def test_any_share_of_few_steps_may_be_warm_up(make_trainer, pairs, warmup):
+    trainer = make_trainer(max_iter=2, warmup=warmup).fit(pairs.images, pairs.captions)
+    assert trainer.n_iter_ == 2
+
+
 def test_more_epochs_than_one(make_trainer, pairs):
     trainer = make_trainer(max_iter=None, n_epochs=2, batch_size=20)
     assert trainer.fit(pairs.images, pairs.captions).n_iter_ == 4

@@ -8,8 +8,9 @@ import zlib
 import numpy as np
 import pytest
 
-from skclip.embedding import _cache, cache_info, clear_cache, prune_cache
-from skclip.embedding._cache import FILE, EmbeddingCache, connect
+from skclip.embedding import _cache, _cache_admin, cache_info, clear_cache, prune_cache
+from skclip.embedding._cache import EmbeddingCache
+from skclip.embedding._cache_file import FILE, connect
 
 
 def key(i: int) -> bytes:
@@ -163,6 +164,63 @@ def test_newer_format_is_left_as_it_is(cache):
     assert list(cache.folder.glob("*damaged*")) == []
 
 
+def test_a_file_without_its_tables_is_set_aside(cache):
+    cache.put({key(0): row(0)})
+    cache.close()
+    with connect(cache.folder) as connection:
+        connection.execute("DROP TABLE vectors")
+    connection.close()
+    assert cache.get([key(0)]) == {}
+    cache.put({key(0): row(0)})
+    np.testing.assert_array_equal(cache.get([key(0)])[key(0)], row(0))
+    assert "is damaged (no such table: vectors); it is now" in cache.problems[0]
+
+
+@pytest.fixture(params=["folder", "file"])
+def read_only(request, cache, monkeypatch):
+    """A cache with one row on a medium that only reads, wherever SQLite notices it."""
+    cache.put({key(0): row(0)})
+    cache.close()
+
+    def connect_to_medium(folder):
+        if request.param == "folder":
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        connection = connect(folder)
+        connection.execute("PRAGMA query_only = ON")  # refuses as a read-only file does
+        return connection
+
+    monkeypatch.setattr(_cache, "connect", connect_to_medium)
+    return cache
+
+
+def test_a_read_only_cache_is_read(read_only):
+    for n_problems in range(2):
+        assert list(read_only.get([key(0), key(1)])) == [key(0)]
+        assert len(read_only.problems) == n_problems  # reading is none
+        assert read_only.claim([key(1)]) == [key(1)]
+        read_only.put({key(1): row(1)})
+        read_only.close()
+    expected = f"{read_only.folder} is read-only: it was read and got nothing new"
+    assert set(read_only.problems) == {expected}
+
+
+def test_of_a_read_only_cache_another_model_gets_nothing(read_only):
+    with EmbeddingCache(read_only.folder, "other", "Other") as other:
+        assert other.get([key(0)]) == {}
+        assert other.claim([key(0)]) == [key(0)]
+
+
+def test_the_home_folder_may_be_abbreviated(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    with EmbeddingCache("~/cache", "model", "Model") as cache:
+        cache.put({key(0): row(0)})
+    assert (tmp_path / "cache" / FILE).is_file()
+    assert cache_info("~/cache").n_vectors == {"Model": 1}
+
+
 # Administration
 
 
@@ -222,3 +280,33 @@ def test_clear_also_removes_what_was_set_aside(filled):
     assert clear_cache(filled) == 30
     assert cache_info(filled).n_vectors == {"A": 0, "B": 0}
     assert sorted(path.name for path in filled.glob("*damaged*")) == []
+
+
+def test_prune_wants_a_limit(filled):
+    with pytest.raises(ValueError, match="by max_bytes or max_age_days"):
+        prune_cache(filled)
+    with pytest.raises(ValueError, match="max_bytes must not be negative, got -1"):
+        prune_cache(filled, max_bytes=-1)
+    assert cache_info(filled).n_vectors == {"A": 20, "B": 10}
+
+
+def test_a_damaged_cache_can_be_cleared_only(filled):
+    (filled / FILE).write_bytes(b"no database at all" * 1000)
+    for look in (cache_info, lambda folder: prune_cache(folder, max_bytes=1)):
+        with pytest.raises(OSError, match=r"is damaged \(file is not a database\): .* clear_cache"):
+            look(filled)
+    assert clear_cache(filled) == 0
+    with pytest.raises(FileNotFoundError):
+        cache_info(filled)
+
+
+def test_info_of_a_read_only_cache(filled, monkeypatch):
+    def refuse(folder):
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+        raise error
+
+    monkeypatch.setattr(_cache_admin, "connect", refuse)
+    assert cache_info(filled).n_vectors == {"A": 20, "B": 10}
+    with pytest.raises(OSError, match=r"cannot be used \(unable to open"):
+        prune_cache(filled, max_bytes=1)

@@ -3,6 +3,7 @@
 import struct
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -258,3 +259,43 @@ def test_without_fsspec_the_reason_says_what_to_install(monkeypatch):
 
 def test_lists_are_no_images():
     assert "got list" in reason_for(["a.png"])
+
+
+def test_an_image_with_several_places_may_be_opened_by_several_threads(tmp_path):
+    path = tmp_path / "noise.png"
+    Image.effect_noise((600, 600), 60).save(path)
+    expected = pixels(path)
+    with Image.open(path) as lazy, ThreadPoolExecutor(4) as threads:
+        for found in threads.map(pixels, [lazy] * 8):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_an_animation_that_is_open_stays_at_its_frame(tmp_path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("blue", "red", "lime")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with Image.open(tmp_path / "a.gif") as image:
+        image.seek(1)
+        np.testing.assert_array_equal(pixels(image)[4, 4], [255, 0, 0])
+        assert image.tell() == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_make_no_image(tmp_path, value):
+    path = tmp_path / "float.tiff"
+    Image.fromarray(np.array([[value, 0.0, 1.0]], dtype=np.float32)).save(path)
+    assert reason_for(path) == "it has pixels that are NaN or infinite"
+
+
+def test_reasons_repeat_no_path(tmp_path):
+    assert reason_for(tmp_path) == "Is a directory"
+    assert reason_for("") == "the path is empty"
+    assert reason_for("a" * 5_000) == "File name too long"
+    assert len(describe_image("a" * 5_000, 0)) < 400
+
+
+def test_whatever_can_be_read_is_a_file(picture):
+    class Response:
+        def read(self):
+            return to_bytes(picture)
+
+    np.testing.assert_array_equal(pixels(Response()), np.asarray(picture))

@@ -311,3 +311,10 @@ def test_looking_at_an_embedder_loads_no_model(look, monkeypatch):
 
     monkeypatch.setattr("skclip.embedding._embedder.get_model", load)
     look(CLIPEmbedder("ViT-B-32"))
+
+
+def test_a_torch_device_is_a_device(embedder, pictures):
+    import torch
+
+    other = clone(clone(embedder).set_params(device=torch.device("cpu")))
+    np.testing.assert_array_equal(other.transform(pictures), embedder.transform(pictures))

@@ -1,9 +1,11 @@
 """CLIPEmbedder(cache=...): every image once, whatever asks for it and in what order."""
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -11,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skclip.embedding import cache_info
-from skclip.embedding._cache import FILE
+from skclip.embedding._cache_file import FILE
 from skclip.embedding._registry import LoadedModel
 from skclip.exceptions import CacheWarning, UnreadableImageError
 
@@ -47,6 +49,45 @@ def test_search_over_a_pipeline_embeds_every_image_once(cached, image_files, pas
     search = GridSearchCV(pipeline, grid, cv=5).fit(image_files, y)
     search.predict(image_files)
     assert sum(passes) == len(image_files)
+
+
+def test_parallel_search_embeds_every_image_once(cached, image_files, passes):
+    y = ["a", "b"] * 5
+    pipeline = make_pipeline(cached.set_params(batch_size=2), LogisticRegression())
+    grid = {"logisticregression__C": np.logspace(-3, 2, 6)}
+    with parallel_config(backend="threading", n_jobs=4):
+        GridSearchCV(pipeline, grid, cv=5).fit(image_files, y)
+    assert sum(passes) == len(image_files)
+
+
+def transform_and_count(embedder, paths, barrier, results) -> None:
+    embedder.load_model()
+    counts = []
+    original = LoadedModel.encode_pixels
+
+    def encode(self, batch):
+        counts.append(len(batch))
+        return original(self, batch)
+
+    LoadedModel.encode_pixels = encode
+    barrier.wait()
+    X = embedder.transform(paths)
+    results.put((sum(counts), X))
+
+
+def test_processes_divide_the_images_of_one_cache(cached, embedder, image_files):
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(2), context.Queue()
+    arguments = (cached.set_params(batch_size=2), image_files, barrier, results)
+    workers = [context.Process(target=transform_and_count, args=arguments) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    counts, rows = zip(*(results.get() for _ in workers), strict=True)
+    for worker in workers:
+        worker.join()
+    assert sum(counts) == len(image_files)
+    for X in rows:
+        np.testing.assert_allclose(X, embedder.transform(image_files), atol=1e-5)
 
 
 def test_search_without_a_cache_for_comparison(embedder, image_files, passes):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from skclip.embedding._hardware import resolve_device, resolve_dtype
+from skclip.embedding import _hardware
+from skclip.embedding._hardware import bfloat16_speedup, resolve_device, resolve_dtype
 
 torch = pytest.importorskip("torch")
 
@@ -27,18 +28,33 @@ def test_auto_dtype_on_a_gpu(monkeypatch, supported):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "dtype"),
+    ("capabilities", "speedup", "dtype"),
     [
-        ({"avx512_bf16": True}, "bfloat16"),
-        ({"bf16": True}, "bfloat16"),
-        ({"avx2": True}, "float32"),
+        ({"avx512_bf16": True}, 2.5, "bfloat16"),
+        ({"bf16": True}, 2.5, "bfloat16"),
+        ({"avx512_bf16": True}, 0.6, "float32"),
+        ({"avx2": True}, 2.5, "float32"),
     ],
 )
-def test_auto_dtype_on_a_cpu(monkeypatch, capabilities, dtype):
+def test_auto_dtype_on_a_cpu(monkeypatch, capabilities, speedup, dtype):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    monkeypatch.setattr(_hardware, "bfloat16_speedup", lambda: speedup)
     assert resolve_dtype("auto", "cpu") == dtype
 
 
 def test_auto_dtype_where_torch_cannot_tell(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert resolve_dtype("auto", "cpu") == "float32"
+
+
+def test_the_speedup_is_measured_once():
+    assert bfloat16_speedup() == bfloat16_speedup() > 0
+
+
+def test_a_torch_device_is_taken_by_its_name():
+    assert resolve_device(torch.device("cuda", 1)) == "cuda:1"
+
+
+def test_no_device_is_refused():
+    with pytest.raises(TypeError, match=r"device must be 'auto' or a torch device .* got 3"):
+        resolve_device(3)

@@ -43,3 +43,31 @@ def test_open_clips_own_tokenizer():
     tokenizer = open_clip.SimpleTokenizer(context_length=6)
     texts = ["a b c d", "a b c d e", "a b c d e f g"]
     assert tokenize(tokenizer, texts)[1] == 2
+
+
+def test_the_far_end_of_a_long_text_is_not_tokenized():
+    import open_clip
+
+    clip = open_clip.SimpleTokenizer()
+    longest = []
+
+    def tokenizer(texts, context_length=None):
+        longest.append(max(map(len, texts)))
+        return clip(texts, context_length)
+
+    text = "a photo of a cat " * 5_000
+    tokens, n_truncated = tokenize(tokenizer, [text, "a cat"])
+    assert n_truncated == 1
+    assert torch.equal(tokens, clip([text, "a cat"]))
+    assert max(longest) < 10_000
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "&nbsp;", "&amp;nbsp;"])
+def test_words_behind_any_number_of_spaces_are_found(space):
+    import open_clip
+
+    clip = open_clip.SimpleTokenizer()
+    text = f"a {space * 20_000} cat"
+    tokens, n_truncated = tokenize(clip, [text])
+    assert n_truncated == 0
+    assert torch.equal(tokens, clip(["a cat"]))

@@ -8,6 +8,10 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import RidgeClassifier
+from sklearn.neighbors import NearestCentroid
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import (
     check_array_api_input,
@@ -15,7 +19,15 @@ from sklearn.utils.estimator_checks import (
     check_array_api_same_namespace,
 )
 
-from skclip import NearestClassMean, ZeroShotClassifier
+from skclip import (
+    MixedHeadClassifier,
+    MixedHeadClassifierCV,
+    NearestClassMean,
+    PrimedNCMClassifier,
+    PrimedNCMClassifierCV,
+    PrimingPool,
+    ZeroShotClassifier,
+)
 from skclip import _linalg as linalg
 from skclip._array_api import to_numpy
 
@@ -31,14 +43,33 @@ X[7] = 0
 Y = RNG.integers(0, 3, 40)
 NAMES = np.array(["cat", "dog", "yak"])[Y]
 TEXT = dict(enumerate(RNG.standard_normal((3, 6))))
+POOL = PrimingPool(np.arange(30) % 3, RNG.standard_normal((30, 6)))
 HEADS = [
     NearestClassMean(),
     NearestClassMean("euclidean"),
+    NearestClassMean(zero_shot=TEXT),
     ZeroShotClassifier(TEXT),
     ZeroShotClassifier(TEXT, logit_scale=3.0, logit_bias=-1.0),
+    PrimedNCMClassifier(TEXT, retriever=POOL),
+    PrimedNCMClassifier(TEXT, alpha="exponential", calibration="none"),
+    PrimedNCMClassifierCV(TEXT),
+    MixedHeadClassifier(TEXT),
+    MixedHeadClassifier(TEXT, LinearDiscriminantAnalysis(), space="weights", calibration="zscore"),
+    MixedHeadClassifier(TEXT, LinearDiscriminantAnalysis(), space="proba", alpha=0.5),
+    MixedHeadClassifier(TEXT, NearestCentroid(), space="proba"),  # in numpy
+    MixedHeadClassifierCV(TEXT, RidgeClassifier(), cv=3),
 ]
 # a text head cannot be given to scikit-learn's checks, which choose the labels
-CHECKABLE = [NearestClassMean(), NearestClassMean("euclidean"), ZeroShotClassifier()]
+CHECKABLE = [
+    NearestClassMean(),
+    NearestClassMean("euclidean"),
+    ZeroShotClassifier(),
+    PrimedNCMClassifier(),
+    PrimedNCMClassifierCV(),
+    MixedHeadClassifier(),
+    MixedHeadClassifier(space="weights"),
+    MixedHeadClassifierCV(cv=2),
+]
 OUTPUTS = ["predict", "decision_function", "predict_proba", "predict_log_proba"]
 
 ignore_no_text = pytest.mark.filterwarnings("ignore::skclip.exceptions.NoEvidenceWarning")
@@ -71,7 +102,9 @@ def assert_same_place(array, X):
 def test_results_are_those_of_numpy_and_lie_where_rows_lie(head, dtype, put):
     rows = X.astype(dtype)
     ours, there = clone(head).fit(rows, Y), clone(head).fit(put(rows), put(Y))
-    for name in ["coef_", "intercept_", "classes_"]:
+    arrays = [name for name, value in vars(ours).items() if isinstance(value, np.ndarray)]
+    assert {"classes_"} < set(arrays)
+    for name in arrays:
         assert_same_place(getattr(there, name), put(rows))
         assert_allclose(to_numpy(getattr(there, name)), getattr(ours, name), rtol=1e-5, atol=1e-6)
     for method in OUTPUTS:
@@ -213,3 +246,62 @@ def test_without_dispatch_tensors_become_numpy():
     with config_context(array_api_dispatch=False):
         head = NearestClassMean().fit(torch.asarray(X), torch.asarray(Y))
         assert isinstance(head.predict(torch.asarray(X)), np.ndarray)
+
+
+def test_names_and_labels_that_are_text(put):
+    text = {name: TEXT[code] for code, name in enumerate(["cat", "dog", "yak"])}
+    pool = PrimingPool(NAMES, RNG.standard_normal((40, 6)))
+    for head in PrimedNCMClassifier(text, retriever=pool), MixedHeadClassifier(text):
+        assert_array_equal(
+            clone(head).fit(put(X), NAMES).predict(put(X)), head.fit(X, NAMES).predict(X)
+        )
+
+
+def test_rows_without_labels_say_where_a_primed_head_lies(put):
+    head = PrimedNCMClassifier(TEXT, retriever=POOL)
+    there = clone(head).fit(put(X))
+    assert_same_place(there.coef_, put(X))
+    assert_array_equal(to_numpy(there.predict(put(X))), head.fit().predict(X))
+    assert_array_equal(to_numpy(there.prime(put(X[:2])).primed_), head.prime(X[:2]).primed_)
+
+
+def test_targets_lie_where_labelled_rows_lie(put):
+    y = np.where(np.arange(40) < 30, Y, -1)
+    head = PrimedNCMClassifier(TEXT, retriever=POOL, unlabeled=-1, n_neighbors=2)
+    there = clone(head).fit(put(X), put(y))
+    assert_array_equal(to_numpy(there.primed_), head.fit(X, y).primed_)
+    assert_allclose(to_numpy(there.coef_), head.coef_, atol=1e-12)
+    with pytest.raises(ValueError, match="score only labelled"):
+        there.score(put(X), put(y))
+
+
+@pytest.mark.parametrize("Head", [PrimedNCMClassifier, PrimedNCMClassifierCV])
+def test_primed_heads_are_updated_where_they_lie(Head, put):
+    head = Head(TEXT).fit(put(X[:30]), put(Y[:30])).partial_fit(put(X[30:]), put(Y[30:]))
+    expected = Head(TEXT).fit(X[:30], Y[:30]).partial_fit(X[30:], Y[30:])
+    assert_same_place(head.shot_sum_, put(X))
+    assert_allclose(to_numpy(head.coef_), expected.coef_, atol=1e-12)
+    head.forget(put(X[:5]), put(Y[:5])), expected.forget(X[:5], Y[:5])
+    assert_allclose(to_numpy(head.coef_), expected.coef_, atol=1e-12)
+    with pytest.raises(ValueError, match="must use the same namespace and the same device"):
+        head.partial_fit(X[:3], Y[:3])
+
+
+def test_classes_that_the_image_head_lacks(put):
+    some = Y > 0
+    for space in "weights", "logits":
+        head = MixedHeadClassifier(TEXT, space=space)
+        there = clone(head).fit(put(X[some]), put(Y[some]))
+        head.fit(X[some], Y[some])
+        assert_allclose(
+            to_numpy(there.decision_function(put(X))), head.decision_function(X), atol=1e-6
+        )
+
+
+def test_a_text_head_that_lies_elsewhere(put):
+    text = ZeroShotClassifier(TEXT).fit(put(X), put(Y))
+    vectors = {code: put(row) for code, row in TEXT.items()}
+    expected = PrimedNCMClassifier(TEXT).fit(X, Y)
+    for given in FrozenEstimator(text), vectors:
+        head = PrimedNCMClassifier(given).fit(put(X), put(Y))
+        assert_allclose(to_numpy(head.coef_), expected.coef_, atol=1e-12)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neighbors import NearestCentroid
 
 from skclip import NearestClassMean
-from skclip.heads._class_mean import class_sums
+from skclip.heads._class_sums import class_sums
 from tests.heads.strategies import labelled_rows
 
 X = np.array([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
@@ -122,7 +122,7 @@ def test_blocks_do_not_change_sums(monkeypatch):
     rng = np.random.default_rng(0)
     X, codes = rng.standard_normal((50, 3)), rng.integers(0, 4, 50).astype(np.int32)
     expected = class_sums(X, codes, 4, np.ones(50))
-    monkeypatch.setattr("skclip.heads._class_mean.N_ROWS_PER_BLOCK", 7)
+    monkeypatch.setattr("skclip.heads._class_sums.N_ROWS_PER_BLOCK", 7)
     for ours, reference in zip(class_sums(X, codes, 4, np.ones(50)), expected, strict=True):
         assert_allclose(ours, reference)
 
@@ -225,3 +225,70 @@ def test_merging_another_metric_or_width():
 def test_unknown_metric():
     with pytest.raises(ValueError, match="The 'metric' parameter of NearestClassMean must be"):
         NearestClassMean("manhattan").fit(X, Y)
+
+
+TEXT = {"a": [0.0, 1.0], "b": [1.0, 0.0], "c": [0.0, -3.0]}
+
+
+def test_text_counts_as_images():
+    head = NearestClassMean(zero_shot=TEXT, shrinkage=2.0).fit(X, Y)
+    # b: (0.6, 0.8) + (1, 0) + 2 (1, 0); a and c lie on their text
+    assert_allclose(head.coef_, [[0, 1], np.array([3.6, 0.8]) / np.hypot(3.6, 0.8), [0, -1]])
+    assert_array_equal(head.class_count_, [1, 2, 0])
+    euclidean = NearestClassMean("euclidean", zero_shot=TEXT, shrinkage=2.0).fit(X, Y)
+    assert_allclose(euclidean.coef_[1], (X[0] + X[1] + [2, 0]) / 4)
+
+
+def test_class_without_images_is_its_text():
+    head = NearestClassMean(zero_shot=TEXT).fit(X, Y)
+    assert_array_equal(head.predict([[0.1, -5.0]]), ["c"])
+
+
+@given(labelled_rows(), st.floats(0.01, 100))
+def test_means_shrunk_to_text_by_brute_force(data, shrinkage):
+    X, y = data
+    rng = np.random.default_rng(0)
+    text = {label: rng.standard_normal(X.shape[1]) for label in np.unique(y)}
+    head = NearestClassMean(zero_shot=text, shrinkage=shrinkage).fit(X, y)
+    rows = np.concatenate([X.astype(np.float64), np.stack(list(text.values()))])
+    labels, weight = np.append(y, list(text)), np.append(np.ones(len(y)), [shrinkage] * len(text))
+    tolerance = 1e-4 if X.dtype == np.float32 else 1e-9
+    assert_allclose(head.coef_, brute_force_means(rows, labels, weight), atol=tolerance)
+
+
+def test_updates_of_means_shrunk_to_text_are_exact():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((30, 2)), rng.choice(["a", "b"], 30)
+    whole = NearestClassMean(zero_shot=TEXT, shrinkage=3.0).fit(X, y)
+    parts = NearestClassMean(zero_shot=TEXT, shrinkage=3.0)
+    for rows in np.array_split(np.arange(30), 4):
+        parts.partial_fit(X[rows], y[rows])
+    assert_allclose(parts.coef_, whole.coef_)
+    half = NearestClassMean(zero_shot=TEXT, shrinkage=3.0).fit(X[:15], y[:15])
+    assert_allclose(parts.forget(X[15:], y[15:]).coef_, half.coef_)
+    assert_allclose(half.merge(NearestClassMean().fit(X[15:], y[15:])).coef_, whole.coef_)
+
+
+def test_forgotten_class_takes_its_text_along():
+    head = NearestClassMean(zero_shot=TEXT).fit(X, Y).forget_class("c")
+    assert_array_equal(head.classes_, ["a", "b"])
+    assert_array_equal(head.partial_fit(X, Y).classes_, ["a", "b"])
+
+
+def test_label_without_text():
+    head = NearestClassMean(zero_shot=TEXT)
+    with pytest.raises(ValueError, match="labels without a text embedding: 'zebra'"):
+        head.fit(X, ["a", "b", "a", "zebra"])
+    with pytest.raises(ValueError, match="labels without a text embedding: 'zebra'"):
+        head.fit(X, Y).partial_fit(X[:1], ["zebra"])
+
+
+def test_text_of_another_width():
+    with pytest.raises(ValueError, match="X has 2 features, but the text head has 3"):
+        NearestClassMean(zero_shot={"a": [1.0, 0, 0], "b": [0, 1.0, 0]}).fit(X, Y)
+
+
+@pytest.mark.parametrize("stranger", [1, None])
+def test_labels_without_a_common_order_are_refused(stranger):
+    with pytest.raises(TypeError, match=rf"of the types \['{type(stranger).__name__}', 'str'\]"):
+        NearestClassMean().fit(X, np.array([*Y[:3].tolist(), stranger], dtype=object))

@@ -12,6 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skclip._compat import SUPPORTS_ARRAY_API
 from skclip.heads import MultiProxyImprinter, NearestClassMean
 from skclip.heads._proxy_normalization import quantile_reference
 
@@ -303,3 +304,72 @@ def test_refit_forgets_the_past(blobs):
 def test_unfitted_says_so():
     with pytest.raises(NotFittedError):
         MultiProxyImprinter().transform([[1.0, 2.0]])
+
+
+class Listener:
+    """Takes down what it is told, and asks for an end at every turn."""
+
+    def __init__(self):
+        self.begun, self.ended, self.expected, self.score = [], [], None, None
+
+    def setup(self, estimator, context):
+        self.begun.append("setup")
+
+    def teardown(self, estimator, context):
+        self.ended.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append(context.task_name)
+        if context.task_name == "fit":
+            self.expected = context.max_subtasks
+
+    def on_fit_task_end(self, estimator, context, *, X, y, metadata, fitted_estimator):
+        self.ended.append(context.task_name)
+        if context.task_name == "fit":
+            self.score = fitted_estimator.score(X, y, **metadata)
+        return True
+
+
+hears = pytest.mark.skipif(not SUPPORTS_ARRAY_API, reason="callbacks came with scikit-learn 1.9")
+
+
+@hears
+@pytest.mark.parametrize(
+    ("generation", "k", "n_tasks"),
+    [
+        *[("kmeans", k, 3) for k in (2, 24, {"ant": 2, "bee": 3, "cat": 50}, "auto")],
+        ("kmeans_least_squares", 2, 3),
+        ("kmedoids", 2, 3),
+        ("all", 2, 3),
+        (KMeans(2), 2, 3),
+        ("mean", 2, 0),
+        ("least_squares", 2, 0),
+    ],
+    ids=str,
+)
+def test_callbacks_hear_of_every_class(blobs, generation, k, n_tasks):
+    X, y = blobs
+    weight = np.linspace(1, 2, len(y))
+    imprinter = MultiProxyImprinter(generation, k=k, random_state=0)
+    unheard = clone(imprinter).fit(X, y, weight)
+    heard = imprinter.set_callbacks(listener := Listener()).fit(X, y, weight)
+    assert listener.begun == ["setup", "fit", *["class"] * n_tasks]
+    assert listener.ended == [*["class"] * n_tasks, "fit", "teardown"]
+    assert listener.expected == n_tasks
+    assert listener.score == heard.score(X, y, weight)
+    np.testing.assert_array_equal(heard.proxies_, unheard.proxies_)
+
+
+@hears
+def test_callbacks_hear_of_no_class_without_evidence(blobs):
+    X, y = blobs
+    listener = Listener()
+    MultiProxyImprinter("random", k=2).set_callbacks(listener).fit(X * (y != "bee")[:, None], y)
+    assert listener.expected == listener.begun.count("class") == 2
+
+
+@hears
+def test_callbacks_hear_nothing_of_partial_fit(blobs):
+    listener = Listener()
+    MultiProxyImprinter(k=2).set_callbacks(listener).partial_fit(*blobs)
+    assert listener.begun == listener.ended == []

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
-from skclip.heads._kmeans import _fill_empty, kmeans_of_groups
+from skclip.heads import _kmeans, _lloyd
+from skclip.heads._kmeans import kmeans_of_groups
+from skclip.heads._lloyd import _fill_empty
 
 
 def inertia(rows, weight, labels):
@@ -41,6 +44,39 @@ def test_separated_clusters_are_found(shape):
     labels = cluster(rows, 6)
     assert len(np.unique(labels)) == 6
     assert len({(a, b) for a, b in zip(truth, labels, strict=True)}) == 6
+
+
+def noisy_modes(seed, n_modes, n_rows, n_features):
+    """Modes whose noise hides from one row which others are of its mode."""
+    rng = np.random.default_rng(seed)
+    truth = np.arange(n_rows) % n_modes
+    modes = rng.standard_normal((n_modes, n_features))
+    modes *= 3.5 / np.linalg.norm(modes, axis=1, keepdims=True)
+    return modes[truth] + rng.standard_normal((n_rows, n_features)), truth
+
+
+@pytest.mark.parametrize("by_gram", [True, False])
+def test_exchanges_find_the_modes_that_one_start_misses(by_gram, monkeypatch):
+    monkeypatch.setattr(_kmeans, "_gram_pays", lambda *sizes: by_gram)
+    groups, truths = zip(*[noisy_modes(seed, 7, 700, 32) for seed in range(8)], strict=True)
+    weights = [np.ones(700)] * 8
+
+    def excess():
+        labels = kmeans_of_groups(groups, weights, 7, seed=0)
+        triples = zip(groups, weights, labels, truths, strict=True)
+        return [inertia(g, w, found) / inertia(g, w, truth) for g, w, found, truth in triples]
+
+    assert max(excess()) < 1.002
+    monkeypatch.setattr(_lloyd, "EXCHANGE_GAIN", np.inf)
+    assert max(excess()) > 1.03
+
+
+def test_one_start_is_as_good_as_ten_of_scikit_learn():
+    groups = [noisy_modes(seed, 10, 320, 32)[0] for seed in range(4)]
+    labels = kmeans_of_groups(groups, [np.ones(320)] * 4, 10, seed=0)
+    ours = sum(inertia(g, np.ones(320), found) for g, found in zip(groups, labels, strict=True))
+    theirs = sum(KMeans(10, n_init=10, random_state=0).fit(g).inertia_ for g in groups)
+    assert ours < 1.005 * theirs
 
 
 @pytest.mark.parametrize("shape", [(30, 20), (700, 3)])
@@ -99,3 +135,22 @@ def test_empty_cluster_takes_the_farthest_row_of_a_larger_one():
     _fill_empty(labels, distance, weight, 3)
     assert labels[:4].tolist() == [0, 2, 1, 0]
     assert distance[1] == 0
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e50])
+def test_only_ratios_of_weights_count(scale):
+    rng = np.random.default_rng(0)
+    rows, weight = rng.standard_normal((40, 6)).astype(np.float32), rng.uniform(0.5, 2, 40)
+    expected = cluster(rows, 4, weight=weight)
+    np.testing.assert_array_equal(cluster(rows, 4, weight=scale * weight), expected)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_every_group_is_announced_once(n_threads):
+    rng = np.random.default_rng(0)
+    groups = [rng.standard_normal((n, 3)) for n in (5, 50, 6, 500, 51)]
+    done = []
+    with threadpool_limits(n_threads):
+        kmeans_of_groups(groups, [np.ones(len(g)) for g in groups], 3, seed=0, on_done=done.append)
+    assert sum(done) == len(groups)
+    assert len(done) > 1

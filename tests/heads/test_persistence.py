@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 import skclip
 from skclip import (
+    AggregatedPromptClassifier,
     CLIPEmbedder,
     MixedHeadClassifier,
     MixedHeadClassifierCV,
@@ -30,7 +31,11 @@ X = RNG.standard_normal((30, 6)).astype(np.float32)
 TEXT = {name: RNG.standard_normal(6) for name in ["yak", "cat", "dog"]}
 POOL = PrimingPool(Y, RNG.standard_normal((30, 6)), captions=Y)
 
+PROMPTS = {name: RNG.standard_normal((n, 6)) for n, name in enumerate(TEXT, 1)}
+
 HEADS = [
+    AggregatedPromptClassifier(TEXT, prompts=PROMPTS, max_epochs=2, random_state=0),
+    AggregatedPromptClassifier(prompts=PROMPTS, aggregation="mean"),
     NearestClassMean(),
     NearestClassMean("euclidean"),
     ZeroShotClassifier(TEXT, logit_bias=-2.0),
@@ -100,6 +105,8 @@ def test_trusted_type_is_where_its_name_says(name):
     assert getattr(import_module(module), cls).__module__ == module
 
 
-@pytest.mark.parametrize("cls", public_estimators(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "cls", sorted(public_estimators(), key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__
+)
 def test_every_public_estimator_is_trusted(cls):
     assert f"{cls.__module__}.{cls.__name__}" in skclip.TRUSTED_TYPES

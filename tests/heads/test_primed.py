@@ -349,3 +349,19 @@ def test_scoring_unlabeled_rows_is_refused():
 def test_targets_need_something_recalled():
     with pytest.raises(ValueError, match="nothing was recalled"):
         PrimedNCMClassifier(TEXT).fit().prime(np.eye(3))
+
+
+def test_names_without_rows_are_the_classes():
+    head = PrimedNCMClassifier(TEXT).fit(y=sorted(TEXT)[:2])
+    assert_array_equal(head.predict_proba(np.eye(head.n_features_in_)).sum(axis=1).round(5), 1)
+    with pytest.raises(ValueError, match="labels without a text embedding"):
+        PrimedNCMClassifier(TEXT).fit(y=["nobody knows this"])
+
+
+def test_rows_without_labels_are_checked():
+    width = len(next(iter(TEXT.values())))
+    bare = PrimedNCMClassifier(TEXT).fit()
+    head = PrimedNCMClassifier(TEXT).fit(np.ones((2, width)))
+    assert_allclose(head.coef_, bare.coef_, atol=1e-6)
+    with pytest.raises(ValueError, match=f"X has {width + 1} features"):
+        PrimedNCMClassifier(TEXT).fit(np.ones((2, width + 1)))

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.mixture import GaussianMixture
+from sklearn.preprocessing import StandardScaler
 
 from skclip.heads._proxy_generation import (
     WeightedRows,
@@ -126,6 +128,23 @@ def test_class_smaller_than_the_clusterer_keeps_its_rows():
     assert generate(one, KMeans(3), 1) is one
 
 
+def test_mixture_predicts_its_clusters():
+    one = rows_of(9)
+    found = generate(one, GaussianMixture(2, random_state=0), 1)
+    labels = GaussianMixture(2, random_state=0).fit(one.rows).predict(one.rows)
+    means = [
+        np.average(one.rows[labels == j], axis=0, weights=one.weight[labels == j]) for j in (0, 1)
+    ]
+    np.testing.assert_allclose(found.rows, means)
+    few = rows_of(9, n_rows=2)
+    assert generate(few, GaussianMixture(2), 1) is few
+
+
+def test_estimator_that_finds_no_clusters_is_refused():
+    with pytest.raises(ValueError, match="generation must be a clusterer, got StandardScaler"):
+        generate(rows_of(10), StandardScaler(), 1)
+
+
 def test_noise_of_a_clusterer_is_left_out():
     rows = np.array([[0.0, 0], [0, 0.1], [0.1, 0], [5, 5], [5, 5.1], [5.1, 5], [50, -50]])
     found = generate(WeightedRows(rows, np.ones(7)), DBSCAN(eps=1, min_samples=2), 1)
@@ -136,3 +155,10 @@ def test_noise_of_a_clusterer_is_left_out():
 def test_class_that_is_all_noise_keeps_its_rows():
     one = WeightedRows(np.array([[0.0, 0], [9, 9]]), np.ones(2))
     assert generate(one, DBSCAN(eps=1, min_samples=2), 1) is one
+
+
+@pytest.mark.parametrize("generation", ["all", "kmeans", "random", KMeans(2)], ids=str)
+def test_every_class_is_announced_once(generation):
+    classes, done = [rows_of(seed, n) for seed, n in enumerate((2, 9, 12))], []
+    generate_proxies(classes, generation, [2, 3, 4], 0, done.append)
+    assert sum(done) == len(classes)

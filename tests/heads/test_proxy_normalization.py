@@ -1,6 +1,7 @@
 """Quantile normalisation against sorting by hand, and what it must not depend on."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +59,9 @@ def test_normalisations_keep_the_dtype_and_none_keeps_the_rows():
     assert normalize_rows(X, None) is X
     np.testing.assert_allclose(np.linalg.norm(normalize_rows(X, "l2"), axis=1), 1, rtol=1e-6)
     assert normalize_rows(X, "quantile", np.arange(4.0)).dtype == np.float32
+
+
+@pytest.mark.parametrize("values", [[], [1.0, np.nan], [np.inf]])
+def test_reference_must_be_finite_numbers(values):
+    with pytest.raises(ValueError, match="quantile_reference must hold finite numbers"):
+        quantile_reference(values, 3)

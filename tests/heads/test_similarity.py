@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from skclip.heads._similarity import similarity, whitening_matrix
+from skclip.heads._similarity import nearest_proxy, similarity, whitening_matrix
 
 rng = np.random.default_rng(0)
 X, PROXIES = rng.standard_normal((9, 4)), rng.standard_normal((7, 4))
@@ -48,3 +48,13 @@ def test_one_proxy_has_no_covariance():
 def test_float32_stays(metric):
     found = similarity(X.astype(np.float32), PROXIES.astype(np.float32), metric)
     assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_nearest_proxy_has_the_least_distance(offset):
+    expected = cdist(X, PROXIES).argmin(axis=1)
+    np.testing.assert_array_equal(nearest_proxy(X + offset, PROXIES + offset), expected)
+
+
+def test_first_of_equally_near_proxies_wins():
+    assert nearest_proxy(X, np.repeat(PROXIES[:1], 3, axis=0)).tolist() == [0] * len(X)

@@ -21,6 +21,8 @@ texts = st.one_of(
     st.lists(st.sampled_from(vocabulary), max_size=6).map(" ".join),
     st.lists(st.sampled_from(vocabulary), min_size=1, max_size=3).map(" ".join),
     st.text(alphabet='star fish"*:-()É̀猫🦀', max_size=10),
+    # dotless and dotted i, letters that fold into two, joiners, a line feed, NUL, right to left
+    st.text(alphabet="iIİ\u0131ßﬁ\u0307\u200b\u200d\u00ad\n\x00של\u05d5ם्क", max_size=8),
     st.text(max_size=10),
 )
 options = st.fixed_dictionaries(
@@ -233,6 +235,18 @@ def test_many_spellings_of_many_words_are_checked_on_the_text():
     captions = [f"{a} {b} {c}" for a in forms for b in forms for c in forms] + ["connect x connect"]
     rows = found(captions, ["connect connect connect"], stem=True)
     assert rows == [list(range(125))]
+
+
+def test_captions_in_doubt_are_read_once_for_all_names(monkeypatch):
+    reads = []
+    column = MemoryShard.column
+    monkeypatch.setattr(
+        MemoryShard, "column", lambda *args: (reads.append(args[1]), column(*args))[1]
+    )
+    captions = ["bonfire trucks", "fire trucking", "fires truck", "truck fire"]
+    names = ["fire truck", "fires tr", "truck f"]
+    assert found(captions, names, match="substring") == [[0, 1], [2], [3]]
+    assert reads == ["caption"]
 
 
 def test_substrings_of_a_large_vocabulary():

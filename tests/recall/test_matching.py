@@ -44,3 +44,18 @@ def test_porter_stems():
         "run",
         "relat",
     ]
+
+
+# pieces of what Porter's rules look for, so that words run through all of them
+pieces = st.from_regex(
+    r"[a-z]{0,6}((ational|enci|izer|abli|eli|ization|alism|fulness|aliti|biliti|icate|ative|ical"
+    r"|ness|ment|ion|ous|ive|ize|e|ll|ly|ility|s|es|ies|ed|ing|eed|y){1,3})",
+    fullmatch=True,
+)
+
+
+@given(st.lists(pieces, min_size=1, max_size=20))
+def test_stemming_changes_nothing_before_the_last_letter_of_a_stem(words):
+    # the index looks for the words of a stem among those that begin like it
+    for word, stem in zip(words, stem_words(words), strict=True):
+        assert word.startswith(stem[:-1])

@@ -61,6 +61,20 @@ def test_fewer_rows_than_neighbours(method):
     assert np.isinf(distances[0]).tolist() == [False, False, True]
 
 
+def test_an_empty_collection_has_no_neighbours(method):
+    pool = PrimingPool([], np.empty((0, 3)))
+    distances, rows = NeighborRetriever(pool, method=method).kneighbors(np.eye(3))
+    assert distances.shape == rows.shape == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("n_neighbors", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError)]
+)
+def test_the_number_of_neighbours_is_checked(pool, n_neighbors, error):
+    with pytest.raises(error, match="n_neighbors"):
+        NeighborRetriever(pool).kneighbors(np.eye(3), n_neighbors)
+
+
 def test_transform_gives_similarities(pool, method):
     retriever = NeighborRetriever(pool, k=3, method=method)
     S = retriever.transform(pool.embeddings[:2])

@@ -50,3 +50,5 @@ def test_spellings_of_other_classes_are_ignored():
 def test_spellings_must_be_strings(parameter):
     with pytest.raises(TypeError, match=rf"{parameter} of 'cat' must be strings, got 3"):
         make_queries(["cat"], **{parameter: {"cat": ["kitty", 3]}})
+    with pytest.raises(TypeError, match=rf"{parameter} of 'cat' must be strings, got None"):
+        make_queries(["cat"], **{parameter: {"cat": None}})

@@ -168,6 +168,7 @@ def test_all_names_without_match_are_in_one_warning(retriever):
         (["red", " "], "names holds blank class names: ' ' .position 1."),
         (["red", ""], "blank"),
         (["red", "red"], "names holds duplicates: 'red'"),
+        (["red", 1], "names mixes strings with other types .'red', 1."),
         ("red", r"must be a list of class names, got the single string 'red'"),
     ],
 )
@@ -323,6 +324,7 @@ def test_a_real_model_embeds_what_was_recalled(photos, tmp_path):
     assert pool.model_id == CLIPEmbedder("skclip-tiny").model_id
 
 
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
 def test_a_real_model_embeds_a_corpus(photos, tmp_path):
     (photos / "red.png").write_bytes(b"broken")
     corpus = Corpus.build(photos, tmp_path / "corpus", embedder=CLIPEmbedder("skclip-tiny"))

@@ -78,11 +78,37 @@ def test_equal_files_are_duplicates_by_content(tmp_path):
 
 
 def test_test_images_are_not_recalled_by_content(photos, corpus):
-    test_images = [photos / "red.png", (photos / "pink.png").read_bytes(), photos / "missing.png"]
+    test_images = [photos / "red.png", (photos / "pink.png").read_bytes()]
     retriever = CaptionRetriever(corpus, exclude_images=test_images[:1])
     assert kept(retriever, ["red"]) == ["pink.png"]
     assert counts(retriever, ["red"]) == {"matches": [2], "excluded": [1], "kept": [1]}
     assert kept(CaptionRetriever(corpus, exclude_images=test_images), ["red"]) == []
+
+
+def test_test_images_that_cannot_be_read_are_named(photos, corpus):
+    retriever = CaptionRetriever(corpus, exclude_images=[photos / "missing.png"])
+    with pytest.warns(UnreadableImageWarning, match=r"exclude_images holds 1 .*missing\.png"):
+        assert kept(retriever, ["red"]) == ["pink.png", "red.png"]
+
+
+def test_test_images_at_urls_are_not_recalled():
+    urls = ["https://example.org/1.jpg", "https://example.org/2.jpg"]
+    retriever = CaptionRetriever(exclude_images=urls[:1]).fit(["a cat", "a cat"], images=urls)
+    assert kept(retriever) == [1]
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"deduplicate": 0.9}, {"exclude_images": np.eye(2)}], ids=lambda p: next(iter(p))
+)
+def test_what_compares_embeddings_needs_some(parameters):
+    name = next(iter(parameters))
+    with pytest.raises(ValueError, match=f"{name} compares embeddings, and there are none"):
+        CaptionRetriever(**parameters).fit(["a cat", "a cat"]).recall(["cat"])
+
+
+def test_test_embeddings_must_be_of_the_same_width():
+    with pytest.raises(ValueError, match="exclude_images has 3 features, but the collection has 2"):
+        kept(fitted([[1, 0], [0, 1]], exclude_images=np.eye(3)))
 
 
 def test_test_images_are_not_recalled_by_embedding(photos, corpus, mean_color):

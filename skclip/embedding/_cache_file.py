@@ -1,0 +1,110 @@
+"""The SQLite file of a cache folder: how it is laid out, opened, and found to be unusable."""
+
+import errno
+import sqlite3
+from pathlib import Path
+
+from filelock import FileLock
+
+__all__ = ["FILE", "connect", "connect_read_only", "is_damage", "is_refusal"]
+
+FILE = "embeddings.sqlite"
+FORMAT = 1
+LOCK = ".creating.lock"
+
+SCHEMA = f"""
+CREATE TABLE models (id INTEGER PRIMARY KEY, key TEXT UNIQUE, label TEXT);
+CREATE TABLE vectors (
+    model INTEGER, content BLOB, vector BLOB, checksum INTEGER, used INTEGER,
+    PRIMARY KEY (model, content)
+);
+PRAGMA user_version = {FORMAT};
+"""
+
+
+def connect(folder: Path) -> sqlite3.Connection:
+    """Open the file of a cache folder; make both if need be.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache.
+
+    Returns
+    -------
+    connection : sqlite3.Connection
+        For use by one thread at a time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(folder / FILE, timeout=60, check_same_thread=False)
+    try:
+        if _format(connection) == 0:
+            # SQLite does not wait for others where it changes the journal: it fails at once
+            with FileLock(folder / LOCK, timeout=60):
+                connection.execute("PRAGMA journal_mode = WAL")
+                if _format(connection) == 0:  # nobody else was faster
+                    _create_tables(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        _check_format(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+
+
+def connect_read_only(folder: Path) -> sqlite3.Connection:
+    """Open the file of a cache folder that cannot be written to.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache.
+
+    Returns
+    -------
+    connection : sqlite3.Connection
+        For use by one thread at a time.
+    """
+    # immutable: no locks and no files beside it, which could not be made
+    uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+    try:
+        _check_format(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_format(connection: sqlite3.Connection) -> None:
+    found = _format(connection)
+    if found != FORMAT:
+        raise OSError(f"its format is {found}, this version of skclip writes {FORMAT}")
+
+
+def _format(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether the file is no cache any more."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    # our own statements are right: an error in them is one in the tables
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Tell whether the system does not let us write."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or (
+        getattr(error, "errno", None) in (errno.EROFS, errno.EACCES, errno.EPERM)
+    )

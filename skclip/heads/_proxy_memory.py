@@ -1,0 +1,159 @@
+"""What MultiProxyImprinter remembers of its rows, and how it forgets them."""
+
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skclip._compat import check_sample_weight
+from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
+from skclip.heads._least_squares import least_squares_weights, second_moment
+from skclip.heads._proxy_generation import WeightedRows
+from skclip.heads._proxy_normalization import normalize_rows
+from skclip.heads._proxy_scores import ProxyScoresMixin
+from skclip.heads._proxy_state import add_sums
+
+__all__ = ["LEAST_SQUARES", "SUMS", "ProxyMemoryMixin"]
+
+# Generations whose proxies are sums of rows: updated and forgotten exactly.
+SUMS = ("mean", "least_squares")
+LEAST_SQUARES = ("least_squares", "kmeans_least_squares")
+
+
+def _keeps_sums(imprinter: "ProxyMemoryMixin") -> bool:
+    if imprinter.generation not in SUMS:
+        raise AttributeError(
+            f"Rows can be forgotten one by one with generation in {SUMS} only, where proxies are "
+            f"sums; this one has generation={imprinter.generation!r}."
+        )
+    return True
+
+
+class ProxyMemoryMixin(ProxyScoresMixin):
+    """Keep the proxies before their last normalisation, and what rows each stands for."""
+
+    generation: Any
+    logit_scale: float
+    normalize_inputs: str | None
+    proxy_classes_: NDArray[Any]
+    proxy_weights_: NDArray[np.float64]
+    regularization_: float
+    _input_reference: NDArray[Any] | None
+    _moment: NDArray[np.float64] | None  # sum of outer products, for least squares
+    _raw_proxies: NDArray[Any]
+
+    @available_if(_keeps_sums)
+    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Take rows away that were fitted before, as if they had never been seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The embeddings to forget, as they were given.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, as they were given.
+
+        Returns
+        -------
+        self : MultiProxyImprinter
+            The updated head. A class whose last row went keeps its label and is not predicted
+            until it gets new rows.
+
+        Raises
+        ------
+        ValueError
+            If the rows weigh more than what the head has seen of their class.
+        """
+        check_is_fitted(self)
+        X, y = check_labelled_embeddings(self, X, y, reset=False)
+        arrived, codes = encode_labels(y)
+        self._check_known(arrived, "y")
+        position = np.searchsorted(self.classes_, arrived)[codes]
+        weight, rows = check_sample_weight(sample_weight, X), self._normalized(X)
+        state = add_sums(self._state(), rows, position, -weight)
+        overdrawn = [c for c, one in zip(self.classes_, state, strict=True) if one.weight.sum() < 0]
+        if overdrawn:
+            raise ValueError(
+                "More rows were to be forgotten than were fitted, for the classes "
+                f"{sample_of(overdrawn)}. Forget each row at most once."
+            )
+        moment = None if self._moment is None else self._moment - second_moment(rows, weight)
+        return self._set_state(self.classes_, state, moment, self.proxies_.dtype)
+
+    def forget_class(self, labels: Any) -> Self:
+        """Remove whole classes.
+
+        Parameters
+        ----------
+        labels : label or array-like of labels
+            Classes to remove.
+
+        Returns
+        -------
+        self : MultiProxyImprinter
+            The updated head.
+        """
+        check_is_fitted(self)
+        labels = np.unique(labels)
+        self._check_known(labels, "labels")
+        if self.generation in LEAST_SQUARES:
+            raise ValueError(
+                f"generation={self.generation!r} keeps one matrix for all classes, from which a "
+                "class cannot be taken without its rows. Use forget(X, y) with the rows of the "
+                "class (generation='least_squares'), or fit again without them."
+            )
+        gone = np.isin(self.classes_, labels)
+        if gone.all():
+            raise ValueError("labels holds every class of this head: at least one must stay.")
+        kept = [one for one, out in zip(self._state(), gone, strict=True) if not out]
+        return self._set_state(self.classes_[~gone], kept, None, self.proxies_.dtype)
+
+    def _normalized(self, X: NDArray[Any]) -> NDArray[Any]:
+        return normalize_rows(X, self.normalize_inputs, self._input_reference)
+
+    def _state(self) -> list[WeightedRows]:
+        return [
+            WeightedRows(self._raw_proxies[start:stop], self.proxy_weights_[start:stop])
+            for start, stop in pairwise(self._bounds)
+        ]
+
+    def _set_state(
+        self,
+        classes: NDArray[Any],
+        state: list[WeightedRows],
+        moment: NDArray[np.float64] | None,
+        dtype: Any,
+    ) -> Self:
+        counts = [len(one.rows) for one in state]
+        if not any(counts):
+            raise ValueError(
+                "No row carries evidence any more: every class would be without proxies. Keep at "
+                "least one row."
+            )
+        self.classes_, self._moment = classes, moment
+        self.proxy_classes_ = np.repeat(classes, counts)
+        self.proxy_weights_ = np.concatenate([one.weight for one in state])
+        self._bounds = np.concatenate([[0], np.cumsum(counts)])
+        self._raw_proxies = proxies = np.concatenate([one.rows for one in state])
+        if moment is not None:
+            proxies = least_squares_weights(
+                moment, proxies, self.proxy_weights_.sum(), self.regularization_
+            )
+        self._set_proxies(proxies.astype(dtype, copy=False))
+        self.logit_scale_ = float(self.logit_scale)
+        return self
+
+    def _check_known(self, labels: NDArray[Any], parameter: str) -> None:
+        unknown = np.setdiff1d(labels, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"{parameter} holds classes this head has never seen: {sample_of(unknown)}. It "
+                f"knows {sample_of(self.classes_)}."
+            )

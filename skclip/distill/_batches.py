@@ -42,8 +42,8 @@ class Plan:
     >>> import numpy as np
     >>> from skclip.distill._batches import Plan
     >>> plan = Plan(np.array([0, 0, 1, 2]), n_batch=3, seed=0)
-    >>> sorted(plan.pairs(0)), sorted(plan.pairs(1))
-    ([0, 2, 3], [1, 2, 3])
+    >>> [sorted(plan.pairs(step).tolist()) for step in (0, 1)]
+    [[1, 2, 3], [0, 2, 3]]
     """
 
     def __init__(self, image_of: NDArray[np.int64], n_batch: int, seed: int) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from skclip._validation import sample_of
 from skclip.corpus._columns import Columns, find_columns, rows_table
+from skclip.corpus._images import only_urls
 from skclip.corpus._tables import TABLE_SUFFIXES, column_names, read_table_file
 from skclip.exceptions import CorpusError
 
@@ -124,7 +125,7 @@ def read_captions_file(
     """
     finder = ImageFinder(path.parent) if finder is None else finder
     for table in read_table_file(path, wanted):
-        if table.column("image").null_count == table.num_rows:
+        if only_urls(table.column("image")):
             yield table
             continue
         images = table.column("image").to_pylist()

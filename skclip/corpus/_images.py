@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["ImageSlice", "load_images"]
+__all__ = ["ImageSlice", "load_images", "only_urls"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +44,8 @@ def load_images(references: NDArray[Any]) -> NDArray[Any]:
     """Return references with the bytes in place of those that are slices."""
     images = (r.read() if isinstance(r, ImageSlice) else r for r in references)
     return np.fromiter(images, dtype=object, count=len(references))
+
+
+def only_urls(images: pa.ChunkedArray) -> bool:
+    """Whether a column of references names no file, and so has no path to look up."""
+    return bool(pc.all(pc.match_substring(images, "://"), min_count=0).as_py())

@@ -84,7 +84,9 @@ def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> N
     n_rows = 0
     for batch in batches:
         # the ascii tokenizer normalises ASCII text just as `normalize` does, but faster
-        texts = [text if text.isascii() else normalize(text) for text in batch]
+        texts = batch
+        if not all(map(str.isascii, batch)):
+            texts = [text if text.isascii() else normalize(text) for text in batch]
         connection.executemany(
             "INSERT INTO captions(rowid, caption) VALUES (?, ?)", enumerate(texts, n_rows)
         )

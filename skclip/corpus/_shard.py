@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from skclip.corpus._images import ImageSlice
+from skclip.corpus._images import ImageSlice, only_urls
 from skclip.corpus._index import check_index
 from skclip.corpus._manifest import ShardEntry, replacing
 from skclip.exceptions import CorpusFormatError
@@ -151,8 +151,10 @@ class DiskShard:
         return table.take(pa.array(group_of * ROW_GROUP_SIZE + rows % ROW_GROUP_SIZE))
 
     def _images(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        table = self._read(["image", "offset", "size"], rows).to_pydict()
-        parts = zip(table["image"], table["offset"], table["size"], strict=True)
+        table = self._read(["image", "offset", "size"], rows)
+        if table.column("offset").null_count == len(rows) and only_urls(table.column("image")):
+            return _objects(table.column("image"))
+        parts = zip(*(column.to_pylist() for column in table.columns), strict=True)
         return np.fromiter((self._image(*part) for part in parts), dtype=object, count=len(rows))
 
     def _image(

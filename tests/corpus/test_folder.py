@@ -2,10 +2,12 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError
+from skclip.exceptions import CorpusError, UnreadableImageWarning
 
 
 @pytest.fixture
@@ -126,3 +128,20 @@ def test_a_table_without_images_in_it_is_not_the_captions(photos, target):
 def test_urls_stay_as_they_are(photos, target):
     (photos / "captions.csv").write_text("url,caption\nhttps://example.org/a.png,x\n")
     assert Corpus.build(photos, target).images().tolist() == ["https://example.org/a.png"]
+
+
+def test_a_row_without_a_url_is_a_row_without_an_image(photos, target):
+    url = "https://example.org/a.png"
+    pq.write_table(pa.table({"url": [url, None], "caption": ["x", "y"]}), photos / "all.parquet")
+    corpus = Corpus.build(photos, target)
+    assert corpus.images().tolist() == [url, None]
+    assert len(corpus.failures()) == 0
+
+
+def test_urls_and_files_may_be_mixed(photos, target):
+    images = ["https://example.org/a.png", "red.png", "gone.png"]
+    pq.write_table(pa.table({"image": images, "caption": list("xyz")}), photos / "all.parquet")
+    with pytest.warns(UnreadableImageWarning, match="no such file: gone.png"):
+        corpus = Corpus.build(photos, target)
+    assert corpus.images().tolist() == [images[0], str(photos / "red.png"), None]
+    assert corpus.failures().column("row").to_pylist() == [2]

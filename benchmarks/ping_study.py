@@ -28,12 +28,8 @@ import numpy as np
 import torch
 from joblib import Memory, Parallel, delayed
 from sklearn.base import clone
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import make_pipeline
-from torch.nn import functional as F
 from tqdm.auto import tqdm
-from train_tiny_clip import RARE_NAMES, RARE_SHAPES, STYLE_SHARES, TEMPLATES
+from train_tiny_clip import TEMPLATES, as_array, draw_pairs, edge_histograms, word_counts
 
 from skclip import CLIPEmbedder, ZeroShotClassifier
 from skclip.datasets import CLASS_NAMES, STYLE_NAMES, make_captioned_images
@@ -133,56 +129,24 @@ def recall_both_ways(
 def drawings(part: str, quick: bool) -> Task:
     """Drawings as skclip-tiny was trained on; directions of edges and word counts as teachers."""
     n_pairs, n_judged = (200, 20) if quick else (20_000, 1_000)
-    data = make_captioned_images(
-        n_pairs,
-        style=[style for style, share in STYLE_SHARES.items() for _ in range(share)],
-        caption_noise=0.05,
-        synonym_rate={c: RARE_NAMES.get(c, 0.3) for c in CLASS_NAMES},
-        weights={c: RARE_SHAPES.get(c, 1.0) for c in CLASS_NAMES},
-        random_state=DRAW_SEEDS["train"],
-    )
-    count_words = make_pipeline(
-        TfidfVectorizer(stop_words="english"), TruncatedSVD(64, random_state=0)
-    )
+    data = draw_pairs(n_pairs, DRAW_SEEDS["train"])
+    images = as_array(data.images)
     held_out = {
         style: make_captioned_images(n_judged, style=style, random_state=DRAW_SEEDS[part])
         for style in STYLE_NAMES
     }
     return Task(
-        images=as_array(data.images),
+        images=images,
         captions=data.captions,
         image_ids=np.arange(n_pairs),
-        image_bank=edge_histograms(as_array(data.images)),
-        text_bank=count_words.fit_transform(data.captions),
+        image_bank=edge_histograms(images),
+        text_bank=word_counts(data.captions),
         judge=partial(
             accuracy_by_style,
             held_out={s: (as_array(d.images), d.target) for s, d in held_out.items()},
         ),
         truth={"class": data.target, "style": data.attributes.style},
     )
-
-
-def as_array(images: list[Any]) -> np.ndarray:
-    return np.stack([np.asarray(image) for image in images])
-
-
-def edge_histograms(pixels: np.ndarray, n_block: int = 500) -> np.ndarray:
-    """Directions of edges in cells of 8 x 8 pixels (HOG): an encoder that was never taught."""
-    blocks = (pixels[i : i + n_block] for i in range(0, len(pixels), n_block))
-    return np.concatenate([_edge_histograms(block) for block in blocks])
-
-
-def _edge_histograms(pixels: np.ndarray) -> np.ndarray:
-    x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-    down = x[:, :, 2:, 1:-1] - x[:, :, :-2, 1:-1]
-    right = x[:, :, 1:-1, 2:] - x[:, :, 1:-1, :-2]
-    strength, channel = torch.hypot(down, right).max(dim=1, keepdim=True)
-    angle = torch.atan2(down.gather(1, channel), right.gather(1, channel)) % torch.pi
-    away = (angle * 9 / torch.pi - torch.arange(9).view(1, 9, 1, 1) + 4.5) % 9 - 4.5
-    edges = strength * (1 - away.abs()).clamp(min=0)
-    cells = F.avg_pool2d(F.pad(edges, (1, 1, 1, 1)), 8)
-    around = F.avg_pool2d(cells.square().sum(1, keepdim=True), 3, 1, 1).sqrt()
-    return (cells / (around + 0.01)).flatten(1).numpy()
 
 
 def accuracy_by_style(

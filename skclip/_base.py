@@ -81,8 +81,8 @@ class ScoreClassifierMixin(ClassifierMixin):
         xp, _, device = get_namespace_and_device(X)
         n_samples, n_classes = X.shape[0], self.classes_.shape[0]
         best = xp.empty(n_samples, dtype=xp.int64, device=device)
-        # scores of a block are reduced while they are in cache, and never all in memory
-        for rows in gen_row_blocks(n_samples, n_classes):
+        # a block is scored and reduced while it is in cache; neither rows nor scores pile up
+        for rows in gen_row_blocks(n_samples, max(n_classes, X.shape[1])):
             best[rows] = xp.argmax(self._class_scores(X[rows, :]), axis=1)
         labels: NDArray[Any] = take_labels(self.classes_, best, X)
         return labels

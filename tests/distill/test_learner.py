@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import open_clip
@@ -95,6 +96,14 @@ def assert_same(model, other):
 
 def test_without_weights_it_is_plain_clip_training_bit_for_bit(batches):
     assert_same(learn(HOW, batches).model, plain_clip(batches))
+
+
+def test_compiled_training_is_the_same(batches, monkeypatch):
+    """The graphs are captured and run as they are: no compiler is needed."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    compiled, plain = learn(replace(HOW, compile=True), batches).model, learn(HOW, batches).model
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(compiled.state_dict()[name], value)
 
 
 def test_fresh_weights_are_the_same_with_and_without_guidance(banks):

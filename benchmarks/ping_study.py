@@ -50,8 +50,8 @@ SETTINGS = {
         },
     },
     "drawings": {
-        "learning_rate": 1e-3,
-        "n_steps": 400,
+        "learning_rate": 2e-3,
+        "n_steps": 2000,
         "arms": {
             "CLIP": (0, 0),
             "NN": (1, 0),

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from skclip.corpus._build import Job
 from skclip.corpus._embedding import Embedder, embed_images
 from skclip.corpus._manifest import Manifest, ShardEntry, replacing
-from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
+from skclip.corpus._shard import ROW_GROUP_SIZE, DiskShard, ShardFiles, write_failures
 
 __all__ = ["retry_shards"]
 
@@ -62,10 +63,13 @@ def _retry(
     succeeded = np.asarray([reason is None for reason in why_not], dtype=bool)
     if not succeeded.any():
         return shard.entry
-    stored = shard.embeddings(np.arange(shard.n_rows)).astype("<f2")
-    stored[rows[succeeded]] = vectors[succeeded]
-    with replacing(files.embeddings) as temporary, temporary.open("wb") as file:
-        np.save(file, stored)
+    with replacing(files.embeddings) as temporary:
+        shape = (shard.n_rows, vectors.shape[1])
+        written = np.lib.format.open_memmap(temporary, "w+", "<f2", shape)
+        for part in gen_batches(shard.n_rows, ROW_GROUP_SIZE):
+            written[part] = shard.embeddings(np.arange(part.start, part.stop))
+        written[rows[succeeded]] = vectors[succeeded]
+        written.flush()
     again = {row: why for row, why in zip(rows.tolist(), why_not, strict=True) if why is not None}
     kept = {row: why for row, why in reasons.items() if row not in set(rows.tolist())}
     write_failures(shard, files, {**kept, **again})

@@ -44,7 +44,6 @@ def connect(folder: Path) -> sqlite3.Connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 if _format(connection) == 0:  # nobody else was faster
                     _create_tables(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         _check_format(connection)
     except BaseException:

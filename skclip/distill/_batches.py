@@ -145,7 +145,7 @@ class PairBatches:
         return batch
 
     def _jitter(self, step: int, n: int) -> dict[str, NDArray[Any]]:
-        """Draw shift, gain and offset of brightness; see :func:`~skclip.distill._learner.as_input`."""
+        """Draw what :func:`skclip.distill._learner.as_input` does to images."""
         rng = np.random.default_rng([self._seed, _JITTER, step])
         height, width, _ = self._reader.shape
         reach = np.maximum(1, np.array([height, width]) // 16)

@@ -8,33 +8,23 @@ from warnings import warn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 
-from skclip._base import ScoreClassifierMixin
 from skclip._compat import (
     CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
-    check_sample_weight,
     fit_context,
     with_callbacks,
 )
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_same_width
 from skclip._validation import check_embeddings, check_labelled_embeddings
-from skclip.embedding._hardware import resolve_device
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_text import class_text, mean_image_head
 from skclip.heads._prompt_attention import ClassPrompts, mean_weights, prompt_scores
-from skclip.heads._prompt_generator import (
-    Generator,
-    LabelledRows,
-    TrainingParameters,
-    generate,
-    held_out,
-    train_generator,
-)
+from skclip.heads._prompt_generator import Generator, LabelledRows
+from skclip.heads._prompt_learning import PromptGeneratorMixin, as_attributes, evident_rows
 
 __all__ = ["AggregatedPromptClassifier"]
 
@@ -43,7 +33,7 @@ class AggregatedPromptClassifier(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     CallbackSupportMixin,
-    ScoreClassifierMixin,
+    PromptGeneratorMixin,
     BaseEstimator,
 ):
     r"""Classify by class names and by what is written about each class (AAPE).
@@ -366,8 +356,7 @@ class AggregatedPromptClassifier(
             If there are neither labels nor class names, a class has no text, or the widths of
             images, class names and prompts differ.
         """
-        for name in _LEARNED:
-            self.__dict__.pop(name, None)
+        self._forget_generator()
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y)
         elif X is not None:
@@ -380,7 +369,7 @@ class AggregatedPromptClassifier(
             embedder=self.embedder,
             retriever=self.retriever,
         )
-        shots = _evident_rows(X, y, sample_weight, names)
+        shots = evident_rows(X, y, sample_weight, names)
         if text_head is None:
             if shots is None:
                 raise ValueError(
@@ -407,11 +396,11 @@ class AggregatedPromptClassifier(
                         X=X,
                         y=y,
                         metadata=metadata,
-                        reconstruction_attributes=lambda: _as_attributes(generator()),
+                        reconstruction_attributes=lambda: as_attributes(generator()),
                     )
                 )
 
-            self._train(shots, after_epoch)
+            self._train(shots, self._text(np.float32), after_epoch)
         elif self.aggregation_ == "mean":
             self.coef_ = mean_weights(self._text(self._dtype), self.gamma)
             self.intercept_ = np.zeros(len(names), dtype=self._dtype)
@@ -456,45 +445,6 @@ class AggregatedPromptClassifier(
             self._prompt_counts,
         )
 
-    def _train(
-        self,
-        rows: LabelledRows,
-        after_epoch: Callable[[int, Callable[[], Generator]], bool],
-    ) -> None:
-        random_state = check_random_state(self.random_state)
-        labelled, codes = np.unique(rows.codes, return_inverse=True)
-        rows, validation = LabelledRows(unit_rows(rows.X), codes, rows.weight), None
-        if self.early_stopping:
-            rows, validation = held_out(rows, self.validation_fraction, random_state)
-        generator, history = train_generator(
-            rows,
-            validation,
-            self._text(np.float32).of(labelled),
-            TrainingParameters(
-                gamma=self.gamma,
-                temperature=self.temperature_,
-                logit_scale=self.logit_scale_,
-                distillation=self.distillation,
-                reward=self.reward,
-                mixes_image=self.scored == "mixture",
-                hidden_size=self.hidden_size,
-                learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
-                batch_size=self.batch_size,
-                max_epochs=self.max_epochs,
-                patience=self.patience,
-                device=resolve_device(self.device),
-            ),
-            random_state,
-            after_epoch,
-        )
-        for name, value in _as_attributes(generator).items():
-            setattr(self, name, value)
-        self.logit_bias_ = None
-        self.loss_curve_, self.distillation_curve_ = history.loss, history.distillation
-        self.validation_scores_ = history.validation
-        self.n_epochs_, self.best_epoch_ = len(history.loss), history.best_epoch
-
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Generate the prompt of every image: a row of text space, for image-to-text retrieval.
 
@@ -509,13 +459,6 @@ class AggregatedPromptClassifier(
             Unit rows :math:`p(x)`; unit rows of ``X`` itself without a trained generator.
         """
         return self._generated(unit_rows(self._validated(X, "transform")))
-
-    def _generated(self, X: NDArray[Any]) -> NDArray[Any]:
-        if not hasattr(self, "coefs_"):
-            return X
-        hidden, output = self.coefs_
-        hidden_bias, output_bias = self.intercepts_
-        return generate(X, Generator(hidden, hidden_bias, output, output_bias))
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         X = unit_rows(X)
@@ -535,37 +478,3 @@ class AggregatedPromptClassifier(
     @property
     def _n_features_out(self) -> int:
         return self.n_features_in_
-
-
-# What one fit may leave behind and the next may not set.
-_LEARNED = (
-    "coefs_",
-    "intercepts_",
-    "loss_curve_",
-    "distillation_curve_",
-    "validation_scores_",
-    "n_epochs_",
-    "best_epoch_",
-    "coef_",
-    "intercept_",
-)
-
-
-def _as_attributes(generator: Generator) -> dict[str, Any]:
-    """Return a generator as fitted attributes, in the form of scikit-learn's networks."""
-    return {
-        "coefs_": [generator.hidden, generator.output],
-        "intercepts_": [generator.hidden_bias, generator.output_bias],
-    }
-
-
-def _evident_rows(X: Any, y: Any, sample_weight: Any, classes: NDArray[Any]) -> LabelledRows | None:
-    """Return labelled rows that carry evidence, with the positions of their classes."""
-    if X is None or y is None:
-        return None
-    weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
-    evident = X.any(axis=1) & (weight > 0)
-    if not evident.any():
-        return None
-    codes = np.searchsorted(classes, y[evident]).astype(np.int32)
-    return LabelledRows(X[evident], codes, weight[evident])

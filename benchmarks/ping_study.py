@@ -9,9 +9,9 @@ drawings of which hardly any are sketches, night shots or mosaics, and reports z
 style on unseen ones. Every arm is trained for every seed; the table has mean ± std over seeds.
 
 ``--tune`` judges one seed on rows that are neither trained nor reported on: the dev split, other
-drawings. The learning rate in SETTINGS was chosen there without guidance, on Flickr8k; weights
-are 1 and were not tuned. ``--neighbors`` tells how good the teachers' neighbours are.
-``--quick`` walks the whole way in few steps; its numbers mean nothing. With ``--cache``
+drawings. The learning rates in SETTINGS were chosen there without guidance, for drawings after 800
+steps; weights are 1 and were not tuned. ``--neighbors`` tells how good the teachers' neighbours
+are. ``--quick`` walks the whole way in few steps; its numbers mean nothing. With ``--cache``
 finished runs are kept in that folder and not repeated.
 """
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from skclip._linalg import unit_rows
 
 __all__ = ["nearest_rows", "top_k"]
 
-_QUERY_BLOCK = 1024
+_QUERY_BLOCK, _ROW_BLOCK = 1024, 2048
 
 
 def nearest_rows(
@@ -54,20 +55,38 @@ def nearest_rows(
     for block in blocks:
         X = unit_rows(block).astype(np.float32, copy=False)
         empty = ~X.any(axis=1)
-        numbers = np.arange(offset, offset + len(X))
-        for start in range(0, len(Q), _QUERY_BLOCK):
-            part = slice(start, start + _QUERY_BLOCK)
-            scores = Q[part] @ X.T
-            scores[:, empty] = -np.inf
-            # what was found so far has lower row numbers and stands to the left
-            scores = np.concatenate([similarities[part], scores], axis=1)
-            known = np.broadcast_to(numbers, (len(scores), len(numbers)))
-            at = top_k(scores, k)
-            similarities[part] = np.take_along_axis(scores, at, axis=1)
-            rows[part] = np.take_along_axis(np.concatenate([rows[part], known], axis=1), at, axis=1)
+        for some in gen_batches(len(X), _ROW_BLOCK):
+            for part in gen_batches(len(Q), _QUERY_BLOCK):
+                scores = Q[part] @ X[some].T
+                scores[:, empty[some]] = -np.inf
+                _take_better(similarities[part], rows[part], scores, offset + some.start)
         offset += len(X)
-    rows[np.isneginf(similarities)] = -1
     return similarities, rows
+
+
+def _take_better(
+    best: NDArray[np.float32], rows: NDArray[np.int64], scores: NDArray[np.float32], offset: int
+) -> None:
+    """Move the scores that beat a query's k-th best so far in among its best.
+
+    Scores of later rows rarely do: most of the work is one comparison each.
+    """
+    query, column = np.nonzero(scores > best[:, -1:])
+    counts = np.bincount(query, minlength=len(best))
+    beaten = np.flatnonzero(counts)
+    if not len(beaten):
+        return
+    # behind the best so far, which have lower row numbers, stand those that may replace them
+    k, n_most = best.shape[1], int(counts.max())
+    line = np.repeat(np.arange(len(beaten)), counts[beaten])
+    place = k + np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+    candidates = np.full((len(beaten), k + n_most), -np.inf, dtype=np.float32)
+    numbers = np.full(candidates.shape, -1)
+    candidates[:, :k], candidates[line, place] = best[beaten], scores[query, column]
+    numbers[:, :k], numbers[line, place] = rows[beaten], offset + column
+    at = top_k(candidates, k)
+    best[beaten] = np.take_along_axis(candidates, at, axis=1)
+    rows[beaten] = np.take_along_axis(numbers, at, axis=1)
 
 
 def top_k(scores: NDArray[Any], k: int) -> NDArray[np.int64]:

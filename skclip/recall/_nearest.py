@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
 from skclip._linalg import unit_rows
 
@@ -54,12 +53,14 @@ def nearest_rows(
     offset = 0
     for block in blocks:
         X = unit_rows(block).astype(np.float32, copy=False)
-        empty = ~X.any(axis=1)
-        for some in gen_batches(len(X), _ROW_BLOCK):
-            for part in gen_batches(len(Q), _QUERY_BLOCK):
-                scores = Q[part] @ X[some].T
-                scores[:, empty[some]] = -np.inf
-                _take_better(similarities[part], rows[part], scores, offset + some.start)
+        for first in range(0, len(X), _ROW_BLOCK):
+            some = X[first : first + _ROW_BLOCK]
+            empty = ~some.any(axis=1)
+            for start in range(0, len(Q), _QUERY_BLOCK):
+                part = slice(start, start + _QUERY_BLOCK)
+                scores = Q[part] @ some.T
+                scores[:, empty] = -np.inf
+                _take_better(similarities[part], rows[part], scores, offset + first)
         offset += len(X)
     return similarities, rows
 

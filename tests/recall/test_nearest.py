@@ -72,3 +72,15 @@ def test_large_random_rows(dtype):
     similarities, rows = nearest_rows(Q, [X[:999], X[999:]], 5)
     assert similarities.dtype == np.float32
     np.testing.assert_array_equal(rows, expected)
+
+
+def test_every_later_row_may_be_nearer():
+    angles = np.linspace(np.pi / 2, 0, 5_000)
+    X = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    _, rows = nearest_rows(np.array([[1.0, 0.0], [0.0, 1.0]]), [X], 3)
+    assert rows.tolist() == [[4_999, 4_998, 4_997], [0, 1, 2]]
+
+
+def test_no_queries_have_no_neighbours():
+    similarities, rows = nearest_rows(np.empty((0, 2)), [np.eye(2)], 1)
+    assert similarities.shape == rows.shape == (0, 1)

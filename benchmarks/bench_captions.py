@@ -33,6 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skclip.corpus import Corpus
+from skclip.corpus._text import tokenize
 from skclip.recall._find import find_matches
 from skclip.recall._matching import Matching
 from skclip.recall._query import make_queries
@@ -74,13 +75,13 @@ def read_captions(path: Path, n: int) -> list[str]:
 
 def make_names(captions: list[str], n: int, rng: np.random.Generator) -> list[str]:
     """Return distinct words and pairs of neighbouring words, none of the most common words."""
-    common = set(" ".join(captions[:200]).split())
+    common = set(tokenize(" ".join(captions[:200])))
     names: dict[str, None] = {}
     while len(names) < n:
-        words = captions[rng.integers(len(captions))].split()
+        words = tokenize(captions[rng.integers(len(captions))])
         at = int(rng.integers(max(1, len(words) - 1)))
         name = words[at : at + 1 + int(rng.integers(2))]
-        if not common.issuperset(name):
+        if name and not common.issuperset(name):
             names[" ".join(name)] = None
     return list(names)
 

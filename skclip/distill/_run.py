@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from skclip.corpus._manifest import replacing
 from skclip.exceptions import TrainingRunError
 
-__all__ = ["Run", "open_run"]
+__all__ = ["Run", "dtype_of_run", "open_run"]
 
 _FORMAT = 1
 
@@ -116,6 +116,17 @@ def open_run(output: Path | None, wanted: Mapping[str, Any], seed: int) -> Itera
             f"Another process trains in output={str(output)!r}: wait for it to end, or give "
             "another directory."
         ) from error
+
+
+def dtype_of_run(output: Path | None) -> str | None:
+    """Return what the run in a directory computes in; None where there is no run to go on with."""
+    path = None if output is None else output / "run.json"
+    if path is None or not path.exists():
+        return None
+    dtype: str | None = None
+    with suppress(ValueError):  # open_run says that the file is damaged
+        dtype = json.loads(path.read_text(encoding="utf-8")).get("dtype")
+    return dtype
 
 
 def _begin(output: Path, wanted: dict[str, Any]) -> dict[str, Any]:

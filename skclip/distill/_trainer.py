@@ -302,7 +302,7 @@ class CLIPPINGTrainer(BaseEstimator):
         self : CLIPPINGTrainer
             With ``embedder_`` ready to use.
         """
-        from skclip.distill._run import open_run
+        from skclip.distill._run import dtype_of_run, open_run
         from skclip.distill._student import find_architecture
 
         architecture = find_architecture(self.student)
@@ -311,10 +311,10 @@ class CLIPPINGTrainer(BaseEstimator):
         reader = PixelReader(architecture.preprocess_cfg)
         scan = self._scan(given, reader)
         pairs, pixels = usable_pairs(given, scan, self.on_error)
-        how = self._hyperparameters(len(pairs.images))
+        output = None if self.output is None else Path(self.output).absolute()
+        how = self._hyperparameters(len(pairs.images), dtype_of_run(output))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         wanted = self._description(architecture, teachers, scan, pairs, how)
-        output = None if self.output is None else Path(self.output).absolute()
         with open_run(output, wanted, seed) as run:
             banks = None
             if teachers is not None:
@@ -349,7 +349,7 @@ class CLIPPINGTrainer(BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _hyperparameters(self, n_images: int) -> "Hyperparameters":
+    def _hyperparameters(self, n_images: int, begun_in: str | None) -> "Hyperparameters":
         from skclip.distill._learner import Hyperparameters
 
         n_batch = self.batch_size * self.accumulate
@@ -359,6 +359,8 @@ class CLIPPINGTrainer(BaseEstimator):
                 f"different images a step, but there are {n_images}: lower batch_size."
             )
         device = resolve_device(self.device)
+        # "auto" is a measurement: a run that goes on keeps what it was begun in
+        dtype = begun_in if self.dtype == "auto" and begun_in else resolve_dtype(self.dtype, device)
         return Hyperparameters(
             n_steps=int(self.max_iter or self.n_epochs * (n_images // n_batch)),
             learning_rate=float(self.learning_rate),
@@ -369,7 +371,7 @@ class CLIPPINGTrainer(BaseEstimator):
             ema_decay=None if self.ema_decay is None else float(self.ema_decay),
             lambda_nn=float(self.lambda_nn),
             lambda_xnn=float(self.lambda_xnn),
-            dtype=resolve_dtype(self.dtype, device),
+            dtype=dtype,
             device=device,
             compile=self.compile,
         )

@@ -189,6 +189,14 @@ def test_without_a_seed_a_run_goes_on_with_its_own(make_trainer, pairs, tmp_path
     assert trainer.fit(pairs.images, pairs.captions).log_ == first
 
 
+def test_an_automatic_dtype_is_that_of_the_run(make_trainer, pairs, tmp_path, monkeypatch):
+    trainer = make_trainer(output=tmp_path, dtype="auto")
+    for measured in ("float32", "bfloat16"):
+        monkeypatch.setattr("skclip.distill._trainer.resolve_dtype", lambda *_, m=measured: m)
+        trainer.fit(pairs.images, pairs.captions)
+        assert json.loads((tmp_path / "run.json").read_text())["dtype"] == "float32"
+
+
 def test_one_process_at_a_time(make_trainer, pairs, tmp_path):
     with (
         FileLock(tmp_path / ".lock"),

@@ -120,27 +120,29 @@ def open_run(output: Path | None, wanted: Mapping[str, Any], seed: int) -> Itera
 
 def dtype_of_run(output: Path | None) -> str | None:
     """Return what the run in a directory computes in; None where there is no run to go on with."""
-    path = None if output is None else output / "run.json"
-    if path is None or not path.exists():
-        return None
-    dtype: str | None = None
-    with suppress(ValueError):  # open_run says that the file is damaged
-        dtype = json.loads(path.read_text(encoding="utf-8")).get("dtype")
-    return dtype
+    begun = None if output is None else _read_begun(output / "run.json")
+    return None if begun is None else begun.get("dtype")
 
 
-def _begin(output: Path, wanted: dict[str, Any]) -> dict[str, Any]:
-    path = output / "run.json"
+def _read_begun(path: Path) -> dict[str, Any] | None:
     if not path.exists():
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-        return wanted
+        return None
     try:
         begun: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise TrainingRunError(
             f"{str(path)!r} cannot be read ({error}): give another directory, or delete it."
         ) from error
+    return begun
+
+
+def _begin(output: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    path = output / "run.json"
+    begun = _read_begun(path)
+    if begun is None:
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+        return wanted
     wanted = json.loads(json.dumps(wanted))
     differing = [
         f"{key}={begun.get(key)!r} (now {wanted.get(key)!r})"

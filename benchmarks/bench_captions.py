@@ -201,12 +201,15 @@ def tantivy_index(source: Path, path: Path) -> Recall:
     return recall
 
 
-def skclip_corpus(source: Path, path: Path, *, index: bool, shard_size: int) -> Recall:
+def skclip_corpus(
+    source: Path, path: Path, *, index: bool, shard_size: int, match: str = "phrase"
+) -> Recall:
     """Build a corpus: captions in Parquet, a contentless index a shard or no index at all."""
     corpus = Corpus.build(source, path, index=index, shard_size=shard_size)
 
     def recall(names: list[str], whole: bool) -> int:
-        settler = Settler(names, make_queries(names), Matching(), longest=False, ambiguous="keep")
+        matching, queries = Matching(match=match), make_queries(names)
+        settler = Settler(names, queries, matching, longest=False, ambiguous="keep")
         method = "index" if index else "scan"
         rows = find_matches(corpus, settler, method=method, n_jobs=None).rows
         if whole:
@@ -240,7 +243,7 @@ def run(n_captions: int, args: argparse.Namespace) -> None:
     source = directory / "captions.parquet"
     write_source(captions, source)
     del captions
-    options = {"shard_size": args.shard_size}
+    options = {"shard_size": args.shard_size, "match": args.match}
     layouts: dict[str, Callable[[Path], Recall]] = {
         "priming code": lambda path: priming_code(source, path),
         "plain FTS5": lambda path: plain_fts5(source, path),
@@ -306,6 +309,7 @@ def main() -> None:
     parser.add_argument("--n-captions", type=int, nargs="+", default=[3_000_000])
     parser.add_argument("--n-names", type=int, default=1000)
     parser.add_argument("--shard-size", type=int, default=500_000)
+    parser.add_argument("--match", default="phrase", help="of skclip; the peers find phrases")
     parser.add_argument("--captions", type=Path, help="TSV file with captions in the last column")
     parser.add_argument("--directory", type=Path, help="where to build; a temporary one by default")
     parser.add_argument("--only", nargs="*", help="layouts to run; all by default")

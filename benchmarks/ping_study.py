@@ -32,33 +32,16 @@ from tqdm.auto import tqdm
 from train_tiny_clip import TEMPLATES, as_array, draw_pairs, edge_histograms, word_counts
 
 from skclip import CLIPEmbedder, ZeroShotClassifier
+from skclip._linalg import unit_rows
 from skclip.datasets import CLASS_NAMES, STYLE_NAMES, make_captioned_images
 from skclip.distill import CLIPPINGTrainer
 from skclip.distill._neighbors import find_guides
 from skclip.metrics import retrieval_recall
 
-# Learning rate, steps, and by arm lambda_nn and lambda_xnn.
+ARMS = {"CLIP": (0, 0), "NN": (1, 0), "XNN": (0, 1), "NN + XNN": (1, 1)}  # lambda_nn, lambda_xnn
 SETTINGS = {
-    "flickr": {
-        "learning_rate": 1e-3,
-        "n_steps": 400,
-        "arms": {
-            "CLIP": (0, 0),
-            "NN": (1, 0),
-            "XNN": (0, 1),
-            "NN + XNN": (1, 1),
-        },
-    },
-    "drawings": {
-        "learning_rate": 2e-3,
-        "n_steps": 2000,
-        "arms": {
-            "CLIP": (0, 0),
-            "NN": (1, 0),
-            "XNN": (0, 1),
-            "NN + XNN": (1, 1),
-        },
-    },
+    "flickr": {"learning_rate": 1e-3, "n_steps": 400},
+    "drawings": {"learning_rate": 2e-3, "n_steps": 2000},
 }
 RATES, WEIGHTS, TUNING_SEED = (5e-4, 1e-3, 2e-3), (1, 2), 100
 DRAW_SEEDS = {"train": 1_000_000, "dev": 2_000_000, "test": 3_000_000}
@@ -222,7 +205,7 @@ def study_runs(name: str, n_steps: int, n_seeds: int) -> dict[str, list[dict[str
             )
             for seed in range(n_seeds)
         ]
-        for arm, (nn, xnn) in SETTINGS[name]["arms"].items()
+        for arm, (nn, xnn) in ARMS.items()
     }
 
 
@@ -252,7 +235,7 @@ def print_neighbors(task: Task, n_queries: int = 2_000) -> None:
         ("nearest image's text", task.text_bank, rows, text_of_nearest_image[rows]),
         ("nearest text's image", bank, image_of[rows], image_of_nearest_text[rows]),
     ):
-        X = X.astype(np.float32) / np.linalg.norm(X.astype(np.float32), axis=1, keepdims=True)
+        X = unit_rows(X.astype(np.float32))
         similarity = X[own] @ X.T
         nearer = similarity < similarity[np.arange(len(rows)), guide][:, None]
         print(f"The {what} is nearer than {100 * nearer.mean():.1f} % of all (50 by chance).")
@@ -274,6 +257,7 @@ def main() -> None:
     parser.add_argument("task", choices=list(SETTINGS))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="for flickr")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="other than in SETTINGS")
     parser.add_argument("--tune", action="store_true")
     parser.add_argument("--neighbors", action="store_true")
     parser.add_argument("--quick", action="store_true")
@@ -289,7 +273,7 @@ def main() -> None:
     if args.neighbors:
         print_neighbors(task)
         return
-    n_steps = 4 if args.quick else SETTINGS[args.task]["n_steps"]
+    n_steps = 4 if args.quick else args.steps or SETTINGS[args.task]["n_steps"]
     if args.tune:
         runs = tuning_runs(args.task, n_steps)
     else:

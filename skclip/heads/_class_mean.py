@@ -27,27 +27,10 @@ from skclip._compat import (
 )
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
-from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
-from skclip.heads._class_sums import class_sums
+from skclip._validation import check_labelled_embeddings, encode_labels
+from skclip.heads._class_sums import ClassSums
 
 __all__ = ["NearestClassMean"]
-
-_State = tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]
-
-
-def _empty_state(classes: NDArray[Any], n_features: int) -> _State:
-    return classes, np.zeros((len(classes), n_features)), np.zeros(len(classes))
-
-
-def _add_states(*states: _State) -> _State:
-    """Add sums and counts of states over different classes."""
-    classes = np.unique(np.concatenate([known for known, _, _ in states]))
-    _, total, count = _empty_state(classes, states[0][1].shape[1])
-    for known, sums, counts in states:
-        at = np.searchsorted(classes, known)
-        total[at] += sums
-        count[at] += counts
-    return classes, total, count
 
 
 class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
@@ -201,9 +184,9 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         self : NearestClassMean
             The fitted head.
         """
-        X, classes, sums, counts = self._statistics(X, y, sample_weight, reset=True)
-        self._set_text_head(classes)
-        return self._set_state(classes, sums, counts, X, y)
+        X, state = self._statistics(X, y, sample_weight, reset=True)
+        self._set_text_head(state.classes)
+        return self._set_state(state, X, y)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -238,16 +221,14 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         first = not hasattr(self, "class_sum_")
         if not first:
             check_same_namespace(X, self, attribute="coef_", method="partial_fit")
-        X, known, sums, counts = self._statistics(X, y, sample_weight, reset=first)
+        X, state = self._statistics(X, y, sample_weight, reset=first)
         if classes is not None:
-            known, sums, counts = _add_states(
-                (known, sums, counts), _empty_state(np.unique(to_numpy(classes)), X.shape[1])
-            )
+            state += ClassSums.empty(np.unique(to_numpy(classes)), X.shape[1])
         if first:
-            self._set_text_head(known)
+            self._set_text_head(state.classes)
         else:
-            known, sums, counts = _add_states(self._state(), (known, sums, counts))
-        return self._set_state(known, sums, counts, X, y if first else self.classes_)
+            state = self._state() + state
+        return self._set_state(state, X, y if first else self.classes_)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Take rows away that were fitted before, as if they had never been seen.
@@ -277,24 +258,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_same_namespace(X, self, attribute="coef_", method="forget")
-        _, known, sums, counts = self._statistics(X, y, sample_weight, reset=False)
-        classes, _, class_count = self._state()
-        unknown = np.setdiff1d(known, classes)
-        if unknown.size:
-            raise ValueError(
-                f"y holds classes this head has never seen: {sample_of(unknown)}. "
-                "Forget only rows that were fitted."
-            )
-        known, sums, counts = _add_states(self._state(), (known, -sums, -counts))
-        # what is left of a weight after sums of rounded terms is not evidence
-        counts[np.abs(counts) <= 1e-9 * np.maximum(1, class_count)] = 0
-        if (counts < 0).any():
-            raise ValueError(
-                "More rows were to be forgotten than were fitted, for the classes "
-                f"{sample_of(known[counts < 0])}. Forget each row at most once."
-            )
-        sums[counts == 0] = 0
-        return self._set_state(known, sums, counts, self.coef_, self.classes_)
+        _, gone = self._statistics(X, y, sample_weight, reset=False)
+        return self._set_state(self._state() - gone, self.coef_, self.classes_)
 
     def forget_class(self, labels: Any) -> Self:
         """Remove whole classes.
@@ -310,22 +275,10 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             The updated head.
         """
         check_is_fitted(self)
-        classes, sums, counts = self._state()
-        labels = np.atleast_1d(to_numpy(labels))
-        gone = np.isin(classes, labels)
-        unknown = np.setdiff1d(labels, classes)
-        if unknown.size:
-            raise ValueError(
-                f"labels holds classes this head does not know: {sample_of(unknown)}. "
-                f"It knows {sample_of(classes)}."
-            )
-        if gone.all():
-            raise ValueError("labels holds every class of this head: at least one must stay.")
+        state = self._state().without(np.atleast_1d(to_numpy(labels)))
         if self.text_head_ is not None:
-            self.text_head_ = self.text_head_.restricted(classes[~gone])
-        return self._set_state(
-            classes[~gone], sums[~gone], counts[~gone], self.coef_, self.classes_
-        )
+            self.text_head_ = self.text_head_.restricted(state.classes)
+        return self._set_state(state, self.coef_, self.classes_)
 
     def merge(self, other: "NearestClassMean") -> Self:
         """Add what another head has seen, as if its rows had been fitted here.
@@ -352,8 +305,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
                 f"Cannot merge a head of {other.n_features_in_} features into one of "
                 f"{self.n_features_in_}: fit both on embeddings of one model."
             )
-        state = _add_states(self._state(), other._state())
-        return self._set_state(*state, self.coef_, self.classes_)
+        return self._set_state(self._state() + other._state(), self.coef_, self.classes_)
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.metric == "cosine":
@@ -364,58 +316,51 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
 
     def _statistics(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
+    ) -> tuple[NDArray[Any], ClassSums]:
         X, y = check_labelled_embeddings(self, X, y, reset=reset, ensure_all_finite=False)
         classes, codes = encode_labels(y)
         weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
-        sums, counts = class_sums(X, codes, len(classes), weight, unit=self.metric == "cosine")
-        if not np.isfinite(sums).all():
+        state = ClassSums.of_rows(X, codes, classes, weight, unit=self.metric == "cosine")
+        if not np.isfinite(state.sums).all():
             assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
-        return X, classes, sums, counts
+        return X, state
 
-    def _state(self) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]]:
-        """Return classes, sums and counts in numpy, where they are added."""
-        return to_numpy(self.classes_), to_numpy(self.class_sum_), to_numpy(self.class_count_)
+    def _state(self) -> ClassSums:
+        """Return the state in numpy, where states are added."""
+        return ClassSums(*map(to_numpy, (self.classes_, self.class_sum_, self.class_count_)))
 
     def _set_text_head(self, labels: NDArray[Any]) -> None:
         self.text_head_ = resolve_text_head(self.zero_shot, labels)
         if self.text_head_ is not None:
             check_same_width(self.n_features_in_, self.text_head_)
 
-    def _with_text(self, state: _State) -> tuple[_State, _State]:
-        """Return the state over all classes of the text head, without and with its rows in it."""
+    def _with_text(self, own: ClassSums) -> ClassSums:
+        """Return the state with the text rows in it, as so many images."""
         text = self.text_head_
         if text is None:
-            return state, state
-        check_labels_known(state[0], text.classes)
-        own = _add_states(state, _empty_state(text.classes, self.n_features_in_))
+            return own
         evidence = np.full(len(text.classes), float(self.shrinkage))
-        return own, _add_states(own, (text.classes, self.shrinkage * text.weights, evidence))
+        return own + ClassSums(text.classes, self.shrinkage * text.weights, evidence)
 
-    def _set_state(
-        self,
-        classes: NDArray[Any],
-        sums: NDArray[np.float64],
-        counts: NDArray[np.float64],
-        X: Any,
-        y: Any,
-    ) -> Self:
+    def _set_state(self, own: ClassSums, X: Any, y: Any) -> Self:
         """Keep the state, and the head it gives, where ``X`` lies; the labels where ``y`` lies."""
-        (classes, own_sums, own_counts), shrunk = self._with_text((classes, sums, counts))
-        _, sums, counts = shrunk
-        if not (counts > 0).any():
+        if self.text_head_ is not None:
+            check_labels_known(own.classes, self.text_head_.classes)
+        state = self._with_text(own)
+        own = own.over(state.classes)
+        if not state.known.any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "
                 "Give at least one row that is not zero."
             )
         if self.metric == "cosine":
-            means, intercept = unit_rows(sums), np.zeros(len(classes))
+            means, intercept = unit_rows(state.sums), np.zeros(len(state.classes))
         else:
-            means = sums / np.where(counts > 0, counts, 1)[:, None]
+            means = state.means
             intercept = -0.5 * np.einsum("ij,ij->i", means, means)
-        intercept = np.where(counts > 0, intercept, -np.inf)
-        self.classes_ = like(classes, y)
-        self.class_sum_, self.class_count_ = like(own_sums, X), like(own_counts, X)
+        intercept = np.where(state.known, intercept, -np.inf)
+        self.classes_ = like(state.classes, y)
+        self.class_sum_, self.class_count_ = like(own.sums, X), like(own.counts, X)
         self.coef_, self.intercept_ = like(means, X, X.dtype), like(intercept, X, X.dtype)
         self.logit_scale_ = float(self.logit_scale)
         return self

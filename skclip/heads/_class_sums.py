@@ -1,6 +1,12 @@
-"""Sums and counts of the rows of every class: all that heads of class means know of images."""
+"""Sums of the rows of every class: all that linear heads know of images.
+
+:class:`ClassSums` is the state of :class:`~skclip.NearestClassMean`, of
+:class:`~skclip.GaussianDiscriminantClassifier` and of the primed head: sums can be added, taken
+away and merged exactly, whatever the order of the rows.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +17,193 @@ from numpy.typing import NDArray
 from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._compat import get_namespace_and_device
 from skclip._linalg import gen_row_blocks, row_norms, unit_rows
+from skclip._validation import sample_of
 
-__all__ = ["class_sums"]
+__all__ = ["ClassSums", "class_sums", "second_moment"]
 
 # Rows summed in their own precision before the sum is added in float64.
 N_ROWS_PER_BLOCK = 1 << 15
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    r"""Sums and counts of every class, in numpy and float64.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted class labels.
+
+    sums : ndarray of shape (n_classes, n_features)
+        :math:`S_c = \sum_{i: y_i = c} w_i x_i`.
+
+    counts : ndarray of shape (n_classes,)
+        :math:`n_c = \sum_{i: y_i = c,\, x_i \ne 0} w_i`.
+
+    second : ndarray of shape (n_features, n_features), default=None
+        :math:`\sum_i w_i x_i x_i^\top` over all classes, for heads with a covariance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.heads._class_sums import ClassSums
+    >>> X, codes = np.array([[3.0, 4.0], [0.0, 2.0]]), np.array([0, 1])
+    >>> known = ClassSums.of_rows(X, codes, np.array(["cat", "dog"]), np.ones(2))
+    >>> known.sums
+    array([[0.6, 0.8],
+           [0. , 1. ]])
+    >>> (known + known).counts
+    array([2., 2.])
+    >>> (known + known - known).counts
+    array([1., 1.])
+    """
+
+    classes: NDArray[Any]
+    sums: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    second: NDArray[np.float64] | None = None
+
+    @classmethod
+    def empty(
+        cls, classes: NDArray[Any], n_features: int, *, with_second: bool = False
+    ) -> "ClassSums":
+        """Return the state of classes without rows."""
+        second = np.zeros((n_features, n_features)) if with_second else None
+        sums = np.zeros((len(classes), n_features))
+        return cls(classes, sums, np.zeros(len(classes)), second)
+
+    @classmethod
+    def of_rows(
+        cls,
+        X: NDArray[Any],
+        codes: NDArray[np.int32],
+        classes: NDArray[Any],
+        weight: NDArray[Any],
+        *,
+        unit: bool = True,
+        with_second: bool = False,
+    ) -> "ClassSums":
+        """Sum rows where they lie; see :func:`class_sums` for the arguments."""
+        sums, counts = class_sums(X, codes, len(classes), weight, unit=unit)
+        second = second_moment(X, weight, unit=unit) if with_second else None
+        return cls(classes, sums, counts, second)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Classes that have rows."""
+        known: NDArray[np.bool_] = self.counts > 0
+        return known
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Class means, not normalised: zero for a class without rows."""
+        means: NDArray[np.float64] = self.sums / np.where(self.known, self.counts, 1)[:, None]
+        return means
+
+    def over(self, classes: NDArray[Any]) -> "ClassSums":
+        """Return the state over ``classes``, a sorted superset of those known here."""
+        if np.array_equal(classes, self.classes):
+            return self
+        at = np.searchsorted(classes, self.classes)
+        wide = ClassSums.empty(classes, self.sums.shape[1])
+        wide.sums[at], wide.counts[at] = self.sums, self.counts
+        return replace(wide, second=self.second)
+
+    def __add__(self, other: "ClassSums") -> "ClassSums":
+        """Return the state of the rows of both, over the classes of both."""
+        classes = np.union1d(self.classes, other.classes)
+        a, b = self.over(classes), other.over(classes)
+        second = None if a.second is None or b.second is None else a.second + b.second
+        return ClassSums(classes, a.sums + b.sums, a.counts + b.counts, second)
+
+    def __sub__(self, other: "ClassSums") -> "ClassSums":
+        """Return the state without the rows of ``other``, as if they had never been added.
+
+        Raises
+        ------
+        ValueError
+            If ``other`` has classes that are not known here, or more rows than were added.
+        """
+        unknown = np.setdiff1d(other.classes, self.classes)
+        if unknown.size:
+            raise ValueError(
+                f"y holds classes this head has never seen: {sample_of(unknown)}. "
+                "Forget only rows that were fitted."
+            )
+        rest = self + replace(
+            other,
+            sums=-other.sums,
+            counts=-other.counts,
+            second=None if other.second is None else -other.second,
+        )
+        # what is left of a weight after sums of rounded terms is not evidence
+        rest.counts[np.abs(rest.counts) <= 1e-9 * np.maximum(1, self.counts)] = 0
+        if (rest.counts < 0).any():
+            raise ValueError(
+                "More rows were to be forgotten than were fitted, for the classes "
+                f"{sample_of(rest.classes[rest.counts < 0])}. Forget each row at most once."
+            )
+        rest.sums[rest.counts == 0] = 0
+        return rest
+
+    def without(self, labels: NDArray[Any]) -> "ClassSums":
+        """Return the state without whole classes.
+
+        A second moment belongs to all classes together: there is none to take it from.
+
+        Raises
+        ------
+        ValueError
+            If a label is not known here, no class would stay, or there is a second moment.
+        """
+        gone = np.isin(self.classes, labels)
+        unknown = np.setdiff1d(labels, self.classes)
+        if unknown.size:
+            raise ValueError(
+                f"labels holds classes this head does not know: {sample_of(unknown)}. "
+                f"It knows {sample_of(self.classes)}."
+            )
+        if gone.all():
+            raise ValueError("labels holds every class of this head: at least one must stay.")
+        if self.second is not None:
+            raise ValueError(
+                "This head keeps one covariance for all classes, from which a class cannot be "
+                "taken without its rows. Use forget(X, y) with the rows of the class, or fit "
+                "again without them."
+            )
+        return ClassSums(self.classes[~gone], self.sums[~gone], self.counts[~gone])
+
+
+def second_moment(
+    X: NDArray[Any], weight: NDArray[Any], *, unit: bool = True
+) -> NDArray[np.float64]:
+    r"""Return :math:`\sum_i w_i x_i x_i^\top` in float64, block by block.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows, of any array library.
+
+    weight : ndarray of shape (n_samples,)
+        Weight of every row.
+
+    unit : bool, default=True
+        Whether rows are normalised first.
+
+    Returns
+    -------
+    second : ndarray of shape (n_features, n_features)
+        Symmetric.
+    """
+    xp, _, _ = get_namespace_and_device(X)
+    second = np.zeros((X.shape[1], X.shape[1]))
+    for rows in gen_row_blocks(X.shape[0], X.shape[1]):
+        block = unit_rows(X[rows, :]) if unit else X[rows, :]
+        weighted = block * cast(weight[rows], block.dtype)[:, None]
+        if not is_elsewhere(X):  # exact updates: a device may have no float64
+            block, weighted = cast(block, xp.float64), cast(weighted, xp.float64)
+        second += to_numpy(weighted.T @ block)
+    return second
 
 
 def class_sums(

@@ -1,9 +1,9 @@
-"""The text head: one unit row a class, aligned by name, from whatever ``zero_shot`` was given.
+"""The text head: one unit row per class, aligned by name, from whatever ``zero_shot`` was given.
 
-Every estimator with a ``zero_shot`` parameter resolves it here.
+Every estimator with a ``zero_shot`` parameter resolves it here, together with its classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +12,25 @@ from sklearn.base import clone
 
 from skclip._array_api import cast, to_numpy
 from skclip._linalg import class_proba, unit_rows
-from skclip._validation import sample_of
+from skclip._validation import (
+    check_class_names,
+    check_names,
+    encode_known,
+    encode_labels,
+    sample_of,
+    unknown_labels,
+)
 
-__all__ = ["TextHead", "check_labels_known", "check_same_width", "resolve_text_head"]
+__all__ = [
+    "Classes",
+    "TextHead",
+    "are_codes",
+    "check_labels_known",
+    "check_same_width",
+    "names_of",
+    "resolve_classes",
+    "resolve_text_head",
+]
 
 
 class TextHead(NamedTuple):
@@ -36,6 +52,9 @@ class TextHead(NamedTuple):
 
     model_id : str or None
         Identity of the model that encoded the text, where known.
+
+    class_names : mapping of label to str or None
+        What prompts and captions call the classes; None where labels are their own names.
     """
 
     classes: NDArray[Any]
@@ -43,6 +62,13 @@ class TextHead(NamedTuple):
     logit_scale: float
     logit_bias: float | None
     model_id: str | None
+    class_names: Mapping[Any, str] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each class, in the order of ``classes``."""
+        names = self.class_names or {}
+        return [str(names.get(label, label)) for label in to_numpy(self.classes).tolist()]
 
     def scores(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return x·t for unit rows ``X``: ``(n, d) -> (n, C)``."""
@@ -55,12 +81,169 @@ class TextHead(NamedTuple):
 
     def restricted(self, classes: NDArray[Any]) -> "TextHead":
         """Return the head of some of the classes; ``classes`` is sorted and known to it."""
-        at = np.searchsorted(self.classes, classes)
+        at = encode_known(classes, self.classes)
         return self._replace(classes=self.classes[at], weights=self.weights[at])
+
+    def of_codes(self, codes: NDArray[Any]) -> "TextHead":
+        """Return the head with integers in the place of its names; see :func:`are_codes`."""
+        names = dict(zip(codes.tolist(), self.names, strict=True))
+        return self._replace(classes=codes, class_names=names)
+
+
+class Classes(NamedTuple):
+    """The classes of an estimator, their text and the codes of its labels.
+
+    Attributes
+    ----------
+    names : ndarray of shape (n_classes,)
+        Sorted class labels.
+
+    text_head : TextHead or None
+        Rows aligned with ``names``; None without ``zero_shot``.
+
+    codes : ndarray of shape (n_samples,) or None
+        ``names[codes]`` is ``y``; None without ``y``.
+    """
+
+    names: NDArray[Any]
+    text_head: TextHead | None
+    codes: NDArray[np.int32] | None
+
+
+def resolve_classes(
+    zero_shot: Any, classes: ArrayLike | None, y: ArrayLike | None, *, estimator: str
+) -> Classes:
+    """Settle the classes of an estimator once: from its parameters and its labels.
+
+    Parameters
+    ----------
+    zero_shot : None, mapping or classifier
+        As for :func:`resolve_text_head`.
+
+    classes : array-like of shape (n_classes,) or None
+        Classes to know, whether labels of them are seen or not. The text head is restricted to
+        them. By default those of the text head where it names them, else the labels.
+
+    y : array-like of shape (n_samples,) or None
+        Class labels.
+
+    estimator : str
+        Name of the estimator, for messages.
+
+    Returns
+    -------
+    classes : Classes
+        Integers in the place of names where ``y`` holds the codes of names;
+        see :func:`are_codes`.
+
+    Raises
+    ------
+    ValueError
+        If nothing names the classes, or a label is not among them or has no text.
+
+    Examples
+    --------
+    >>> from skclip._text_head import resolve_classes
+    >>> text = {"dog": [0.0, 1.0], "cat": [1.0, 0.0], "fox": [0.6, 0.8]}
+    >>> found = resolve_classes(text, ["dog", "cat"], ["dog", "dog"], estimator="Head")
+    >>> found.names, found.codes
+    (array(['cat', 'dog'], dtype='<U3'), array([1, 1], dtype=int32))
+    >>> found.text_head.weights
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    labels, codes = (None, None) if y is None else encode_labels(y)
+    if classes is None:
+        if labels is None and zero_shot is None:
+            raise ValueError(_no_classes(estimator))
+        text_head = _resolve_for(estimator, zero_shot, labels)
+        # of a text head that knows more classes than were labelled, all stay
+        names = labels if text_head is None else text_head.classes
+    else:
+        given = check_class_names(classes, parameter="classes")
+        names = encode_labels(given)[0]
+        text_head = resolve_text_head(zero_shot, names)
+        if text_head is not None:
+            text_head = text_head.restricted(names)
+            if labels is not None and are_codes(labels, given):
+                text_head = text_head.of_codes(labels)
+                names = labels
+    assert names is not None
+    if labels is not None and codes is not None:
+        codes = encode_known(labels, names)[codes]
+    return Classes(names, text_head, codes)
+
+
+def are_codes(labels: NDArray[Any], given: Sequence[Any]) -> bool:
+    """Return whether labels are the codes of class names, as meta-estimators make them.
+
+    ``VotingClassifier`` and others fit their members on integers: the positions of the labels in
+    sorted order. They can be told from other integers if the names were given in sorted order and
+    every code occurs: then both readings agree.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+        Sorted distinct labels.
+
+    given : sequence of shape (n_classes,)
+        Class names in the order they were given.
+
+    Returns
+    -------
+    are_codes : bool
+        False for names, and for numbers that stand for themselves.
+
+    Raises
+    ------
+    ValueError
+        If there are numbers among names that may be no codes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip._text_head import are_codes
+    >>> are_codes(np.array([0, 1]), ["cat", "dog"]), are_codes(np.array(["dog"]), ["cat", "dog"])
+    (True, False)
+    """
+    if labels.dtype.kind not in "biuf" or not all(isinstance(name, str) for name in given):
+        return False
+    in_order = list(given) == sorted(given) and labels.tolist() == list(range(len(given)))
+    if labels.dtype.kind in "iu" and in_order:
+        return True
+    raise ValueError(_numbers_for_names(labels, given))
+
+
+def _numbers_for_names(labels: NDArray[Any], names: Sequence[Any]) -> str:
+    return (
+        f"y holds numbers ({sample_of(labels)}), but the classes have names ({sample_of(names)}). "
+        "Numbers are read as codes of the names only if the names were given in sorted order and "
+        f"y holds every code from 0 to {len(names) - 1}. Say what each number means: "
+        "class_names={label: name} of ZeroShotClassifier or AggregatedPromptClassifier. In "
+        "OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 stand for other classes in "
+        "every part, use a head without text."
+    )
+
+
+def _no_classes(estimator: str) -> str:
+    return (
+        f"{estimator} requires y to be passed, but the target y is None, and neither `classes` "
+        "nor a text head names the classes."
+    )
+
+
+def _resolve_for(estimator: str, zero_shot: Any, labels: NDArray[Any] | None) -> TextHead | None:
+    """Resolve the text head; one that cannot name the classes is not what the caller fitted."""
+    try:
+        return resolve_text_head(zero_shot, labels)
+    except ValueError as error:
+        if labels is None and "requires y to be passed" in str(error):
+            raise ValueError(_no_classes(estimator)) from error
+        raise
 
 
 def aligned_rows(rows: Mapping[Any, ArrayLike]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return sorted class names and their vectors, from ``{class name: vector}``.
+    """Return sorted class labels and their vectors, from ``{class label: vector}``.
 
     Examples
     --------
@@ -71,6 +254,7 @@ def aligned_rows(rows: Mapping[Any, ArrayLike]) -> tuple[NDArray[Any], NDArray[A
     """
     if not rows:
         raise ValueError("The mapping of class names to text embeddings is empty.")
+    labels = check_class_names(rows, parameter="The mapping of text embeddings")
     vectors = [to_numpy(row) for row in rows.values()]
     shapes = {vector.shape for vector in vectors}
     if len(shapes) > 1 or len(vectors[0].shape) != 1:
@@ -82,13 +266,11 @@ def aligned_rows(rows: Mapping[Any, ArrayLike]) -> tuple[NDArray[Any], NDArray[A
     if weights.dtype not in (np.float32, np.float64):
         weights = weights.astype(np.float32)
     finite = np.isfinite(weights).all(axis=1)
-    names = np.asarray(list(rows))
     if not finite.all():
-        raise ValueError(
-            f"The text embeddings of {sample_of(names[~finite])} contain NaN or infinity."
-        )
-    order = np.argsort(names)
-    return names[order], weights[order]
+        wrong = [label for label, is_finite in zip(labels, finite, strict=True) if not is_finite]
+        raise ValueError(f"The text embeddings of {sample_of(wrong)} contain NaN or infinity.")
+    classes, codes = encode_labels(labels)
+    return classes, weights[np.argsort(codes)]
 
 
 def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead | None:
@@ -114,32 +296,62 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead |
         return None
     if isinstance(zero_shot, Mapping):
         classes, weights = aligned_rows(zero_shot)
-        scale, bias, model_id = 100.0, None, None
+        text_head = TextHead(classes, unit_rows(weights), 100.0, None, None)
+        if labels is not None and are_codes(labels, list(zero_shot)):
+            return text_head.of_codes(labels)
     else:
-        fitted = clone(zero_shot).fit(None, labels)
-        if not hasattr(fitted, "coef_"):
-            raise ValueError(
-                f"zero_shot={zero_shot!r} has no coef_: a text head has one weight row a class, "
-                "which does not change with the image. Of AggregatedPromptClassifier that is "
-                "aggregation='mean'."
-            )
-        classes, weights = to_numpy(fitted.classes_), to_numpy(fitted.coef_)
-        scale = getattr(fitted, "logit_scale_", 100.0)
-        bias = getattr(fitted, "logit_bias_", None)
-        model_id = getattr(fitted, "model_id_", None)
+        text_head = _fitted_text_head(zero_shot, labels)
     if labels is not None:
-        check_labels_known(labels, classes)
-    return TextHead(classes, unit_rows(weights), scale, bias, model_id)
+        check_labels_known(labels, text_head.classes)
+    return text_head
+
+
+def _fitted_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead:
+    """Return the text head of a classifier, fitted on the labels alone."""
+    fitted = clone(zero_shot).fit(None, labels)
+    if not hasattr(fitted, "coef_"):
+        raise ValueError(
+            f"zero_shot={zero_shot!r} has no coef_: a text head has one weight row per class, "
+            "which does not change with the image. Of AggregatedPromptClassifier that is "
+            "aggregation='mean'."
+        )
+    return TextHead(
+        to_numpy(fitted.classes_),
+        unit_rows(to_numpy(fitted.coef_)),
+        getattr(fitted, "logit_scale_", 100.0),
+        getattr(fitted, "logit_bias_", None),
+        getattr(fitted, "model_id_", None),
+        getattr(fitted, "class_names_", None),
+    )
 
 
 def check_labels_known(labels: NDArray[Any], classes: NDArray[Any]) -> None:
     """Raise if a label has no row in the text head."""
-    unknown = np.setdiff1d(labels, classes)
-    if unknown.size:
+    unknown = unknown_labels(labels, classes)
+    if not unknown:
+        return
+    names = to_numpy(classes).tolist()
+    if labels.dtype.kind in "biuf" and isinstance(names[0], str):
+        raise ValueError(_numbers_for_names(labels, names))
+    raise ValueError(
+        f"y holds labels without a text embedding: {sample_of(unknown)}. The text head knows "
+        f"{sample_of(classes)}: add the missing classes to it, or correct the labels."
+    )
+
+
+def names_of(classes: NDArray[Any], class_names: Mapping[Any, str]) -> list[str]:
+    """Return the name of each class, checked: ``class_names`` is what the caller was given."""
+    nameless = unknown_labels(classes, list(class_names))
+    if nameless:
         raise ValueError(
-            f"y holds labels without a text embedding: {sample_of(unknown)}. The text head knows "
-            f"{sample_of(classes)}: add the missing classes to it, or correct the labels."
+            f"class_names has no name for {sample_of(nameless)}: give every label its name."
         )
+    names = [class_names[label] for label in classes.tolist()]
+    check_names(names, parameter="class_names")
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        raise ValueError(f"class_names must map labels to text, got {sample_of(wrong)}.")
+    return names
 
 
 def check_same_width(n_features: int, text_head: TextHead) -> None:

@@ -1,6 +1,7 @@
 """What every estimator checks about its input, in one wording."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,12 @@ __all__ = [
     "check_class_names",
     "check_embeddings",
     "check_labelled_embeddings",
+    "check_names",
+    "encode_known",
     "encode_labels",
     "sample_of",
+    "union_classes",
+    "unknown_labels",
 ]
 
 
@@ -72,18 +77,20 @@ def check_labelled_embeddings(
     y : ndarray of shape (n_samples,)
         Labels; :func:`encode_labels` checks that they are class labels.
     """
+    if isinstance(y, list | tuple):
+        y = _from_list(y)
     X, y = validate_data(
         estimator, _widen_half(X), y, reset=reset, ensure_all_finite=ensure_all_finite, **_floats(X)
     )
     return X, y
 
 
-def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Return the sorted classes and the index of every label in them.
+def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Return the sorted classes and the index of every label in them, exact for every type.
 
     Parameters
     ----------
-    y : ndarray of shape (n_samples,)
+    y : array-like of shape (n_samples,)
         Class labels.
 
     Returns
@@ -97,7 +104,7 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     Raises
     ------
     ValueError
-        If the labels are no class labels (floats with a fractional part).
+        If the labels are no class labels (floats with a fractional part), or not one a row.
     TypeError
         If they are of types that have no order between them, or missing.
 
@@ -108,26 +115,188 @@ def encode_labels(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
     >>> encode_labels(np.array(["dog", "cat", "dog"]))
     (array(['cat', 'dog'], dtype='<U3'), array([1, 0, 1], dtype=int32))
     """
-    y = to_numpy(y)
-    if y.dtype.kind in "iu" and len(y) and int(y.max()) - int(y.min()) < 4 * len(y) + 1024:
-        # counting costs a fraction of sorting, and sorting more than the class sums
-        offset = y.min()
-        shifted = y - offset
-        present = np.bincount(shifted) > 0
-        classes = (np.flatnonzero(present) + offset).astype(y.dtype)
-        codes = (np.cumsum(present) - 1)[shifted]
+    y = _label_array(y, "y")
+    if y.dtype.kind in "iu":
+        classes, codes = _encode_integers(y)
+    elif y.dtype.kind == "O":
+        classes, codes = _encode_objects(y)
     else:
-        try:
-            classes, codes = np.unique(y, return_inverse=True)
-        except TypeError as error:
-            kinds = sorted({type(label).__name__ for label in y})
-            raise TypeError(
-                f"y holds labels that cannot be ordered, of the types {kinds}: give labels of one "
-                "type, and leave out the rows without one."
-            ) from error
+        classes, codes = np.unique(y, return_inverse=True)
     # twice, since labels that are all different look like a regression target and warn
     check_classification_targets(np.repeat(classes, 2))
     return classes, codes.astype(np.int32, copy=False)
+
+
+def encode_known(labels: Any, classes: Any, *, source: str = "y") -> NDArray[np.int32]:
+    """Return the index of every label in classes that are known already.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,)
+        Labels, of any type: those of another type than the classes are unknown.
+
+    classes : array-like of shape (n_classes,)
+        Distinct labels.
+
+    source : str, default="y"
+        Who gave the labels, for the message.
+
+    Returns
+    -------
+    codes : ndarray of shape (n_samples,)
+        ``classes[codes]`` is ``labels``.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among the classes.
+
+    Examples
+    --------
+    >>> from skclip._validation import encode_known
+    >>> encode_known(["dog", "cat"], ["cat", "dog", "fox"])
+    array([1, 0], dtype=int32)
+    >>> encode_known(["owl"], ["cat", "dog"], source="The recalled pool")
+    Traceback (most recent call last):
+        ...
+    ValueError: The recalled pool holds labels that are not among the classes: 'owl'. The classes \
+are 'cat', 'dog'.
+    """
+    labels = _label_array(labels, source)
+    codes = _positions(labels, classes)
+    if (codes < 0).any():
+        raise ValueError(
+            f"{source} holds labels that are not among the classes: "
+            f"{_distinct_sample(labels[codes < 0])}. "
+            f"The classes are {sample_of(to_numpy(classes))}."
+        )
+    return codes
+
+
+def unknown_labels(labels: Any, classes: Any) -> list[Any]:
+    """Return the labels that are not among the classes, in their order."""
+    labels = _label_array(labels, "y")
+    unknown: list[Any] = labels[_positions(labels, classes) < 0].tolist()
+    return unknown
+
+
+def union_classes(known: NDArray[Any], arrived: NDArray[Any], *, source: str = "y") -> NDArray[Any]:
+    """Return the sorted classes of both, exact for every pair of types.
+
+    Raises
+    ------
+    TypeError
+        If one holds names and the other numbers.
+    """
+    if known.dtype == arrived.dtype and known.dtype.kind != "O":
+        united: NDArray[Any] = np.union1d(known, arrived)
+        return united
+    if not len(known) or not len(arrived):
+        return arrived if len(arrived) else known
+    every = [*known.tolist(), *arrived.tolist()]
+    if len({isinstance(label, str) for label in every}) > 1:
+        raise TypeError(
+            f"{source} holds {sample_of(arrived)}, but the labels so far are of another type "
+            f"({sample_of(known)}): give labels of one type."
+        )
+    together = sorted(set(every))
+    if "O" in (known.dtype.kind, arrived.dtype.kind):
+        return np.fromiter(together, dtype=object, count=len(together))
+    return _from_list(together)
+
+
+def _label_array(labels: Any, source: str) -> NDArray[Any]:
+    """Return labels as an array of one dimension that keeps their types."""
+    array = _from_list(labels) if isinstance(labels, list | tuple) else to_numpy(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{source} must hold one label per row, got an array of shape {array.shape}."
+        )
+    return array
+
+
+def _from_list(labels: Sequence[Any]) -> NDArray[Any]:
+    """Return a list as an array; numpy writes numbers beside text as text, and rounds integers."""
+    try:
+        array: NDArray[Any] = np.asarray(labels)
+    except ValueError:  # a list among them, say
+        return np.fromiter(labels, dtype=object, count=len(labels))
+    texts = [isinstance(label, str) for label in labels] if array.dtype.kind == "U" else [True]
+    rounded = array.dtype.kind == "f" and all(isinstance(label, Integral) for label in labels)
+    if all(texts) and not (rounded and len(labels)):
+        return array
+    return np.fromiter(labels, dtype=object, count=len(labels))
+
+
+def _encode_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not len(y) or int(y.max()) - int(y.min()) >= 4 * len(y) + 1024:
+        return np.unique(y, return_inverse=True)
+    # counting costs a fraction of sorting, and sorting more than the class sums
+    wide = np.uint64 if y.dtype.kind == "u" else np.int64
+    offset = wide(y.min())
+    shifted = (y.astype(wide) - offset).astype(np.intp)
+    present = np.bincount(shifted) > 0
+    classes = (np.flatnonzero(present).astype(wide) + offset).astype(y.dtype)
+    return classes, (np.cumsum(present) - 1)[shifted]
+
+
+def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    labels = y.tolist()
+    try:
+        distinct = set(labels)
+        kinds = {_kind(label) for label in distinct}
+        if len(kinds) > 1 or "missing" in kinds:
+            raise TypeError("labels of several types")
+        ordered = sorted(distinct)
+    except TypeError as error:
+        types = sorted({type(label).__name__ for label in labels})
+        raise TypeError(
+            f"y holds labels that cannot be ordered, of the types {types}: give labels of one "
+            "type, and leave out the rows without one."
+        ) from error
+    at = {label: code for code, label in enumerate(ordered)}
+    codes = np.fromiter((at[label] for label in labels), np.intp, len(labels))
+    if kinds <= {"bool"} or kinds <= {"integer"}:
+        return _from_list(ordered), codes
+    return np.fromiter(ordered, dtype=object, count=len(ordered)), codes
+
+
+def _kind(label: Any) -> str:
+    """Return the kind of a label: kinds have no order between them."""
+    if _is_missing(label):
+        return "missing"
+    for kind, types in (("text", str), ("bool", bool | np.bool_), ("integer", Integral)):
+        if isinstance(label, types):
+            return kind
+    return type(label).__name__
+
+
+def _is_missing(label: Any) -> bool:
+    return label is None or (str(label) in ("<NA>", "NaT", "nan") and not isinstance(label, str))
+
+
+def _positions(labels: NDArray[Any], classes: Any) -> NDArray[np.int32]:
+    """Return the index of every label in the classes, -1 for those that are not among them."""
+    at = {label: code for code, label in enumerate(to_numpy(classes).tolist())}
+
+    def position(label: Any) -> int:
+        try:
+            return at.get(label, -1)
+        except TypeError:  # a list, say, is no label
+            return -1
+
+    if labels.dtype.kind in "iu":
+        distinct, codes = _encode_integers(labels)
+        found = np.fromiter(map(position, distinct.tolist()), np.int32, len(distinct))
+        of_distinct: NDArray[np.int32] = found[codes]
+        return of_distinct
+    return np.fromiter(map(position, labels.tolist()), np.int32, len(labels))
+
+
+def _distinct_sample(labels: NDArray[Any]) -> str:
+    return sample_of({repr(label): label for label in labels.tolist()}.values())
 
 
 def _floats(X: Any) -> dict[str, Any]:
@@ -148,7 +317,8 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
     Parameters
     ----------
     names : iterable
-        Class labels; the query and the prompt are ``str(name)``.
+        Class labels; the query and the prompt are ``str(name)``. Of a data frame, its only
+        column.
 
     parameter : str, default="names"
         Name of the caller's parameter, for the message.
@@ -171,21 +341,22 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
             f"{parameter} must be a list of class names, got the single string {names!r}: "
             f"write [{names!r}]."
         )
-    names = [n.item() if isinstance(n, np.generic) else n for n in names]
+    names = [n.item() if isinstance(n, np.generic) else n for n in _only_column(names, parameter)]
     if not names:
         raise ValueError(f"{parameter} is empty: give at least one class name.")
-    blank = [n for n in names if not str(n).strip()]
-    if blank:
-        raise ValueError(
-            f"{parameter} holds blank class names: {sample_of(blank)} (position "
-            f"{names.index(blank[0])}). Every class needs a name with at least one character."
-        )
+    check_names(names, parameter=parameter)
     seen: set[Any] = set()
     duplicates = [n for n in names if n in seen or seen.add(n)]  # type: ignore[func-returns-value]
     if duplicates:
+        remedy = "synonyms go to `synonyms`"
+        if parameter == "classes":
+            remedy = (
+                "two classes of one name need integer labels, with class_names={label: name} "
+                "beside the embedder"
+            )
         raise ValueError(
             f"{parameter} holds duplicates: {sample_of(dict.fromkeys(duplicates))}. "
-            "Give every class once; synonyms go to `synonyms`."
+            f"Give every class once; {remedy}."
         )
     kinds = {str if isinstance(n, str) else type(n) for n in names}
     if str in kinds and len(kinds) > 1:
@@ -195,3 +366,36 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
         )
     checked: list[Any] = names
     return checked
+
+
+def check_names(names: list[Any], *, parameter: str) -> None:
+    """Raise if a class name is missing, no text and no number, or blank."""
+    wrong = [n for n in names if not isinstance(n, str | bool | Number) or _is_missing(n)]
+    if wrong:
+        raise ValueError(
+            f"{parameter} holds what is no class name: {sample_of(wrong)} (position "
+            f"{_first(names, wrong[0])}). Give one text or number a class."
+        )
+    blank = [n for n in names if not str(n).strip()]
+    if blank:
+        raise ValueError(
+            f"{parameter} holds blank class names: {sample_of(blank)} (position "
+            f"{names.index(blank[0])}). Every class needs a name with at least one character."
+        )
+
+
+def _first(names: list[Any], wanted: Any) -> int:
+    return next(i for i, name in enumerate(names) if name is wanted)
+
+
+def _only_column(names: Any, parameter: str) -> Any:
+    """Return the column of a data frame or matrix; iterating over a frame gives its header."""
+    shape: tuple[int, ...] = getattr(names, "shape", ())
+    if len(shape) < 2:
+        return names
+    if len(shape) > 2 or shape[1] != 1:
+        raise ValueError(
+            f"{parameter} must be a list of class names, got a table of shape {tuple(shape)}: give "
+            "one column of it."
+        )
+    return np.asarray(names)[:, 0]

@@ -71,7 +71,13 @@ class AggregatedPromptClassifier(
 
     classes : array-like of shape (n_classes,), default=None
         Classes to know, whether labelled images of them are given or not. By default those of
-        ``zero_shot`` where it names them, else the labels in ``y``, else those of ``prompts``.
+        ``zero_shot`` or ``class_names`` where they name them, else the labels in ``y``, else
+        those of ``prompts``.
+
+    class_names : mapping of label to str, default=None
+        The name of each class, where labels are not names: ``{0: "cat", 1: "dog"}``. Captions are
+        recalled by these names, and ``prompts`` may be keyed by them. None takes those of
+        ``zero_shot``, else labels for names.
 
     aggregation : {"generator", "attention", "max", "mean"}, default="generator"
         How the prompts of a class become one. ``"generator"`` is trained on labelled images. The
@@ -136,7 +142,10 @@ class AggregatedPromptClassifier(
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class names, sorted.
+        Class labels, sorted.
+
+    class_names_ : mapping of label to str, or None
+        The name of each class; None where labels are their own names.
 
     aggregation_ : str
         The aggregation in use: ``aggregation``, or its fallback.
@@ -255,6 +264,7 @@ class AggregatedPromptClassifier(
         "embedder": [HasMethods(["transform"]), None],
         "retriever": [HasMethods(["recall"]), None],
         "classes": ["array-like", None],
+        "class_names": [Mapping, None],
         "aggregation": [StrOptions({"generator", "attention", "max", "mean"})],
         "scored": [StrOptions({"mixture", "image"})],
         "gamma": [Interval(Real, 0, None, closed="left")],
@@ -282,6 +292,7 @@ class AggregatedPromptClassifier(
         embedder: Any = None,
         retriever: Any = None,
         classes: ArrayLike | None = None,
+        class_names: Mapping[Any, str] | None = None,
         aggregation: str = "generator",
         scored: str = "mixture",
         gamma: float = 0.5,
@@ -305,6 +316,7 @@ class AggregatedPromptClassifier(
         self.embedder = embedder
         self.retriever = retriever
         self.classes = classes
+        self.class_names = class_names
         self.aggregation = aggregation
         self.scored = scored
         self.gamma = gamma
@@ -361,15 +373,16 @@ class AggregatedPromptClassifier(
             X, y = check_labelled_embeddings(self, X, y)
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
-        names, text_head, rows, counts = class_text(
+        names, text_head, rows, counts, codes = class_text(
             self.zero_shot,
             self.prompts,
             self.classes,
             y,
+            class_names=self.class_names,
             embedder=self.embedder,
             retriever=self.retriever,
         )
-        shots = evident_rows(X, y, sample_weight, names)
+        shots = evident_rows(X, codes, sample_weight)
         if text_head is None:
             if shots is None:
                 raise ValueError(
@@ -411,6 +424,7 @@ class AggregatedPromptClassifier(
 
     def _set_text(self, text_head: TextHead, rows: NDArray[Any], counts: NDArray[np.intp]) -> None:
         self.text_head_, self.classes_ = text_head, text_head.classes
+        self.class_names_ = text_head.class_names
         self.prompts_, self._prompt_counts = rows, counts
         self.prompt_classes_ = np.repeat(self.classes_, counts)
         self.n_features_in_ = int(text_head.weights.shape[1])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._compat import get_namespace_and_device
 from skclip._linalg import gen_row_blocks, row_norms, unit_rows
-from skclip._validation import sample_of
+from skclip._validation import encode_known, sample_of, union_classes, unknown_labels
 
 __all__ = ["ClassSums", "class_sums", "second_moment"]
 
@@ -104,14 +104,14 @@ class ClassSums:
         """Return the state over ``classes``, a sorted superset of those known here."""
         if np.array_equal(classes, self.classes):
             return self
-        at = np.searchsorted(classes, self.classes)
+        at = encode_known(self.classes, classes)
         wide = ClassSums.empty(classes, self.sums.shape[1])
         wide.sums[at], wide.counts[at] = self.sums, self.counts
         return replace(wide, second=self.second)
 
     def __add__(self, other: "ClassSums") -> "ClassSums":
         """Return the state of the rows of both, over the classes of both."""
-        classes = np.union1d(self.classes, other.classes)
+        classes = union_classes(self.classes, other.classes)
         a, b = self.over(classes), other.over(classes)
         second = None if a.second is None or b.second is None else a.second + b.second
         return ClassSums(classes, a.sums + b.sums, a.counts + b.counts, second)
@@ -124,8 +124,8 @@ class ClassSums:
         ValueError
             If ``other`` has classes that are not known here, or more rows than were added.
         """
-        unknown = np.setdiff1d(other.classes, self.classes)
-        if unknown.size:
+        unknown = unknown_labels(other.classes, self.classes)
+        if unknown:
             raise ValueError(
                 f"y holds classes this head has never seen: {sample_of(unknown)}. "
                 "Forget only rows that were fitted."
@@ -156,13 +156,14 @@ class ClassSums:
         ValueError
             If a label is not known here, no class would stay, or there is a second moment.
         """
-        gone = np.isin(self.classes, labels)
-        unknown = np.setdiff1d(labels, self.classes)
-        if unknown.size:
+        unknown = unknown_labels(labels, self.classes)
+        if unknown:
             raise ValueError(
                 f"labels holds classes this head does not know: {sample_of(unknown)}. "
                 f"It knows {sample_of(self.classes)}."
             )
+        gone = np.zeros(len(self.classes), dtype=bool)
+        gone[encode_known(labels, self.classes)] = True
         if gone.all():
             raise ValueError("labels holds every class of this head: at least one must stay.")
         if self.second is not None:
@@ -243,7 +244,16 @@ def class_sums(
 
     counts : ndarray of shape (n_classes,)
         Sum of the weights of the rows that are not zero.
+
+    Raises
+    ------
+    ValueError
+        If a code is no class index: sums would be written out of their bounds.
     """
+    if len(codes) and not 0 <= codes.min() <= codes.max() < n_classes:
+        raise ValueError(
+            f"codes must be class indices in [0, {n_classes}), got {codes.min()} to {codes.max()}."
+        )
     if is_elsewhere(X):
         return _class_sums_elsewhere(X, codes, n_classes, weight, unit=unit)
     sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)

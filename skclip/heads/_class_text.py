@@ -1,44 +1,28 @@
 """Class names, template rows and prompts of AggregatedPromptClassifier, from what it was given."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, check_labels_known, resolve_text_head
+from skclip._text_head import TextHead, are_codes, names_of, resolve_classes
 from skclip._validation import check_class_names, encode_labels, sample_of
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_sums import class_sums
 from skclip.heads._prompt_generator import LabelledRows
 from skclip.heads._reference_prompts import reference_prompts
 
-__all__ = ["class_text"]
+__all__ = ["ClassText", "class_text", "mean_image_head"]
 
 
-def class_text(
-    zero_shot: Any,
-    prompts: Any,
-    classes: Any,
-    y: Any,
-    *,
-    embedder: Any,
-    retriever: Any,
-) -> tuple[NDArray[Any], TextHead | None, NDArray[Any], NDArray[np.intp]]:
-    """Return the classes to predict and their text.
+class ClassText(NamedTuple):
+    """The classes to predict and their text.
 
-    Parameters
+    Attributes
     ----------
-    zero_shot, prompts, classes, embedder, retriever : object
-        Parameters of AggregatedPromptClassifier.
-
-    y : ndarray of shape (n_samples,) or None
-        Labels.
-
-    Returns
-    -------
     names : ndarray of shape (n_classes,)
         Sorted class labels.
 
@@ -50,12 +34,55 @@ def class_text(
 
     counts : ndarray of shape (n_classes,)
         Prompts of each class.
+
+    codes : ndarray of shape (n_samples,) or None
+        ``names[codes]`` is ``y``.
     """
-    names, text_head = _resolve_classes(zero_shot, prompts, classes, y)
+
+    names: NDArray[Any]
+    text_head: TextHead | None
+    rows: NDArray[Any]
+    counts: NDArray[np.intp]
+    codes: NDArray[np.int32] | None
+
+
+def class_text(
+    zero_shot: Any,
+    prompts: Any,
+    classes: Any,
+    y: Any,
+    *,
+    class_names: Mapping[Any, str] | None,
+    embedder: Any,
+    retriever: Any,
+) -> ClassText:
+    """Return the classes to predict and their text.
+
+    Parameters
+    ----------
+    zero_shot, prompts, classes, class_names, embedder, retriever : object
+        Parameters of AggregatedPromptClassifier.
+
+    y : ndarray of shape (n_samples,) or None
+        Labels.
+
+    Returns
+    -------
+    text : ClassText
+        Integers in the place of names where ``y`` holds the codes of names.
+    """
+    if zero_shot is None:
+        classes, class_names = _declared(prompts, classes, class_names, y)
+    names, text_head, codes = resolve_classes(
+        zero_shot, classes, y, estimator="AggregatedPromptClassifier"
+    )
+    if class_names is None and text_head is not None:
+        class_names = text_head.class_names
     embedder = embedder or getattr(zero_shot, "embedder", None)
     rows, counts = reference_prompts(
         prompts,
         names,
+        called=None if class_names is None else names_of(names, class_names),
         embedder=embedder,
         retriever=retriever,
         n_features=None if text_head is None else text_head.weights.shape[1],
@@ -74,7 +101,9 @@ def class_text(
             NoEvidenceWarning,
             stacklevel=5,
         )
-    return names, text_head, rows, counts
+    if text_head is not None:
+        text_head = text_head._replace(class_names=class_names)
+    return ClassText(names, text_head, rows, counts, codes)
 
 
 def mean_image_head(names: NDArray[Any], shots: LabelledRows) -> TextHead:
@@ -89,32 +118,22 @@ def mean_image_head(names: NDArray[Any], shots: LabelledRows) -> TextHead:
     return TextHead(names, unit_rows(sums).astype(shots.X.dtype), 100.0, None, None)
 
 
-def _resolve_classes(
-    zero_shot: Any, prompts: Any, classes: Any, y: NDArray[Any] | None
-) -> tuple[NDArray[Any], TextHead | None]:
-    """Return the sorted classes and, where they are given, the template rows."""
-    names: Any
-    if classes is not None:
-        names = np.unique(np.asarray(check_class_names(classes, parameter="classes")))
-        if y is not None:
-            check_labels_known(encode_labels(y)[0], names)
-    elif y is not None:
-        names = encode_labels(y)[0]
-    elif zero_shot is not None:
-        names = None  # the text head names them, or says that it cannot
-    elif isinstance(prompts, Mapping) and prompts:
-        names = np.unique(np.asarray(check_class_names(prompts, parameter="prompts")))
-    else:
-        raise ValueError(
-            "AggregatedPromptClassifier requires y to be passed, but the target y is None, and "
-            "neither `classes`, `zero_shot` nor a mapping of `prompts` names the classes."
-        )
-    text_head = resolve_text_head(zero_shot, names)
-    if text_head is None:
-        return names, None
-    if classes is not None:
-        text_head = text_head.restricted(names)
-    return text_head.classes, text_head
+def _declared(
+    prompts: Any, classes: Any, class_names: Mapping[Any, str] | None, y: Any
+) -> tuple[Any, Mapping[Any, str] | None]:
+    """Return the classes and their names where prompts, not ``zero_shot``, are the text."""
+    keyed = list(prompts) if isinstance(prompts, Mapping) and prompts else None
+    if classes is None and class_names is not None:
+        classes = list(class_names)
+    given = keyed if classes is None else classes
+    if y is None or given is None:
+        return given, class_names
+    # prompts of other classes than those labelled are ignored, and so they declare none
+    labels, given = encode_labels(y)[0], check_class_names(given, parameter="classes")
+    if are_codes(labels, given):
+        names = class_names or {}
+        return None, {code: names.get(name, name) for code, name in enumerate(given)}
+    return classes, class_names
 
 
 def _mean_head(

@@ -118,13 +118,14 @@ def as_attributes(generator: Generator) -> dict[str, Any]:
     }
 
 
-def evident_rows(X: Any, y: Any, sample_weight: Any, classes: NDArray[Any]) -> LabelledRows | None:
-    """Return labelled rows that carry evidence, with the positions of their classes."""
-    if X is None or y is None:
+def evident_rows(
+    X: Any, codes: NDArray[np.int32] | None, sample_weight: Any
+) -> LabelledRows | None:
+    """Return labelled rows that carry evidence."""
+    if X is None or codes is None:
         return None
     weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
     evident = X.any(axis=1) & (weight > 0)
     if not evident.any():
         return None
-    codes = np.searchsorted(classes, y[evident]).astype(np.int32)
-    return LabelledRows(X[evident], codes, weight[evident])
+    return LabelledRows(X[evident], codes[evident], weight[evident])

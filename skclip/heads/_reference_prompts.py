@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skclip._linalg import unit_rows
-from skclip._validation import check_class_names, sample_of
+from skclip._validation import sample_of
 from skclip.exceptions import ModelMismatchError, NoEvidenceWarning
 from skclip.prompts import encode_texts
 
@@ -21,7 +21,13 @@ __all__ = ["reference_prompts"]
 
 
 def reference_prompts(
-    prompts: Any, classes: NDArray[Any], *, embedder: Any, retriever: Any, n_features: int | None
+    prompts: Any,
+    classes: NDArray[Any],
+    *,
+    called: Sequence[Any] | None = None,
+    embedder: Any,
+    retriever: Any,
+    n_features: int | None,
 ) -> tuple[NDArray[Any], NDArray[np.intp]]:
     """Return the distinct prompts of every class as unit rows.
 
@@ -33,6 +39,10 @@ def reference_prompts(
 
     classes : ndarray of shape (n_classes,)
         Class labels.
+
+    called : sequence of shape (n_classes,), default=None
+        What each class is called, if not by its label: captions are recalled by these names, and
+        ``prompts`` may be keyed by them.
 
     embedder : object with ``transform`` or None
         Encodes texts; not needed for rows.
@@ -52,14 +62,15 @@ def reference_prompts(
         Prompts of each class.
     """
     names = classes.tolist()
+    called = names if called is None else called
     given = {} if prompts is None else prompts
     if isinstance(prompts, str):
-        given = _recalled(names, retriever)
+        given = _recalled(called, retriever)
     texts: dict[Any, list[str]] = {}
     rows: dict[Any, NDArray[Any]] = {}
     blank = []
-    for name in names:
-        entry = given.get(name, ())
+    for name, of_name in zip(names, called, strict=True):
+        entry = given.get(name, given.get(of_name, ()))
         if _holds_texts(entry, name):
             texts[name], n_blank = _distinct_texts(entry, name)
             blank += [name] * bool(n_blank)
@@ -86,14 +97,20 @@ def reference_prompts(
     return together, np.asarray([counts.get(name, 0) for name in names], dtype=np.intp)
 
 
-def _recalled(names: list[Any], retriever: Any) -> dict[Any, list[str]]:
-    """Return the captions that name each class."""
+def _recalled(names: Sequence[Any], retriever: Any) -> dict[Any, list[str]]:
+    """Return the captions that hold each name."""
     if retriever is None:
         raise ValueError(
             "prompts='recall' takes captions from a retriever, and there is none: give "
             "`retriever`, for instance CaptionRetriever(corpus)."
         )
-    pool = clone(retriever, safe=False).recall(check_class_names(names, parameter="classes"))
+    numbers = [name for name in names if not isinstance(name, str)]
+    if numbers:
+        raise ValueError(
+            f"The labels {sample_of(numbers)} are numbers, by which no captions are recalled: "
+            "give their names, class_names={label: name}."
+        )
+    pool = clone(retriever, safe=False).recall(list(dict.fromkeys(names)))
     if pool.captions is None:
         raise ValueError(
             f"The {len(pool)} recalled images have no captions, which prompts='recall' needs: "

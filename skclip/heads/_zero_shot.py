@@ -1,4 +1,4 @@
-"""Zero-shot classification: one text embedding a class (the text head of CLIP)."""
+"""Zero-shot classification: one text embedding per class (the text head of CLIP)."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from skclip._array_api import like, to_numpy
+from skclip._array_api import like
 from skclip._base import CosineLinearMixin
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
@@ -21,12 +21,22 @@ from skclip._compat import (
     fit_context,
 )
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, aligned_rows, check_labels_known, check_same_width
+from skclip._text_head import (
+    TextHead,
+    aligned_rows,
+    are_codes,
+    check_labels_known,
+    check_same_width,
+    names_of,
+)
 from skclip._validation import (
     check_class_names,
     check_embeddings,
     check_labelled_embeddings,
+    encode_known,
     encode_labels,
+    sample_of,
+    unknown_labels,
 )
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_sums import class_sums
@@ -43,13 +53,15 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
               \hat y(x) = \arg\max_c\; x \cdot t_c
 
     with the text encoder :math:`f` and the prompt templates :math:`\tau_1 \ldots \tau_M`.
-    The class names are the labels, so text rows and labels cannot get out of order.
+    Labels that are text are the class names, so text rows and labels cannot get out of order.
+    Labels that are numbers need ``class_names``.
 
     Parameters
     ----------
-    text_embeddings : mapping of class name to vector or array-like, default=None
+    text_embeddings : mapping of class name to vector, data frame or array-like, default=None
         Text embeddings made elsewhere. Rows of an array of shape (n_classes, n_features) follow
-        ``classes``, in the order given there.
+        ``classes``, in the order given there; those of a data frame or series are named by its
+        index.
 
     embedder : CLIPEmbedder or transformer, default=None
         Encodes prompts: ``transform(list of str)`` gives one row a prompt. Used when
@@ -63,8 +75,13 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Further names of a class; their prompts are averaged with those of the name.
 
     classes : array-like of shape (n_classes,), default=None
-        Classes to know, whether labels of them are seen or not. By default the labels in ``y``,
-        or the keys of ``text_embeddings``.
+        Classes to know, whether labels of them are seen or not. By default the keys of
+        ``class_names`` or of ``text_embeddings``, else the labels in ``y``.
+
+    class_names : mapping of label to str, default=None
+        The name of each class, where labels are not names: ``{0: "cat", 1: "dog"}``. Two labels
+        may share one name, and with it one text row. None takes labels for names; numbers are
+        refused where prompts are to be written of them.
 
     logit_scale : "auto" or float, default="auto"
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot x \cdot t_c)`;
@@ -78,10 +95,13 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class names, sorted.
+        Class labels, sorted.
+
+    class_names_ : dict of label to str, or None
+        The name of each class; None where labels are their own names.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        Text embeddings, unit rows, aligned with ``classes_``. One row a class, also for two.
+        Text embeddings, unit rows, aligned with ``classes_``. One row per class, also for two.
 
     intercept_ : ndarray of shape (n_classes,)
         Zeros.
@@ -111,6 +131,10 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     Nothing is learned from images: ``fit`` looks at the labels only, and ``fit(y=names)`` is
     enough. Without text (neither ``text_embeddings`` nor ``embedder``) the class means of ``X``
     stand in for the text head and a :class:`~skclip.exceptions.NoEvidenceWarning` says so.
+
+    Meta-estimators such as :class:`~sklearn.ensemble.VotingClassifier` fit their members on the
+    codes of labels. Integers are read as codes of class names if the names were given in sorted
+    order and every code occurs; others are refused.
 
     The softmax is what CLIP was trained with: it asks which of the texts belongs to the image.
     SigLIP [2]_ was trained to say of every pair whether it belongs together. For such a model
@@ -156,6 +180,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         "templates": [str, "array-like", Mapping],
         "synonyms": [Mapping, None],
         "classes": ["array-like", None],
+        "class_names": [Mapping, None],
         "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "logit_bias": [StrOptions({"auto"}), Interval(Real, None, None, closed="neither"), None],
     }
@@ -168,6 +193,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         templates: str | Sequence[str] | Mapping[Any, Sequence[str]] = "photo",
         synonyms: Mapping[Any, Sequence[str]] | None = None,
         classes: ArrayLike | None = None,
+        class_names: Mapping[Any, str] | None = None,
         logit_scale: str | float = "auto",
         logit_bias: str | float | None = "auto",
     ) -> None:
@@ -176,6 +202,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         self.templates = templates
         self.synonyms = synonyms
         self.classes = classes
+        self.class_names = class_names
         self.logit_scale = logit_scale
         self.logit_bias = logit_bias
 
@@ -189,7 +216,8 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             Image embeddings; only their width is looked at.
 
         y : array-like of shape (n_samples,), default=None
-            Class names. May be left out where ``classes`` or ``text_embeddings`` names them.
+            Class labels. May be left out where ``classes``, ``class_names`` or
+            ``text_embeddings`` names them.
 
         Returns
         -------
@@ -206,13 +234,19 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             X, y = check_labelled_embeddings(self, X, y)
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
-        labels = self._labels(y)
+        labels = None if y is None else encode_labels(y)[0]
+        classes, has_codes = self._classes(labels)
         if self.text_embeddings is None and self.embedder is None:
             self._fit_means(X, y)
             return self
-        classes, weights = self._text_rows(labels)
-        check_labels_known(labels, classes)
-        self._set_weights(classes, unit_rows(weights), X, y)
+        names = self._names(classes)
+        weights = unit_rows(self._text_rows(classes, names))
+        self.class_names_ = None
+        if has_codes and labels is not None:
+            classes = labels
+        if has_codes or self.class_names is not None:
+            self.class_names_ = dict(zip(classes.tolist(), names, strict=True))
+        self._set_weights(classes, weights, X, y)
         self.model_id_ = getattr(self.embedder, "model_id", None)
         self._set_logits()
         if X is not None:
@@ -223,43 +257,94 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         self.n_features_in_ = self.coef_.shape[1]
         return self
 
-    def _labels(self, y: Any) -> NDArray[Any]:
-        """Return the sorted labels that must get a text row."""
+    def _classes(self, labels: NDArray[Any] | None) -> tuple[NDArray[Any], bool]:
+        """Return the sorted classes to know, and whether the labels are codes of them."""
+        given: Any = None
         if self.classes is not None:
-            labels = np.unique(np.asarray(check_class_names(self.classes, parameter="classes")))
-            if y is not None:
-                check_labels_known(np.unique(to_numpy(y)), labels)
-            return labels
-        if y is not None:
-            return encode_labels(y)[0]
-        if isinstance(self.text_embeddings, Mapping):
-            return aligned_rows(self.text_embeddings)[0]
-        raise ValueError(
-            "ZeroShotClassifier requires y to be passed, but the target y is None, and neither "
-            "`classes` nor a mapping of `text_embeddings` names the classes."
-        )
+            given = check_class_names(self.classes, parameter="classes")
+        elif self.class_names is not None:
+            given = check_class_names(self.class_names, parameter="class_names")
+        elif isinstance(self._table(), Mapping):
+            given = aligned_rows(self._table()) and list(self._table())
+        if given is None:
+            if labels is None:
+                raise ValueError(
+                    "ZeroShotClassifier requires y to be passed, but the target y is None, and "
+                    "neither `classes` nor `class_names` nor a mapping of `text_embeddings` names "
+                    "the classes."
+                )
+            return labels, False
+        classes = encode_labels(given)[0]
+        if labels is None:
+            return classes, False
+        if are_codes(labels, given):
+            return classes, True
+        if self.classes is None:
+            check_labels_known(labels, classes)
+        encode_known(labels, classes)
+        return classes, False
 
-    def _text_rows(self, labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the sorted classes and their text embeddings."""
-        if self.text_embeddings is None:
-            names = check_class_names(labels, parameter="y")
-            prompts = build_prompts(names, self.templates, self.synonyms)
-            return labels, encode_prompts(self.embedder, prompts)
-        if isinstance(self.text_embeddings, Mapping):
-            return aligned_rows(self.text_embeddings)
-        rows = np.asarray(self.text_embeddings)
+    def _names(self, classes: NDArray[Any]) -> list[str]:
+        """Return the name of each class."""
+        labels = classes.tolist()
+        if self.class_names is None:
+            if self.text_embeddings is None and not all(isinstance(n, str) for n in labels):
+                raise ValueError(
+                    f"The labels {sample_of(labels)} are numbers, of which ZeroShotClassifier can "
+                    "write no prompts: give their names, class_names={label: name}."
+                )
+            return [str(label) for label in labels]
+        return names_of(classes, self.class_names)
+
+    def _table(self) -> Any:
+        """Return the text embeddings, as a mapping where an index names their rows."""
+        table: Any = self.text_embeddings
+        if not hasattr(table, "iloc"):
+            return table
+        index = table.index.tolist()
+        is_unnamed = index == list(range(len(index))) and self.classes is not None
+        rows = table.to_numpy() if table.ndim == 2 else table.tolist()
+        return rows if is_unnamed else dict(zip(index, rows, strict=True))
+
+    def _text_rows(self, classes: NDArray[Any], names: list[str]) -> NDArray[Any]:
+        """Return the text embedding of each class."""
+        table = self._table()
+        if table is None:
+            distinct = list(dict.fromkeys(names))
+            prompts = build_prompts(
+                distinct, self._by_name(self.templates), self._by_name(self.synonyms)
+            )
+            rows = encode_prompts(self.embedder, prompts)
+            at = {name: i for i, name in enumerate(distinct)}
+            return rows[[at[name] for name in names]]
+        if not isinstance(table, Mapping):
+            table = self._named_rows(np.asarray(table))
+        keys, rows = aligned_rows(table)
+        asked: Any = classes
+        if self.class_names is not None and unknown_labels(classes, keys):
+            asked = names  # the rows are those of names, the labels numbers
+        check_labels_known(np.asarray(asked), keys)
+        return rows[encode_known(asked, keys)]
+
+    def _named_rows(self, rows: NDArray[Any]) -> dict[Any, NDArray[Any]]:
         if self.classes is None:
             raise ValueError(
                 "text_embeddings is an array, so `classes` must name its rows, in their order; "
                 "or give a mapping {class name: vector}."
             )
-        names = check_class_names(self.classes, parameter="classes")
-        if rows.ndim != 2 or len(rows) != len(names):
+        named = check_class_names(self.classes, parameter="classes")
+        if rows.ndim != 2 or len(rows) != len(named):
             raise ValueError(
-                f"text_embeddings has shape {rows.shape}, but classes names {len(names)} rows: "
+                f"text_embeddings has shape {rows.shape}, but classes names {len(named)} rows: "
                 "give one row a class."
             )
-        return aligned_rows(dict(zip(names, rows, strict=True)))
+        return dict(zip(named, rows, strict=True))
+
+    def _by_name(self, texts: Any) -> Any:
+        """Return texts of classes keyed by class name, where they may be keyed by label."""
+        if not isinstance(texts, Mapping) or self.class_names is None:
+            return texts
+        return {self.class_names.get(label, label): of_class for label, of_class in texts.items()}
 
     def _fit_means(self, X: Any, y: Any) -> None:
         if X is None or y is None:
@@ -278,7 +363,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         sums, _ = class_sums(X, codes, len(classes), weight)
         self._set_weights(classes, unit_rows(sums), X, y, X.dtype)
         self._set_logits()
-        self.model_id_ = None
+        self.model_id_ = self.class_names_ = None
 
     def _set_weights(
         self, classes: NDArray[Any], weights: NDArray[Any], X: Any, y: Any, dtype: Any = None

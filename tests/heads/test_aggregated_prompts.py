@@ -512,7 +512,7 @@ def test_prediction_needs_no_torch(animals, trained):
             {"prompts": {"cat": np.eye(2)}, "classes": ["cat"]},
             (np.eye(2), ["cat", "owl"]),
             ValueError,
-            "without a text embedding: 'owl'",
+            "y holds labels that are not among the classes: 'owl'. The classes are 'cat'",
         ),
         ({"gamma": -1.0}, (), ValueError, "The 'gamma' parameter"),
         ({"temperature": 0}, (), ValueError, "The 'temperature' parameter"),

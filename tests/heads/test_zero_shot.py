@@ -62,14 +62,99 @@ def test_prompts_and_synonyms_are_averaged_as_unit_rows():
     assert_allclose(head.coef_[0, :2], [0.5**0.5, 0.5**0.5])
 
 
-def test_integer_labels_are_named_by_their_digits():
-    class Digits(BaseEstimator):
-        def transform(self, texts):
-            return np.array([[len(t), float(t)] for t in texts])
+@pytest.mark.parametrize("labels", [[12, 3], [False, True], np.array([1, 2], dtype=np.uint64)])
+def test_prompts_are_not_written_of_numbers(labels):
+    head = ZeroShotClassifier(embedder=LetterEmbedder())
+    with pytest.raises(ValueError, match=r"are numbers, .* class_names=\{label: name\}"):
+        head.fit(y=labels)
 
-    head = ZeroShotClassifier(embedder=Digits(), templates="{}").fit(y=[12, 3])
-    assert_array_equal(head.classes_, [3, 12])
-    assert_allclose(head.coef_[1], np.array([2, 12]) / np.hypot(2, 12))
+
+def test_prompts_are_written_of_class_names():
+    names = {1: "b", 0: "a"}
+    head = ZeroShotClassifier(embedder=LetterEmbedder(), templates="{}", class_names=names)
+    head.fit(y=[1])
+    assert_array_equal(head.classes_, [0, 1])
+    assert_array_equal(head.coef_[:, :2], [[1, 0], [0, 1]])
+    assert head.class_names_ == {0: "a", 1: "b"}
+
+
+def test_two_labels_of_one_name_have_one_text_row():
+    names = {0: "crane", 1: "crow", 2: "crane"}
+    head = ZeroShotClassifier(embedder=LetterEmbedder(), class_names=names).fit(y=[0, 1, 2])
+    assert_array_equal(head.coef_[0], head.coef_[2])
+    assert (head.coef_[0] != head.coef_[1]).any()
+
+
+@pytest.mark.parametrize("key", ["label", "name"])
+def test_texts_of_named_classes_are_keyed_by_label_or_name(key):
+    names = {0: "a", 1: "b"}
+    own = {0: ["zz"], 1: ["yy"]} if key == "label" else {"a": ["zz"], "b": ["yy"]}
+    head = ZeroShotClassifier(embedder=LetterEmbedder(), class_names=names, templates=own).fit()
+    assert_array_equal(head.coef_[:, -2:], [[0, 1], [1, 0]])
+
+
+@pytest.mark.parametrize("text", [TEXT, {0: TEXT["dog"], 1: TEXT["cat"]}])
+def test_text_embeddings_of_named_classes_are_keyed_by_label_or_name(text):
+    head = ZeroShotClassifier(text, class_names={0: "dog", 1: "cat"}).fit(y=[1, 1])
+    assert_array_equal(head.classes_, [0, 1])
+    assert_array_equal(head.coef_, [[0, 1], [1, 0]])
+
+
+def test_text_embeddings_of_a_frame_are_named_by_its_index():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(list(TEXT.values()), index=list(TEXT))
+    for text in frame, pd.Series(TEXT):
+        head = ZeroShotClassifier(text).fit()
+        assert_array_equal(head.classes_, ["cat", "dog"])
+        assert_array_equal(head.coef_, [[1, 0], [0, 1]])
+    named_by_classes = ZeroShotClassifier(frame.reset_index(drop=True), classes=list(TEXT)).fit()
+    assert_array_equal(named_by_classes.coef_, [[1, 0], [0, 1]])
+
+
+def test_classes_in_a_frame_are_its_column():
+    pd = pytest.importorskip("pandas")
+    head = ZeroShotClassifier(TEXT, classes=pd.DataFrame({"name": ["dog", "cat"]})).fit()
+    assert_array_equal(head.classes_, ["cat", "dog"])
+    pairs = pd.DataFrame({"name": ["dog", "cat"], "other": ["hound", "puss"]})
+    with pytest.raises(ValueError, match=r"table of shape \(2, 2\): give one column of it"):
+        ZeroShotClassifier(TEXT, classes=pairs).fit()
+
+
+def test_classes_choose_among_text_embeddings():
+    head = ZeroShotClassifier(TEXT, classes=["dog"]).fit(y=["dog"])
+    assert_array_equal(head.classes_, ["dog"])
+    assert_array_equal(head.coef_, [[0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("params", "y"),
+    [
+        ({"text_embeddings": {"cat": [3.0, 0.0], "dog": [0.0, 2.0]}}, [1, 0]),
+        ({"text_embeddings": TEXT, "classes": ["cat", "dog"]}, np.array([0, 1], np.uint8)),
+        ({"text_embeddings": TEXT, "class_names": {"cat": "cat", "dog": "dog"}}, [0, 1, 1]),
+    ],
+)
+def test_codes_of_sorted_names_are_read_as_codes(params, y):
+    head = ZeroShotClassifier(**params).fit(y=y)
+    assert_array_equal(head.classes_, [0, 1])
+    assert_array_equal(head.coef_, [[1, 0], [0, 1]])
+    assert head.class_names_ == {0: "cat", 1: "dog"}
+    assert head.predict([[1.0, 0.1]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "y"),
+    [
+        (TEXT, [0, 1]),  # dog before cat: the code of "dog" may be 0 or 1
+        (dict(sorted(TEXT.items())), [0, 0]),  # a part of the codes: they may be labels
+        (dict(sorted(TEXT.items())), [1, 2]),
+        (dict(sorted(TEXT.items())), [False, True]),
+        (dict(sorted(TEXT.items())), [0.0, 1.0]),
+    ],
+)
+def test_numbers_that_may_be_no_codes_are_refused(text, y):
+    with pytest.raises(ValueError, match=r"y holds numbers .* class_names=\{label: name\}"):
+        ZeroShotClassifier(text).fit(y=y)
 
 
 def test_declared_classes_are_known_without_labels():
@@ -162,7 +247,49 @@ def test_without_text_the_class_means_stand_in_and_say_so():
         (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name its rows"),
         (ZeroShotClassifier([[1.0, 0.0]], classes=["a", "b"]), (), "classes names 2 rows"),
         (ZeroShotClassifier(TEXT, classes=["cat", "cat"]), (), "classes holds duplicates: 'cat'"),
+        (
+            ZeroShotClassifier(TEXT, classes=["cat", "cat"]),
+            (),
+            r"need integer labels, with class_names=\{label: name\}",
+        ),
         (ZeroShotClassifier(TEXT, classes=["cat", " "]), (), "blank class names: ' '"),
+        (ZeroShotClassifier(TEXT, classes=["cat", None]), (), r"no class name: None \(position 1"),
+        (ZeroShotClassifier(TEXT, classes=["cat", np.nan]), (), r"no class name: nan \(position 1"),
+        (
+            ZeroShotClassifier(TEXT, classes=[("cat", "puss")]),
+            (),
+            r"no class name: \('cat', 'puss'",
+        ),
+        (
+            ZeroShotClassifier(embedder=LetterEmbedder(), classes=["a"]),
+            (None, ["b"]),
+            "y holds labels that are not among the classes: 'b'. The classes are 'a'",
+        ),
+        (
+            ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: "a"}, classes=[0, 7]),
+            (),
+            "class_names has no name for 7",
+        ),
+        (
+            ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: 3}),
+            (),
+            "class_names must map labels to text, got 3",
+        ),
+        (
+            ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: None}),
+            (),
+            "class_names holds what is no class name: None",
+        ),
+        (
+            ZeroShotClassifier(embedder=LetterEmbedder(), class_names=["a", "b"]),
+            (),
+            "The 'class_names' parameter of ZeroShotClassifier must be",
+        ),
+        (
+            ZeroShotClassifier(TEXT, class_names={0: "cat", 1: "owl"}),
+            (),
+            "without a text embedding: 'owl'",
+        ),
         (
             ZeroShotClassifier(TEXT, classes="cat"),
             (),

@@ -223,11 +223,12 @@ def _from_list(labels: Sequence[Any]) -> NDArray[Any]:
         array: NDArray[Any] = np.asarray(labels)
     except ValueError:  # a list among them, say
         return np.fromiter(labels, dtype=object, count=len(labels))
-    texts = [isinstance(label, str) for label in labels] if array.dtype.kind == "U" else [True]
-    rounded = array.dtype.kind == "f" and all(isinstance(label, Integral) for label in labels)
-    if all(texts) and not (rounded and len(labels)):
-        return array
-    return np.fromiter(labels, dtype=object, count=len(labels))
+    if array.dtype.kind == "U" and not all(isinstance(label, str) for label in labels):
+        return np.fromiter(labels, dtype=object, count=len(labels))
+    if array.dtype.kind == "f" and all(isinstance(label, Integral) for label in labels):
+        is_unsigned = all(0 <= label < 2**64 for label in labels)
+        return np.array(labels, dtype=np.uint64 if is_unsigned else object)
+    return array
 
 
 def _encode_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

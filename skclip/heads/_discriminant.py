@@ -145,8 +145,9 @@ def fit_discriminant(
         ``inverse``, the inverse of the ridged scatter.
     """
     d = len(scatter)
-    ridged = scatter + ridge * np.eye(d)
-    inverse = scipy.linalg.inv(ridged, assume_a="pos")
+    inverse = scipy.linalg.cho_solve(
+        scipy.linalg.cho_factor(scatter + ridge * np.eye(d)), np.eye(d)
+    )
     coef = d * (means @ inverse)
     noise = d * (d - ridge * np.trace(inverse)) / max(dof, 1)
     intercept = (noise / _positive(counts) - np.einsum("cd,cd->c", means, coef)) / 2

@@ -1,13 +1,14 @@
 r"""Gaussian discriminant analysis (GDA) from class sums, and its exact left-out scores.
 
 Classes are Gaussians with one covariance. With :math:`S` the scatter within classes,
-:math:`A = S + \lambda I` and :math:`P = d A^{-1}`, the scores are linear in the row:
+:math:`A = S + \Lambda` and :math:`P = d A^{-1}`, the scores are linear in the row:
 
 .. math:: \mathrm{score}_c(x) = P m_c \cdot x - \tfrac12 m_c^\top P m_c
           + \tfrac12 \frac{\mathrm{tr}(P S)}{\nu n_c}
 
 with :math:`\nu` the degrees of freedom of :math:`S`. The last term takes away what the noise of a
-mean of few rows adds to its squared length: classes with few rows would lose without it.
+mean of few rows adds to its squared length: classes with few rows would lose without it. The ridge
+:math:`\Lambda` is one number for all features, :math:`\lambda I`, or one a feature.
 Wang et al., "A Hard-to-Beat Baseline for Training-free CLIP-based Adaptation", arXiv 2402.04087.
 
 Pure functions on float64 arrays. Called by GaussianDiscriminantClassifier, by the imprinter for
@@ -112,7 +113,7 @@ def fit_discriminant(
     scatter: Array,
     dof: float,
     *,
-    ridge: float,
+    ridge: float | Array,
     log_prior: Array | None = None,
 ) -> Discriminant:
     """Return the discriminant of classes with one covariance.
@@ -132,7 +133,7 @@ def fit_discriminant(
     dof : float
         Its degrees of freedom; less than one counts as one.
 
-    ridge : float
+    ridge : float or ndarray of shape (n_features,)
         Positive, added to the diagonal of ``scatter``.
 
     log_prior : ndarray of shape (n_classes,), default=None
@@ -145,19 +146,18 @@ def fit_discriminant(
         ``inverse``, the inverse of the ridged scatter.
     """
     d = len(scatter)
-    inverse = scipy.linalg.cho_solve(
-        scipy.linalg.cho_factor(scatter + ridge * np.eye(d)), np.eye(d)
-    )
+    factor = scipy.linalg.cho_factor(_ridged(scatter, ridge))
+    inverse = scipy.linalg.cho_solve(factor, np.eye(d))
     coef = d * (means @ inverse)
-    noise = d * (d - ridge * np.trace(inverse)) / max(dof, 1)
+    noise = d * (d - np.sum(ridge * np.diag(inverse))) / max(dof, 1)
     intercept = (noise / _positive(counts) - np.einsum("cd,cd->c", means, coef)) / 2
     if log_prior is not None:
         intercept = intercept + log_prior
     return Discriminant(coef, intercept, inverse)
 
 
-def whitener(scatter: Array, ridge: float) -> Array:
-    r"""Return the symmetric root :math:`P^{1/2}` of :math:`P = d (S + \lambda I)^{-1}`.
+def whitener(scatter: Array, ridge: float | Array) -> Array:
+    r"""Return the symmetric root :math:`P^{1/2}` of :math:`P = d (S + \Lambda)^{-1}`.
 
     Rows times it have the same scatter in all directions, apart from the ridge.
 
@@ -166,7 +166,7 @@ def whitener(scatter: Array, ridge: float) -> Array:
     scatter : ndarray of shape (n_features, n_features)
         From :func:`within_scatter`.
 
-    ridge : float
+    ridge : float or ndarray of shape (n_features,)
         Positive.
 
     Returns
@@ -174,8 +174,8 @@ def whitener(scatter: Array, ridge: float) -> Array:
     root : ndarray of shape (n_features, n_features)
         Symmetric.
     """
-    eigenvalues, axes = _principal_axes(scatter)
-    root: Array = axes * np.sqrt(len(scatter) / (eigenvalues + ridge)) @ axes.T
+    eigenvalues, axes = scipy.linalg.eigh(_ridged(scatter, ridge))
+    root: Array = axes * np.sqrt(len(scatter) / eigenvalues) @ axes.T
     return root
 
 
@@ -187,7 +187,7 @@ def left_out_scores(
     counts: Array,
     scatter: Array,
     dof: float,
-    ridge: float,
+    ridge: float | Array,
     rows: NDArray[np.integer] | None = None,
 ) -> Array:
     r"""Score every row by the discriminant that is fitted without it, in closed form.
@@ -196,7 +196,7 @@ def left_out_scores(
     :math:`g = f / (1 - f r^\top u)`, the fit without the row has
 
     .. math:: A_-^{-1} = A^{-1} + g u u^\top, \qquad m_c^- = m_c - \frac{w}{n_c - w} r, \qquad
-              \mathrm{tr}(A_-^{-1} S_-) = d - \lambda (\mathrm{tr} A^{-1} + g \lVert u \rVert^2)
+              \mathrm{tr}(A_-^{-1} S_-) = d - \mathrm{tr} A^{-1} \Lambda - g u^\top \Lambda u
 
     at the same ridge. A row goes with its whole weight.
 
@@ -223,7 +223,11 @@ def left_out_scores(
         NaN for the class that has no other row; the other scores of such a row are those of the
         fit without it.
     """
-    eigenvalues, axes = _principal_axes(scatter)
+    # in these axes the ridged scatter is the diagonal of the eigenvalues plus one
+    root = np.broadcast_to(np.sqrt(ridge), len(scatter))
+    eigenvalues, axes = scipy.linalg.eigh(scatter / np.outer(root, root))
+    axes /= root[:, None]
+    shrink = 1 / (np.maximum(eigenvalues, 0) + 1)
     if rows is not None:
         X, codes, weight = X[rows], codes[rows], weight[rows]
     rotated = means @ axes
@@ -235,9 +239,8 @@ def left_out_scores(
             weight[block] * X[block].any(axis=1),
             rotated,
             counts,
-            eigenvalues,
+            shrink,
             dof,
-            ridge,
         )
     return scores
 
@@ -248,13 +251,11 @@ def _left_out_block(
     weight: Array,
     means: Array,
     counts: Array,
-    eigenvalues: Array,
+    shrink: Array,
     dof: float,
-    ridge: float,
 ) -> Array:
-    """Score rows, all in the principal axes of the scatter, where the inverse is diagonal."""
-    d, own = len(eigenvalues), (np.arange(len(X)), codes)
-    shrink = 1 / (eigenvalues + ridge)
+    """Score rows in axes where the ridge is one and the inverse the diagonal of ``shrink``."""
+    d, own = len(shrink), (np.arange(len(X)), codes)
     rest = counts[codes] - weight
     alone = (weight > 0) & (rest <= 1e-9 * np.maximum(counts[codes], 1))
     moved = np.where(alone, 0, weight / _positive(np.where(alone, 0, rest)))
@@ -274,7 +275,7 @@ def _left_out_block(
     by_u[own] -= moved * ru
     # tr(P S) / (dof n_c) without the row
     left = dof - weight + alone
-    noise = d - ridge * (shrink.sum() + g * np.einsum("nd,nd->n", u, u))
+    noise = d - shrink.sum() - g * np.einsum("nd,nd->n", u, u)
     noise = (noise / np.maximum(left, 1))[:, None] / _positive(counts)
     noise[own] *= counts[codes] / _positive(np.where(alone, 0, rest))
     scores: Array = by_x - (lengths - noise) / 2
@@ -285,10 +286,10 @@ def _left_out_block(
     return scores
 
 
-def _principal_axes(scatter: Array) -> tuple[Array, Array]:
-    """Return the eigenvalues of the scatter, not below zero, and its eigenvectors as columns."""
-    eigenvalues, axes = scipy.linalg.eigh(scatter)
-    return np.maximum(eigenvalues, 0), axes
+def _ridged(scatter: Array, ridge: float | Array) -> Array:
+    ridged = scatter.copy()
+    ridged[np.diag_indices(len(scatter))] += ridge
+    return ridged
 
 
 def _positive(counts: Array) -> Array:

@@ -41,7 +41,7 @@ def brute_force_scores(x, X, codes, weight, n_classes, ridge):
         scatter += (own - means[c]).T @ np.diag(mass) @ (own - means[c])
     dof = max(counts.sum() - (counts > 0).sum(), 1)
     d = X.shape[1]
-    P = d * np.linalg.inv(scatter + ridge * np.eye(d))
+    P = d * np.linalg.inv(scatter + np.diag(np.broadcast_to(ridge, d)))
     scores = np.full(n_classes, np.nan)
     for c in np.flatnonzero(counts):
         bias = np.trace(P @ scatter) / (2 * dof * counts[c])
@@ -145,19 +145,23 @@ def test_class_without_rows_gets_finite_values():
     assert np.isfinite(fitted.intercept).all()
 
 
-def test_whitener_is_the_root_of_the_scaled_inverse():
+@pytest.mark.parametrize("ridge", [0.3, np.linspace(0.1, 1, 6)])
+def test_whitener_is_the_root_of_the_scaled_inverse(ridge):
     X, codes, weight = drawn(20, 6, 2)
-    scatter, _ = within_scatter(sums_of(X, codes, 2, weight))
-    root = whitener(scatter, 0.3)
+    scatter, dof = within_scatter(sums_of(X, codes, 2, weight))
+    root = whitener(scatter, ridge)
+    inverse = fit_discriminant(np.eye(6), np.ones(6), scatter, dof, ridge=ridge).inverse
     assert_allclose(root, root.T, atol=1e-12)
-    assert_allclose(root @ root, 6 * np.linalg.inv(scatter + 0.3 * np.eye(6)), rtol=1e-9, atol=1e-9)
+    assert_allclose(root @ root, 6 * inverse, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_features", [4, 40])
 @pytest.mark.parametrize("n_classes", [1, 2, 3, 5])
-@pytest.mark.parametrize("ridge", [1e-3, 0.3])
+@pytest.mark.parametrize("ridge", [1e-3, 0.3, "a feature"])
 def test_left_out_scores_equal_refits(n_classes, n_features, weighted, ridge):
+    if ridge == "a feature":
+        ridge = np.geomspace(1e-3, 1, n_features)
     X, codes, weight = drawn(17, n_features, n_classes, seed=n_classes, weighted=weighted)
     sums = sums_of(X, codes, n_classes, weight)
     scatter, dof = within_scatter(sums)
@@ -168,6 +172,20 @@ def test_left_out_scores_equal_refits(n_classes, n_features, weighted, ridge):
         expected[i] = brute_force_scores(x, X, codes, rest, n_classes, ridge)
     assert_allclose(ours, expected, rtol=1e-8, atol=1e-8)
     assert np.isnan(ours[0, 0]) == (n_classes > 1)  # the only row of its class
+
+
+def test_ridge_of_every_feature_equals_one_ridge_on_scaled_rows():
+    X, codes, weight = drawn(17, 5, 3)
+    sums = sums_of(X, codes, 3, weight)
+    scatter, dof = within_scatter(sums)
+    ridge = np.linspace(0.1, 1, 5)
+    fitted = fit_discriminant(sums.means, sums.counts, scatter, dof, ridge=ridge)
+    root = np.sqrt(ridge)
+    scaled = fit_discriminant(
+        sums.means / root, sums.counts, scatter / np.outer(root, root), dof, ridge=1.0
+    )
+    assert_allclose(fitted.coef, scaled.coef / root)
+    assert_allclose(fitted.intercept, scaled.intercept)
 
 
 def test_rows_of_a_class_pair_can_be_left_out():

@@ -223,39 +223,73 @@ def left_out_scores(
         NaN for the class that has no other row; the other scores of such a row are those of the
         fit without it.
     """
-    # in these axes the ridged scatter is the diagonal of the eigenvalues plus one
-    root = np.broadcast_to(np.sqrt(ridge), len(scatter))
-    eigenvalues, axes = scipy.linalg.eigh(scatter / np.outer(root, root))
-    axes /= root[:, None]
-    shrink = 1 / (np.maximum(eigenvalues, 0) + 1)
+    eigenvalues, axes = ridge_axes(scatter, ridge)
     if rows is not None:
         X, codes, weight = X[rows], codes[rows], weight[rows]
     rotated = means @ axes
     scores = np.empty((len(X), len(means)))
     for block in gen_row_blocks(len(X), max(means.shape)):
-        scores[block] = _left_out_block(
-            X[block] @ axes,
-            codes[block],
-            weight[block] * X[block].any(axis=1),
-            rotated,
-            counts,
-            shrink,
-            dof,
+        scores[block] = left_out_in_axes(
+            X[block] @ axes, codes[block], weight[block], rotated, counts, eigenvalues, dof
         )
     return scores
 
 
-def _left_out_block(
+def ridge_axes(scatter: Array, ridge: float | Array) -> tuple[Array, Array]:
+    """Return eigenvalues and axes in which scatter and ridge are both diagonal.
+
+    Parameters
+    ----------
+    scatter : ndarray of shape (n_features, n_features)
+        From :func:`within_scatter`.
+
+    ridge : float or ndarray of shape (n_features,)
+        Positive.
+
+    Returns
+    -------
+    eigenvalues : ndarray of shape (n_features,)
+        Scatter of the rows along the axes, not negative.
+
+    axes : ndarray of shape (n_features, n_features)
+        Columns; along each of them the ridge is one.
+    """
+    root = np.broadcast_to(np.sqrt(ridge), len(scatter))
+    eigenvalues, axes = scipy.linalg.eigh(scatter / np.outer(root, root))
+    return np.maximum(eigenvalues, 0), axes / root[:, None]
+
+
+def left_out_in_axes(
     X: Array,
     codes: NDArray[np.integer],
     weight: Array,
     means: Array,
     counts: Array,
-    shrink: Array,
+    eigenvalues: Array,
     dof: float,
+    factor: float = 1.0,
 ) -> Array:
-    """Score rows in axes where the ridge is one and the inverse the diagonal of ``shrink``."""
-    d, own = len(shrink), (np.arange(len(X)), codes)
+    """Score rows as :func:`left_out_scores` does, all given in the axes of :func:`ridge_axes`.
+
+    Parameters
+    ----------
+    X, codes, weight, means, counts, dof
+        See there; rows and means are multiplied by the axes.
+
+    eigenvalues : ndarray of shape (n_features,)
+        From :func:`ridge_axes`.
+
+    factor : float, default=1.0
+        Factor of the ridge.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_samples, n_classes)
+        See there.
+    """
+    d, own = len(eigenvalues), (np.arange(len(X)), codes)
+    shrink = 1 / (eigenvalues + factor)
+    weight = weight * X.any(axis=1)
     rest = counts[codes] - weight
     alone = (weight > 0) & (rest <= 1e-9 * np.maximum(counts[codes], 1))
     moved = np.where(alone, 0, weight / _positive(np.where(alone, 0, rest)))
@@ -275,7 +309,7 @@ def _left_out_block(
     by_u[own] -= moved * ru
     # tr(P S) / (dof n_c) without the row
     left = dof - weight + alone
-    noise = d - shrink.sum() - g * np.einsum("nd,nd->n", u, u)
+    noise = d - factor * (shrink.sum() + g * np.einsum("nd,nd->n", u, u))
     noise = (noise / np.maximum(left, 1))[:, None] / _positive(counts)
     noise[own] *= counts[codes] / _positive(np.where(alone, 0, rest))
     scores: Array = by_x - (lengths - noise) / 2

@@ -26,9 +26,12 @@ from skclip.heads._class_sums import ClassSums
 
 __all__ = [
     "Discriminant",
+    "feature_ridge",
     "fit_discriminant",
+    "left_out_in_axes",
     "left_out_scores",
     "published_ridge",
+    "ridge_axes",
     "whitener",
     "within_scatter",
 ]
@@ -105,6 +108,34 @@ def published_ridge(scatter: Array, n: float) -> float:
         Positive. Without scatter it is 1: the discriminant is then that of class means.
     """
     return float(np.trace(scatter)) / max(n - 1, 1) or 1.0
+
+
+def feature_ridge(scatter: Array, n: float) -> Array:
+    r"""Return a ridge for every feature, proportional to its scatter.
+
+    .. math:: \lambda_j = \frac{2 d}{n - 1} \max(S_{jj}, 0.1 \, \bar S)
+
+    with :math:`\bar S = \mathrm{tr}(S) / d`. A few features of CLIP spread ten times as much as
+    the others. One ridge for all is too little for those and too much for the others.
+
+    Parameters
+    ----------
+    scatter : ndarray of shape (n_features, n_features)
+        From :func:`within_scatter`.
+
+    n : float
+        Sum of the weights of all rows.
+
+    Returns
+    -------
+    ridge : ndarray of shape (n_features,)
+        Positive; ones without scatter.
+    """
+    spread, d = np.diag(scatter), len(scatter)
+    if not spread.any():
+        return np.ones(d)
+    ridge: Array = 2 * d / max(n - 1, 1) * np.maximum(spread, 0.1 * spread.mean())
+    return ridge
 
 
 def fit_discriminant(

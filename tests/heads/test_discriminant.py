@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skclip._linalg import unit_rows
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import (
+    feature_ridge,
     fit_discriminant,
     left_out_scores,
     published_ridge,
@@ -86,6 +87,25 @@ def test_sums_without_second_moment_are_refused():
 
 def test_published_ridge_by_hand():
     assert published_ridge(np.diag([1.0, 2.0, 5.0]), 5) == 2.0
+
+
+def test_ridge_of_every_feature_by_hand():
+    # n = 4, d = 3: twice the scatter of the feature, or of a tenth of the mean scatter
+    assert_allclose(feature_ridge(np.diag([1.0, 5.0, 0.0]), 4), [2, 10, 0.4])
+    assert_array_equal(feature_ridge(np.zeros((3, 3)), 4), [1, 1, 1])
+
+
+def test_scale_of_a_feature_changes_no_score():
+    X, codes, weight = drawn(30, 5, 3)
+    scale = np.array([1.0, 1.5, 0.8, 1.0, 1.2])
+    scores = []
+    for rows in (X, X * scale):
+        sums = ClassSums.of_rows(rows, codes, np.arange(3), weight, unit=False, with_second=True)
+        scatter, dof = within_scatter(sums)
+        ridge = feature_ridge(scatter, len(X))
+        fitted = fit_discriminant(sums.means, sums.counts, scatter, dof, ridge=ridge)
+        scores.append(rows @ fitted.coef.T + fitted.intercept)
+    assert_allclose(scores[0], scores[1])
 
 
 def test_without_scatter_the_discriminant_is_that_of_class_means():

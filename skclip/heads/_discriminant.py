@@ -86,7 +86,7 @@ def within_scatter(sums: ClassSums) -> tuple[Array, float]:
     dof = float(max(sums.counts.sum() - sums.known.sum(), 0))
     scatter = sums.second - sums.means.T @ (sums.counts[:, None] * sums.means)
     scatter = (scatter + scatter.T) / 2
-    if dof == 0 or np.trace(scatter) <= NO_SCATTER * np.trace(sums.second):
+    if np.trace(scatter) <= NO_SCATTER * np.trace(sums.second):
         return np.zeros_like(scatter), dof
     return scatter, dof
 

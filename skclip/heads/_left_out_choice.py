@@ -3,7 +3,7 @@
 Called by GaussianDiscriminantClassifier.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from skclip._linalg import softmax
 from skclip.heads._discriminant import left_out_in_axes, ridge_axes
 
-__all__ = ["LeftOutChoice", "choose_ridge", "fit_scale", "rows_to_leave_out"]
+__all__ = ["LeftOutChoice", "choose_ridge", "distinct_rows_to_leave_out", "fit_scale"]
 
 Array = NDArray[np.float64]
 
@@ -25,15 +25,19 @@ MIN_ROWS = 1000
 
 
 class LeftOutChoice(NamedTuple):
-    """A ridge, the scale of its scores and the left-out loss of every ridge tried."""
+    """A factor of the ridge, the scale of its scores and the left-out loss of every factor."""
 
-    ridge: float | Array
+    factor: float
     scale: float
     losses: Array
 
 
-def rows_to_leave_out(X: Array, codes: NDArray[np.integer], n_classes: int) -> NDArray[np.intp]:
-    """Return the positions of rows that a choice is made on: all, or a spread-out part.
+def distinct_rows_to_leave_out(
+    X: NDArray[Any], codes: NDArray[np.integer], weight: Array, n_classes: int
+) -> tuple[NDArray[np.intp], Array]:
+    """Return rows that a choice is made on, and the weight of each and of its copies.
+
+    Of two copies, each would be left out with the other still there.
 
     Parameters
     ----------
@@ -43,17 +47,33 @@ def rows_to_leave_out(X: Array, codes: NDArray[np.integer], n_classes: int) -> N
     codes : ndarray of shape (n_samples,)
         Class of each row.
 
+    weight : ndarray of shape (n_samples,)
+        Weight of each row.
+
     n_classes : int
         Number of classes.
 
     Returns
     -------
     rows : ndarray of int
-        The same rows whatever their order: every so-and-so-many-th by class and first feature.
+        One of all copies within a class, without rows of weight zero and rows of zeros. Of very
+        many, a part that is spread over all: the same whatever the order of the rows.
+
+    weight : ndarray of shape (n_rows,)
+        Weight of each with its copies.
     """
-    most = max(MIN_ROWS, MAX_SCORES // n_classes)
-    step = -(-len(X) // most)
-    return np.lexsort((X[:, 0], codes))[::step]
+    evident = np.flatnonzero((weight > 0) & X.any(axis=1))
+    # copies are neighbours in this order, unless others share three of their features
+    keys = (X[evident, -1], X[evident, X.shape[1] // 2], X[evident, 0], codes[evident])
+    order = evident[np.lexsort(keys)]
+    first = np.ones(len(order), dtype=bool)
+    alike = (X[order[1:], 0] == X[order[:-1], 0]) & (codes[order[1:]] == codes[order[:-1]])
+    later = np.flatnonzero(alike) + 1
+    first[later] = (X[order[later]] != X[order[later - 1]]).any(axis=1)
+    starts = np.flatnonzero(first)
+    total = np.add.reduceat(weight[order].astype(np.float64), starts) if len(order) else weight[:0]
+    step = max(1, -(-len(starts) // max(MIN_ROWS, MAX_SCORES // n_classes)))
+    return order[starts][::step], total[::step]
 
 
 def fit_scale(
@@ -126,8 +146,7 @@ def choose_ridge(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Distinct rows of the fit: of two copies, each would be left out with the other still
-        there.
+        Distinct rows of the fit, see :func:`distinct_rows_to_leave_out`.
 
     codes : ndarray of shape (n_samples,)
         Class of each row.
@@ -152,10 +171,7 @@ def choose_ridge(
     choice : LeftOutChoice or None
         None where every class has one row: none can be left out.
     """
-    rows = rows_to_leave_out(X, codes, len(means))
-    X, codes, weight = X[rows], codes[rows], weight[rows]
-    usable = (counts[codes] - weight > 1e-9 * np.maximum(counts[codes], 1)) & (weight > 0)
-    usable &= X.any(axis=1)
+    usable = counts[codes] - weight > 1e-9 * np.maximum(counts[codes], 1)
     if not usable.any():
         return None
     X, codes, weight = X[usable], codes[usable], weight[usable]
@@ -170,4 +186,4 @@ def choose_ridge(
         fits.append(fit_scale(scores, codes, shares, log_prior))
     scales, losses = np.array(fits).T
     best = int(np.argmin(losses))
-    return LeftOutChoice(base * factors[best], float(scales[best]), losses)
+    return LeftOutChoice(float(factors[best]), float(scales[best]), losses)

@@ -17,6 +17,7 @@ _PUBLIC = {
     "NeighborRetriever": "skclip.recall",
     "PrimingPool": "skclip.recall",
     "ZeroShotFilter": "skclip.recall",
+    "GaussianDiscriminantClassifier": "skclip.heads",
     "MixedHeadClassifier": "skclip.heads",
     "MixedHeadClassifierCV": "skclip.heads",
     "MultiProxyImprinter": "skclip.heads",

@@ -14,6 +14,7 @@ TRUSTED_TYPES = [
     "skclip.embedding._embedder.CLIPEmbedder",
     "skclip.heads._aggregated_prompts.AggregatedPromptClassifier",
     "skclip.heads._class_mean.NearestClassMean",
+    "skclip.heads._gaussian_discriminant.GaussianDiscriminantClassifier",
     "skclip.heads._imprint.MultiProxyImprinter",
     "skclip.heads._mixed.MixedHeadClassifier",
     "skclip.heads._mixed_cv.MixedHeadClassifierCV",

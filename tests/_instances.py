@@ -12,6 +12,7 @@ from skclip import (
     CaptionRetriever,
     CLIPEmbedder,
     CLIPPINGTrainer,
+    GaussianDiscriminantClassifier,
     MixedHeadClassifier,
     MixedHeadClassifierCV,
     MultiProxyImprinter,
@@ -26,6 +27,11 @@ from skclip import (
 ARGUMENTS: dict[type, list[dict[str, Any]]] = {
     AggregatedPromptClassifier: [{}, {"aggregation": "mean"}],
     NearestClassMean: [{}, {"metric": "euclidean"}],
+    GaussianDiscriminantClassifier: [
+        {},
+        {"ridge": "published", "priors": "empirical", "logit_scale": 1.0},
+        {"ridge": "loo"},
+    ],
     ZeroShotClassifier: [{}],
     PrimedNCMClassifier: [{}, {"alpha": "exponential", "calibration": "none"}],
     PrimedNCMClassifierCV: [{}],

@@ -2,6 +2,7 @@
 
 from skclip.heads._aggregated_prompts import AggregatedPromptClassifier
 from skclip.heads._class_mean import NearestClassMean
+from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
 from skclip.heads._imprint import MultiProxyImprinter
 from skclip.heads._mixed import MixedHeadClassifier
 from skclip.heads._mixed_cv import MixedHeadClassifierCV
@@ -11,6 +12,7 @@ from skclip.heads._zero_shot import ZeroShotClassifier
 
 __all__ = [
     "AggregatedPromptClassifier",
+    "GaussianDiscriminantClassifier",
     "MixedHeadClassifier",
     "MixedHeadClassifierCV",
     "MultiProxyImprinter",

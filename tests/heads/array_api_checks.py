@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from skclip import (
+    GaussianDiscriminantClassifier,
     MixedHeadClassifier,
     MixedHeadClassifierCV,
     NearestClassMean,
@@ -45,6 +46,8 @@ NAMES = np.array(["cat", "dog", "yak"])[Y]
 TEXT = dict(enumerate(RNG.standard_normal((3, 6))))
 POOL = PrimingPool(np.arange(30) % 3, RNG.standard_normal((30, 6)))
 HEADS = [
+    GaussianDiscriminantClassifier(),
+    GaussianDiscriminantClassifier("loo", priors="empirical"),
     NearestClassMean(),
     NearestClassMean("euclidean"),
     NearestClassMean(zero_shot=TEXT),
@@ -61,6 +64,7 @@ HEADS = [
 ]
 # a text head cannot be given to scikit-learn's checks, which choose the labels
 CHECKABLE = [
+    GaussianDiscriminantClassifier(),
     NearestClassMean(),
     NearestClassMean("euclidean"),
     ZeroShotClassifier(),

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_params,
 )
+from sklearn.utils.metaestimators import _BaseComposition as NamedEstimators
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "HasMethods",
     "Hidden",
     "Interval",
+    "NamedEstimators",
     "Options",
     "StrOptions",
     "check_same_namespace",

@@ -4,6 +4,7 @@ Errors also inherit from the built-in error they refine, so ``except ValueError`
 """
 
 __all__ = [
+    "BelowZeroShotWarning",
     "CacheWarning",
     "CorpusError",
     "CorpusFormatError",
@@ -12,6 +13,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoEvidenceWarning",
     "NoMatchWarning",
+    "PoolDisagreementWarning",
     "SearchFallbackWarning",
     "TrainingDivergedError",
     "TrainingRunError",
@@ -76,6 +78,14 @@ class NoMatchWarning(UserWarning):
 
 class NoEvidenceWarning(UserWarning):
     """A head was fitted without the evidence its name promises."""
+
+
+class BelowZeroShotWarning(UserWarning):
+    """A fitted head is right about fewer of its labelled images, left out, than zero-shot is."""
+
+
+class PoolDisagreementWarning(UserWarning):
+    """The text head agrees with the classes of recalled images no more often than by chance."""
 
 
 class SearchFallbackWarning(UserWarning):

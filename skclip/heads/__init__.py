@@ -5,19 +5,17 @@ from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
 from skclip.heads._imprint import MultiProxyImprinter
 from skclip.heads._mixed import MixedHeadClassifier
-from skclip.heads._mixed_cv import MixedHeadClassifierCV
 from skclip.heads._primed import PrimedNCMClassifier
-from skclip.heads._primed_cv import PrimedNCMClassifierCV
+from skclip.heads._stacked import StackedHeadClassifier
 from skclip.heads._zero_shot import ZeroShotClassifier
 
 __all__ = [
     "AggregatedPromptClassifier",
     "GaussianDiscriminantClassifier",
     "MixedHeadClassifier",
-    "MixedHeadClassifierCV",
     "MultiProxyImprinter",
     "NearestClassMean",
     "PrimedNCMClassifier",
-    "PrimedNCMClassifierCV",
+    "StackedHeadClassifier",
     "ZeroShotClassifier",
 ]

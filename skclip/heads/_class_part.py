@@ -29,8 +29,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.heads._discriminant import published_ridge, ridge_axes
+from skclip.heads._discriminant import ridge_axes
 from skclip.heads._distinct_images import Images
+from skclip.heads._filled_scores import fill_by_text, slope_on_text
 from skclip.heads._own_similarity import own_similarity
 
 __all__ = ["ClassStats", "Part", "class_stats", "discriminant_part", "mean_part", "row_weights"]
@@ -160,7 +161,7 @@ def class_stats(images: Images, n_classes: int) -> ClassStats:
     """
     X, codes, w = images
     weight = np.bincount(codes, w, minlength=n_classes)
-    squares = np.bincount(codes, w * w, minlength=n_classes)
+    squares: Array = np.bincount(codes, w * w, minlength=n_classes)
     n_images = np.bincount(codes, minlength=n_classes)
     safe = np.where(n_images > 0, weight, 1)
     means = np.zeros((n_classes, X.shape[1]))
@@ -224,7 +225,7 @@ def discriminant_part(
     *,
     scatter: Array,
     dof: float,
-    n: float,
+    ridge: float | Array,
 ) -> Part:
     """Return the part of the Gaussian discriminant, whose metric is the inverse covariance.
 
@@ -239,15 +240,15 @@ def discriminant_part(
     dof : float
         Its degrees of freedom, positive.
 
-    n : float
-        Number of images behind it.
+    ridge : float or ndarray of shape (n_features,)
+        Positive, added to the diagonal of the scatter.
 
     Returns
     -------
     part : Part
         Its left-out scores are those of the sample.
     """
-    eigenvalues, axes = ridge_axes(scatter, published_ridge(scatter, n))
+    eigenvalues, axes = ridge_axes(scatter, ridge)
     shrink = 1 / (eigenvalues + 1)
     d = float(len(shrink))
     square = float(np.sum(eigenvalues * shrink))
@@ -263,7 +264,7 @@ def _part(
     sample: NDArray[np.intp],
     deviation: float | None,
 ) -> Part:
-    rows = Images(*(values[sample] for values in images))
+    rows = images.at(sample)
     whole, left, influence, alone = _measure(rows, stats, metric)
     weight = row_weights(rows, stats)
     noise = np.inf
@@ -275,23 +276,14 @@ def _part(
     centred_text = (rows.X - stats.centre) @ text.T
     length, stretch = shares.lengths(left)
     inner = stretch * left.inner
-    slope = _slope(inner, centred_text, stats.known, weight)
+    slope = slope_on_text(inner, known, centred_text, weight)
     own = (np.arange(len(rows.codes)), rows.codes)
     direction = shares.directions(left.inverse_count)
 
-    def filled(known: NDArray[np.bool_]) -> Array:
-        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-
-        def centred(values: Array) -> Array:
-            mean = np.where(known, values, 0).sum(axis=1, keepdims=True) / count
-            centred: Array = values - mean
-            return centred
-
-        share = np.where(known, direction, 0)
-        scores: Array = share * np.where(known, centred(inner), 0)
-        scores += (1 - share) * slope * centred(centred_text)
-        scores -= np.where(known, centred(length), 0) / 2
-        return scores
+    def scores(known: NDArray[np.bool_]) -> Array:
+        filled = fill_by_text(inner, known, centred_text, slope, direction)
+        filled -= fill_by_text(length, known, centred_text, 0.0) / 2
+        return filled
 
     without_own = known.copy()
     without_own[own] = False
@@ -300,7 +292,7 @@ def _part(
         deviation = float(measured.std()) if len(measured) > 2 else 0.0
     own_deviation = np.where(alone, deviation * direction[own], 0)
     coef, intercept = _linear(whole, shares, stats, text, metric, slope)
-    return Part(coef, intercept, filled(known), filled(without_own), own_deviation)
+    return Part(coef, intercept, scores(known), scores(without_own), own_deviation)
 
 
 def _measure(
@@ -393,17 +385,6 @@ def _shares(whole: _Measured, stats: ClassStats, noise: float) -> _Shares:
     one = float(variance.mean())
     kappa = one / max(level, LEAST_SIGNAL * one, 1e-300)
     return _Shares(level, signal, noise, kappa, float(np.max(1 / (1 + kappa * a))))
-
-
-def _slope(inner: Array, text: Array, known: NDArray[np.bool_], weight: Array) -> float:
-    """Return the slope of a part's scores on those of the text, over known classes; not negative.
-
-    Both are centred over the classes of each row.
-    """
-    a, b = inner[:, known], text[:, known]
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    along, square = weight @ (a * b).sum(axis=1), weight @ (b * b).sum(axis=1)
-    return max(0.0, float(along) / max(float(square), 1e-12))
 
 
 def _linear(

@@ -76,7 +76,7 @@ class ClassSums:
     def of_rows(
         cls,
         X: NDArray[Any],
-        codes: NDArray[np.int32],
+        codes: NDArray[Any],
         classes: NDArray[Any],
         weight: NDArray[Any],
         *,
@@ -209,7 +209,7 @@ def second_moment(
 
 def class_sums(
     X: NDArray[Any],
-    codes: NDArray[np.int32],
+    codes: NDArray[Any],
     n_classes: int,
     weight: NDArray[Any],
     *,
@@ -274,7 +274,7 @@ def class_sums(
 
 def _block_sums(
     block: NDArray[Any],
-    codes: NDArray[np.int32],
+    codes: NDArray[Any],
     n_classes: int,
     weight: NDArray[Any],
     *,
@@ -301,7 +301,7 @@ def _block_sums(
 
 
 def _class_sums_elsewhere(
-    X: Any, codes: NDArray[np.int32], n_classes: int, weight: Any, *, unit: bool
+    X: Any, codes: NDArray[Any], n_classes: int, weight: Any, *, unit: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sum by products with one-hot rows, which every array library has."""
     xp, _, device = get_namespace_and_device(X)

@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["Images", "distinct_images", "spread_sample"]
+from skclip._array_api import to_numpy
+from skclip._linalg import unit_rows
+
+__all__ = ["Images", "as_images", "distinct_images", "spread_sample"]
 
 Array = NDArray[np.float64]
 
@@ -18,8 +21,17 @@ class Images(NamedTuple):
     """Embeddings of images with their classes and weights."""
 
     X: NDArray[Any]
-    codes: NDArray[np.integer]
+    codes: NDArray[Any]
     weight: Array
+
+    def at(self, rows: NDArray[Any]) -> "Images":
+        """Return some of the images, by position or mask."""
+        return Images(self.X[rows], self.codes[rows], self.weight[rows])
+
+
+def as_images(X: Any, codes: NDArray[Any], weight: Any) -> Images:
+    """Return embeddings of any array library as images: unit rows in numpy."""
+    return Images(unit_rows(to_numpy(X)), codes, to_numpy(weight).astype(np.float64))
 
 
 def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:

@@ -108,9 +108,7 @@ def mixing_weights(
     weights : ndarray of shape (n_parts,)
         Not negative, not all zero.
     """
-    spreads = [
-        float(np.sqrt(np.mean(part.left_out.var(axis=1)))) for part in parts
-    ]
+    spreads = [float(np.sqrt(np.mean(part.left_out.var(axis=1)))) for part in parts]
     heard = [i for i, spread in enumerate(spreads) if i == 0 or spread > LEAST_SPREAD * spreads[0]]
     priors = [
         parts[i].prior

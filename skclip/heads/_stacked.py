@@ -1,0 +1,462 @@
+"""Text, class means, discriminant and any other heads, each with the weight its evidence gives.
+
+The parts and their weights are functions (:mod:`skclip.heads._weighed`); the class validates,
+fits the heads and keeps what was labelled.
+"""
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from skclip._array_api import cast, dtype_name, like, to_numpy
+from skclip._base import ScoreClassifierMixin
+from skclip._compat import (
+    SUPPORTS_ARRAY_API,
+    HasMethods,
+    Interval,
+    NamedEstimators,
+    StrOptions,
+    check_sample_weight,
+    fit_context,
+)
+from skclip._linalg import unit_rows
+from skclip._text_head import TextHead, check_same_width, resolve_classes
+from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
+from skclip.heads._class_mean import NearestClassMean
+from skclip.heads._distinct_images import Images, as_images
+from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
+from skclip.heads._outside_head import FittedHead, fit_on
+from skclip.heads._pool_images import pool_images, recall_pool
+from skclip.heads._remembered_images import add_images, take_away
+from skclip.heads._weighed import DISCRIMINANT, MEANS, Weighed, weigh
+from skclip.heads._weights_repr import WeightsReprMixin
+
+__all__ = ["StackedHeadClassifier", "part_of"]
+
+# Names of the parts that are no image heads.
+RESERVED = ("text", "recalled")
+
+
+def part_of(
+    head: Any,
+    images: Images,
+    classes: NDArray[Any],
+    *,
+    fitted: Any = None,
+    must_weigh: bool = False,
+) -> str | FittedHead:
+    """Return a head as a part: by name where its left-out scores have a closed form, or fitted."""
+    if type(head) is NearestClassMean and head.metric == "cosine" and head.zero_shot is None:
+        return MEANS
+    if type(head) is GaussianDiscriminantClassifier and (head.ridge, head.priors) == (
+        "feature",
+        None,
+    ):
+        return DISCRIMINANT
+    if not hasattr(head, "decision_function") and not hasattr(head, "predict_proba"):
+        raise ValueError(
+            f"A head needs decision_function or predict_proba, got {head!r}: wrap it in "
+            "CalibratedClassifierCV, or leave it out."
+        )
+    if fitted is None:
+        fitted = fit_on(head, images, classes, must_weigh=must_weigh)
+    codes = encode_known(to_numpy(fitted.classes_), classes, source=f"The head {head!r}")
+    return FittedHead(head, fitted, codes)
+
+
+class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimators):
+    r"""Classify by text, class means, a discriminant and any other heads, weighed by evidence.
+
+    .. math:: \mathrm{score}_c(x) = b_0\, t_c \cdot x + \sum_k b_k z^k_c(x)
+
+    with the text embedding :math:`t_c` of the class name and one score :math:`z^k` per image
+    head. The weights :math:`b \ge 0` are those at which the labels of the labelled images are
+    likeliest, every image scored by heads that have not seen it. A head that does not help gets no
+    weight, and with few images the text keeps its own: this is the head to begin with.
+
+    Parameters
+    ----------
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        The text head. Without one the image heads stand alone.
+
+    heads : list of (str, classifier) tuples, default=None
+        Image heads, fitted on unit rows. None is class means and the discriminant:
+        ``[("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]``.
+        These two have left-out scores in closed form. Any other classifier gets out-of-fold
+        scores: it is fitted once on all images and once for each of five folds. Parameters of the
+        heads are reached by name, as ``means__metric``.
+
+    corpus : path or Corpus, default=None
+        Captioned collection to recall from, as in :class:`PrimedNCMClassifier`.
+
+    retriever : object with ``recall``, default=None
+        What to recall with, as in :class:`PrimedNCMClassifier`; a
+        :class:`~skclip.recall.PrimingPool` will do. Recalled images give class means of their own
+        and a share of the covariance.
+
+    filter : ZeroShotFilter or "passthrough", default=None
+        Which recalled images stay. None is ``ZeroShotFilter()``.
+
+    classes : array-like of shape (n_classes,), default=None
+        Classes to know, whether labelled images of them are given or not. By default those of
+        the text head where it names them, else the labels in ``y``.
+
+    logit_scale : "auto" or float, default="auto"
+        Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+
+    head_weights_ : dict of str to float
+        Weight of ``"text"``, of each head by its name, and of ``"recalled"`` images; those that
+        there are. The discriminant is left out where its covariance has no more degrees of
+        freedom than there are classes.
+
+    coef_ : ndarray of shape (n_classes, n_features)
+        Weights of all linear parts together. One row per class, also for two.
+
+    intercept_ : ndarray of shape (n_classes,)
+        Their intercepts.
+
+    heads_ : list of classifiers
+        Fitted heads that are not linear: their scores are added to those of ``coef_``.
+
+    pool_ : PrimingPool or None
+        The recalled images that the filter kept.
+
+    text_head_ : TextHead or None
+        Text weights, aligned with ``classes_``.
+
+    logit_scale_ : float
+        Scale of the probabilities.
+
+    logit_bias_ : float or None
+        Bias of the probabilities of a text head that was trained with a sigmoid per pair.
+
+    n_features_in_ : int
+        Number of features of the embeddings.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when ``X`` was given with string column names.
+
+    See Also
+    --------
+    PrimedNCMClassifier : Text, labelled and recalled class means.
+    MixedHeadClassifier : Text and one head.
+    sklearn.ensemble.StackingClassifier : Any classifiers, without text and closed left-out forms.
+
+    Notes
+    -----
+    The Notes of :class:`PrimedNCMClassifier` have the formulas of the weights and of class means.
+    Here the discriminant is a second image part, about the same centre, in the metric
+    :math:`P = d (S + \Lambda)^{-1}` of :class:`GaussianDiscriminantClassifier`.
+
+    The labelled images are kept, since every update fits the weights anew: :meth:`partial_fit`
+    over any split of the rows equals :meth:`fit` over all of them, and :meth:`forget` takes rows
+    away as if they had never been seen. The weights are fitted on at most 4000 images, fewer where
+    there are more than 1000 classes; the heads on all.
+
+    Examples
+    --------
+    >>> from skclip import StackedHeadClassifier
+    >>> text = {"cat": [1.0, 0.0, 0.2], "dog": [0.0, 1.0, 0.2], "fox": [0.5, 0.5, -0.7]}
+    >>> X = [[0.9, 0.1, 0.3], [0.8, 0.3, 0.1], [0.3, 0.8, 0.2], [0.1, 0.9, 0.4]]
+    >>> head = StackedHeadClassifier(text).fit(X, ["cat", "cat", "dog", "dog"])
+    >>> head.predict([[0.9, 0.2, 0.1], [0.5, 0.4, -0.8]])
+    array(['cat', 'fox'], dtype='<U3')
+    >>> list(head.head_weights_)
+    ['text', 'means']
+
+    Another head joins:
+
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skclip import NearestClassMean
+    >>> heads = [("means", NearestClassMean()), ("logistic", LogisticRegression())]
+    >>> head.set_params(heads=heads, logistic__C=10.0)
+    StackedHeadClassifier(heads=[('means', NearestClassMean()),
+                                 ('logistic', LogisticRegression(C=10.0))],
+                          zero_shot={'cat': [1.0, 0.0, 0.2],
+                                     'dog': [0.0, 1.0, 0.2],
+                                     'fox': [0.5, 0.5, -0.7]})
+    >>> list(head.fit(X, ["cat", "cat", "dog", "dog"]).head_weights_)
+    ['text', 'means', 'logistic']
+    """
+
+    text_head_: TextHead | None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "heads": [list, tuple, None],
+        "corpus": [object],
+        "retriever": [HasMethods(["recall"]), None],
+        "filter": [HasMethods(["support"]), StrOptions({"passthrough"}), None],
+        "classes": ["array-like", None],
+        "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        zero_shot: Any = None,
+        heads: Sequence[tuple[str, Any]] | None = None,
+        *,
+        corpus: Any = None,
+        retriever: Any = None,
+        filter: Any = None,
+        classes: ArrayLike | None = None,
+        logit_scale: str | float = "auto",
+    ) -> None:
+        self.zero_shot = zero_shot
+        self.heads = heads
+        self.corpus = corpus
+        self.retriever = retriever
+        self.filter = filter
+        self.classes = classes
+        self.logit_scale = logit_scale
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters of this estimator and of its heads.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether those of the heads are among them, as ``name__parameter``.
+
+        Returns
+        -------
+        params : dict
+            Parameter names mapped to their values.
+        """
+        params: dict[str, Any] = self._get_params("heads", deep=deep)
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set the parameters of this estimator and of its heads.
+
+        Parameters
+        ----------
+        **params : object
+            A head is set by its name, its parameters as ``name__parameter``.
+
+        Returns
+        -------
+        self : StackedHeadClassifier
+            The estimator.
+        """
+        self._set_params("heads", **params)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Recall, fit the heads and weigh them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Embeddings of labelled images; zero rows are ignored. May be left out where class
+            names are known without labels.
+
+        y : array-like of shape (n_samples,), default=None
+            Class labels; without ``X`` the names of the classes.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every labelled image, passed on to the heads.
+
+        Returns
+        -------
+        self : StackedHeadClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are neither labels nor class names, a label has no text embedding, or the
+            widths of images, pool and text differ.
+        """
+        return self._start(X, y, None, sample_weight)
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Add labelled images; the first call is :meth:`fit`, later ones do not recall again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,)
+            Labels among ``classes_``.
+
+        classes : array-like of shape (n_classes,), default=None
+            All classes, in the first call, where neither the ``classes`` parameter nor the text
+            head names them and not all are in ``y`` yet.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every image.
+
+        Returns
+        -------
+        self : StackedHeadClassifier
+            The updated classifier.
+        """
+        if not hasattr(self, "classes_"):
+            return self._start(X, y, classes, sample_weight)
+        return self._weigh(add_images(self._shots, self._images(X, y, sample_weight)), X)
+
+    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Take labelled images away, as if they had never been seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings, as they were given.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, as they were given.
+
+        Returns
+        -------
+        self : StackedHeadClassifier
+            The updated classifier.
+
+        Raises
+        ------
+        ValueError
+            If rows were not fitted, or weigh more than what was fitted of them.
+        """
+        check_is_fitted(self)
+        gone = self._images(X, y, sample_weight)
+        kept = gone.at(np.zeros(0, dtype=np.intp)) if self._shots is None else self._shots
+        return self._weigh(take_away(kept, gone, to_numpy(self.classes_)), X)
+
+    def _start(
+        self, X: Any, y: Any, classes: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> Self:
+        estimator = type(self).__name__
+        head_names = [name for name, _ in self._named_heads()]
+        self._validate_names(head_names)
+        if taken := [name for name in head_names if name in RESERVED]:
+            raise ValueError(
+                f"heads of {estimator} holds the name {taken[0]!r}, which {estimator} gives to a "
+                "part of its own: choose another."
+            )
+        weight = None
+        if X is not None and y is not None:
+            X, y = check_labelled_embeddings(self, X, y)
+            weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        elif X is not None:
+            X = check_embeddings(self, X, reset=True)
+        declared = self.classes if self.classes is not None else classes
+        resolved = resolve_classes(self.zero_shot, declared, y, estimator=estimator)
+        self.text_head_, names = resolved.text_head, resolved.names
+        self.classes_, self._weighted = like(names, y), sample_weight is not None
+        self.pool_ = recall_pool(
+            self.corpus, self.retriever, self.filter, self.text_head_, names, estimator=estimator
+        )
+        self._pool = pool_images(self.pool_, names)
+        shots = None
+        if weight is not None and resolved.codes is not None:
+            shots = as_images(X, resolved.codes, weight)
+        rows = [] if X is None else [X]
+        rows += [] if self._pool is None else [self._pool.X]
+        self._check_width([one.shape[1] for one in rows])
+        self._dtype = np.result_type("float32", *map(dtype_name, rows)).name
+        return self._weigh(shots, X)
+
+    def _images(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Images:
+        X, y = check_labelled_embeddings(self, X, y, reset=False)
+        codes = encode_known(to_numpy(y), to_numpy(self.classes_))
+        self._weighted = self._weighted or sample_weight is not None
+        return as_images(X, codes, check_sample_weight(sample_weight, X, dtype=X.dtype))
+
+    def _check_width(self, widths: list[int]) -> None:
+        if len(set(widths)) > 1:
+            raise ValueError(
+                f"X has {widths[0]} features, but the recalled images have {widths[1]}: both must "
+                "be embedded by the same model."
+            )
+        if self.text_head_ is not None:
+            for width in widths:
+                check_same_width(width, self.text_head_)
+            widths = [self.text_head_.weights.shape[1]]
+        self.n_features_in_ = int(widths[0]) if widths else 0
+
+    def _named_heads(self) -> list[tuple[str, Any]]:
+        if self.heads is not None:
+            return list(self.heads)
+        return [("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]
+
+    def _weigh(self, shots: Images | None, X: Any) -> Self:
+        """Fit the heads and their weights, and write the linear ones as one."""
+        self._shots, classes, text = shots, to_numpy(self.classes_), self.text_head_
+        evident = None
+        if shots is not None:
+            kept = (shots.weight > 0) & shots.X.any(axis=1)
+            evident = shots.at(kept) if kept.any() else None
+        if text is None and evident is None and self._pool is None:
+            raise ValueError(
+                "There is neither a text head nor an image that carries evidence: give "
+                "`zero_shot`, a pool, or labelled images that are not zero."
+            )
+        parts = {}
+        if evident is not None:
+            parts = {
+                name: part_of(head, evident, classes, must_weigh=self._weighted)
+                for name, head in self._named_heads()
+            }
+        own_scale, self.logit_bias_ = 100.0, None
+        if text is not None:
+            own_scale, self.logit_bias_ = float(text.logit_scale), text.logit_bias
+        self._weighed: Weighed = weigh(
+            text, classes, scale=own_scale, shots=evident, pool=self._pool, parts=parts
+        )
+        self.head_weights_ = self._weighed.weights
+        self.heads_ = [outside.head.fitted for _, outside in self._weighed.outside]
+        self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
+        self._scale = own_scale
+        self.coef_ = like(self._weighed.coef / own_scale, X, self._dtype)
+        self.intercept_ = like(self._weighed.intercept / own_scale, X, self._dtype)
+        return self
+
+    def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        rows = unit_rows(X)
+        scores: NDArray[Any] = rows @ cast(self.coef_, X.dtype).T
+        scores += cast(self.intercept_, X.dtype)
+        if self._weighed.outside:
+            of_heads = outside_scores(self._weighed, to_numpy(rows), self.text_head_, self._scale)
+            scores += like(of_heads / self._scale, X, X.dtype)
+        return scores
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = SUPPORTS_ARRAY_API
+        return tags
+
+
+def outside_scores(
+    weighed: Weighed, X: NDArray[Any], text_head: TextHead | None, scale: float
+) -> NDArray[np.float64]:
+    """Return what the parts that are not linear add to the logits of unit rows."""
+    scores = np.zeros((len(X), len(weighed.intercept)))
+    text = scores if text_head is None else scale * text_head.scores(X).astype(np.float64)
+    return sum((weight * head.scores(X, text) for weight, head in weighed.outside), scores)

@@ -132,7 +132,9 @@ class _Shares(NamedTuple):
     def lengths(self, measured: _Measured) -> tuple[Array, Array]:
         """Return shrunk squared lengths, and the factor that stretches the means to fit."""
         noise = measured.variance * measured.inverse_count
-        kept = self.signal / (self.signal + self.noise * measured.inverse_count + 1e-300)
+        kept = np.zeros(measured.square.shape)
+        if self.signal > 0:
+            kept = self.signal / (self.signal + self.noise * measured.inverse_count)
         length = kept * (measured.square - noise) + (1 - kept) * self.level
         wanted = np.maximum(length + noise, LEAST_LENGTH * measured.square)
         return length, np.sqrt(wanted / np.maximum(measured.square, 1e-12))
@@ -160,8 +162,8 @@ def class_stats(images: Images, n_classes: int) -> ClassStats:
         Classes without images have means of zero.
     """
     X, codes, w = images
-    weight = np.bincount(codes, w, minlength=n_classes)
-    squares: Array = np.bincount(codes, w * w, minlength=n_classes)
+    weight = np.bincount(codes, w, minlength=n_classes).astype(np.float64)
+    squares = np.bincount(codes, w * w, minlength=n_classes).astype(np.float64)
     n_images = np.bincount(codes, minlength=n_classes)
     safe = np.where(n_images > 0, weight, 1)
     means = np.zeros((n_classes, X.shape[1]))

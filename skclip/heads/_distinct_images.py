@@ -63,8 +63,10 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     """
     evident = np.flatnonzero((images.weight > 0) & images.X.any(axis=1))
     order = evident[np.argsort(images.codes[evident], kind="stable")]
+    if not len(order):
+        return images.at(order)
     codes = images.codes[order]
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]]) if len(order) else order
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     groups, n_groups = np.empty(len(order), dtype=np.intp), 0
     for start, stop in zip(starts, np.r_[starts[1:], len(order)], strict=True):
         n_own, own = _copies(images.X[order[start:stop]], similarity)

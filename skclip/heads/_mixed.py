@@ -27,7 +27,6 @@ from skclip._linalg import unit_rows
 from skclip._text_head import check_same_width, resolve_classes
 from skclip._validation import check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
-from skclip.heads._class_sums import class_sums
 from skclip.heads._distinct_images import Images, as_images
 from skclip.heads._filled_scores import fill_by_text
 from skclip.heads._outside_head import FittedHead, class_logits, filled_rows, linear_rows
@@ -82,9 +81,10 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         ``"exponential"`` and 5 images for ``"shrinkage"``.
 
     space : {"weights", "logits", "proba"}, default="logits"
-        What is mixed. ``"weights"``: the weight rows of linear heads, as they are.
-        ``"logits"``: scores, each head's at its own logit scale, so that the softmax of either
-        is its probabilities. ``"proba"``: probabilities, where ``alpha`` cannot be ``"auto"``.
+        What is mixed. ``"logits"``: scores, each head's at its own logit scale, so that the
+        softmax of either is its probabilities. ``"weights"``: the same as one linear head, which
+        needs a linear image head. ``"proba"``: probabilities, where ``alpha`` cannot be
+        ``"auto"``.
 
     logit_scale : "auto" or float, default="auto"
         Scale of the probabilities; ``"auto"`` is the text head's. Without a text head it is the
@@ -231,20 +231,21 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
                     "MixedHeadClassifier weighs scores: with space='proba' give `alpha` as a "
                     "number or a schedule, or choose space='logits'."
                 )
-        X = unit_rows(X)  # type: ignore[assignment]
+        X = unit_rows(X)
         evident = np.flatnonzero(to_numpy(get_namespace_and_device(X)[0].any(X != 0, axis=1)))
         if not len(evident):
             raise ValueError("X holds only zero rows, which carry no evidence.")
         if len(evident) < len(codes):
             X, codes, weight = take_rows(X, evident), codes[evident], take_rows(weight, evident)
         self._fit_head(X, classes[codes], None if sample_weight is None else weight)
-        self.class_count_ = like(class_sums(X, codes, len(classes), weight)[1], X)
+        counts = np.bincount(codes, to_numpy(weight), minlength=len(classes))
+        self.class_count_ = like(counts.astype(np.float64), X)
         self._codes = encode_known(to_numpy(self.head_.classes_), classes, source="The head")
         return self._mix(X, as_images(X, codes, weight))
 
     def _mix(self, X: Any, shots: Images) -> Self:
         """Settle the mixture, where the rows ``X`` lie."""
-        for name in ("alpha_", "head_weights_", "coef_", "intercept_", "_weighed"):
+        for name in ("alpha_", "head_weights_", "coef_", "intercept_", "_outside"):
             if hasattr(self, name):
                 delattr(self, name)
         text, classes, own_scale = self.text_head_, to_numpy(self.classes_), 1.0
@@ -258,12 +259,12 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
         if text is not None and self.alpha == "auto":
             part = part_of(self._new_head(), shots, classes, fitted=self.head_)
-            self._weighed = weigh(
+            weighed = weigh(
                 text, classes, scale=own_scale, shots=shots, pool=None, parts={"head": part}
             )
-            self.head_weights_ = self._weighed.weights
-            rows = self._weighed.coef / own_scale, self._weighed.intercept / own_scale
-            if not self._weighed.outside:
+            self.head_weights_, self._outside = weighed.weights, weighed.outside
+            rows = weighed.coef / own_scale, weighed.intercept / own_scale
+            if not weighed.outside:
                 self.coef_, self.intercept_ = (like(values, X, X.dtype) for values in rows)
             elif self.space == "weights":
                 raise ValueError(self._not_linear())
@@ -290,12 +291,11 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
     def _mixed_rows(
         self, share: NDArray[Any], X: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the mixture of weight rows as they are."""
+        """Return the mixture of weight rows, those of either head at its logit scale."""
         fitted = linear_rows(FittedHead(self.head_, self.head_, self._codes), X)
         if fitted is None:
             raise ValueError(self._not_linear())
-        scale = float(getattr(self.head_, "logit_scale_", 1.0))
-        coef, intercept = fitted[0] / scale, fitted[1] / scale
+        coef, intercept = fitted[0] / self._scale, fitted[1] / self._scale
         n_classes = self.classes_.shape[0]
         if self.text_head_ is None:
             return coef, intercept
@@ -316,9 +316,15 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         X = unit_rows(X)
         if hasattr(self, "coef_"):
             return self._linear(X, self.coef_, self.intercept_)
-        if hasattr(self, "_weighed"):
+        if hasattr(self, "_outside"):
             text_head = self.text_head_._replace(weights=to_numpy(self.text_head_.weights))
-            of_head = outside_scores(self._weighed, to_numpy(X), text_head, self._scale)
+            of_head = outside_scores(
+                self._outside,
+                to_numpy(X),
+                text_head,
+                scale=self._scale,
+                n_classes=len(text_head.weights),
+            )
             mixed: NDArray[Any] = self._linear(X, *self._rows)
             mixed += like(of_head / self._scale, X, X.dtype)
             return mixed
@@ -333,8 +339,9 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         known[:, self._codes] = True
         scores = np.zeros(text.shape)
         scores[:, self._codes] = own
-        scores = fill_by_text(scores, known, text, 1.0)
-        text = fill_by_text(text, known, text, 1.0)
+        if not known.all():  # a class that the head does not know is its text
+            scores = fill_by_text(scores, known, text, 1.0)
+            text = fill_by_text(text, known, text, 1.0)
         published: NDArray[Any] = like(mix(text.T, scores.T, to_numpy(self.alpha_)).T, X, X.dtype)
         return published
 
@@ -400,11 +407,14 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
 
     def _fit_head(self, X: Any, y: NDArray[Any], weight: Any | None) -> None:
         head = self._new_head()
-        needed = "predict_proba" if self.space == "proba" else "decision_function"
-        if not hasattr(head, needed):
+        if self.head is None and self.text_head_ is not None:
+            head.set_params(logit_scale=self.text_head_.logit_scale)
+        needed = ["decision_function", "predict_proba"]
+        needed = needed[1:] if self.space == "proba" else needed
+        if not any(hasattr(head, method) for method in needed):
             raise ValueError(
-                f"space={self.space!r} needs a head with {needed}, got {head!r}: choose another "
-                "space, or wrap the head in CalibratedClassifierCV for space='proba'."
+                f"space={self.space!r} needs a head with {' or '.join(needed)}, got {head!r}: "
+                "choose another space, or wrap the head in CalibratedClassifierCV."
             )
         X = rows_for(head, X)
         y, weight = labels_like(y, X), None if weight is None else like(weight, X)

@@ -129,8 +129,7 @@ def _warn_of_disagreement(pool: PrimingPool, text_head: TextHead) -> None:
     codes = encode_known(pool.labels[evident], text_head.classes, source="The recalled pool")
     scores = text_head.scores(unit_rows(pool.embeddings[evident]))
     agreed = float(np.mean(scores.argmax(axis=1) == codes))
-    chance = float(np.bincount(codes).max()) / len(codes) / n_classes + 1 / n_classes
-    if agreed <= chance:
+    if agreed <= 1 / n_classes:
         warn(
             f"The text head agrees with {agreed:.0%} of {len(evident)} recalled images, no more "
             "than by chance: names, synonyms or the order of the text rows may be wrong, or the "

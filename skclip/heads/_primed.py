@@ -129,6 +129,9 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
     class_mean_ : ndarray of shape (n_classes, n_features)
         Class means :math:`\mu` of all images, unit rows; zero for a class without images.
 
+    class_count_ : ndarray of shape (n_classes,)
+        Weight of the images of each class, labelled and recalled.
+
     shot_count_, pool_count_ : ndarray of shape (n_classes,)
         Weight of the labelled, and of the recalled images of each class.
 
@@ -592,6 +595,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             self.alpha_ = like(share, place)
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
         self.class_mean_ = like(means, place, self._dtype)
+        self.class_count_ = like(images.counts, place)
         self.coef_ = like(coef, place, self._dtype)
         self.intercept_ = like(intercept, place, self._dtype)
         return self

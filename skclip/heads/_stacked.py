@@ -30,10 +30,10 @@ from skclip._validation import check_embeddings, check_labelled_embeddings, enco
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._distinct_images import Images, as_images
 from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
-from skclip.heads._outside_head import FittedHead, fit_on
+from skclip.heads._outside_head import FittedHead, OutsideHead, fit_on
 from skclip.heads._pool_images import pool_images, recall_pool
 from skclip.heads._remembered_images import add_images, take_away
-from skclip.heads._weighed import DISCRIMINANT, MEANS, Weighed, weigh
+from skclip.heads._weighed import DISCRIMINANT, MEANS, weigh
 from skclip.heads._weights_repr import WeightsReprMixin
 
 __all__ = ["StackedHeadClassifier", "part_of"]
@@ -427,23 +427,27 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         own_scale, self.logit_bias_ = 100.0, None
         if text is not None:
             own_scale, self.logit_bias_ = float(text.logit_scale), text.logit_bias
-        self._weighed: Weighed = weigh(
-            text, classes, scale=own_scale, shots=evident, pool=self._pool, parts=parts
-        )
-        self.head_weights_ = self._weighed.weights
-        self.heads_ = [outside.head.fitted for _, outside in self._weighed.outside]
+        weighed = weigh(text, classes, scale=own_scale, shots=evident, pool=self._pool, parts=parts)
+        self.head_weights_, self._outside = weighed.weights, weighed.outside
+        self.heads_ = [outside.head.fitted for _, outside in weighed.outside]
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
         self._scale = own_scale
-        self.coef_ = like(self._weighed.coef / own_scale, X, self._dtype)
-        self.intercept_ = like(self._weighed.intercept / own_scale, X, self._dtype)
+        self.coef_ = like(weighed.coef / own_scale, X, self._dtype)
+        self.intercept_ = like(weighed.intercept / own_scale, X, self._dtype)
         return self
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         rows = unit_rows(X)
         scores: NDArray[Any] = rows @ cast(self.coef_, X.dtype).T
         scores += cast(self.intercept_, X.dtype)
-        if self._weighed.outside:
-            of_heads = outside_scores(self._weighed, to_numpy(rows), self.text_head_, self._scale)
+        if self._outside:
+            of_heads = outside_scores(
+                self._outside,
+                to_numpy(rows),
+                self.text_head_,
+                scale=self._scale,
+                n_classes=self.coef_.shape[0],
+            )
             scores += like(of_heads / self._scale, X, X.dtype)
         return scores
 
@@ -454,9 +458,18 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
 
 
 def outside_scores(
-    weighed: Weighed, X: NDArray[Any], text_head: TextHead | None, scale: float
+    outside: list[tuple[float, OutsideHead]],
+    X: NDArray[Any],
+    text_head: TextHead | None,
+    *,
+    scale: float,
+    n_classes: int,
 ) -> NDArray[np.float64]:
     """Return what the parts that are not linear add to the logits of unit rows."""
-    scores = np.zeros((len(X), len(weighed.intercept)))
-    text = scores if text_head is None else scale * text_head.scores(X).astype(np.float64)
-    return sum((weight * head.scores(X, text) for weight, head in weighed.outside), scores)
+    text = np.zeros((len(X), n_classes))
+    if text_head is not None:
+        text = scale * text_head.scores(X).astype(np.float64)
+    scores: NDArray[np.float64] = sum(
+        (weight * head.scores(X, text) for weight, head in outside), np.zeros(text.shape)
+    )
+    return scores

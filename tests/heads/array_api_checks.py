@@ -12,6 +12,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import NearestCentroid
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import (
     check_array_api_input,
@@ -22,11 +23,10 @@ from sklearn.utils.estimator_checks import (
 from skclip import (
     GaussianDiscriminantClassifier,
     MixedHeadClassifier,
-    MixedHeadClassifierCV,
     NearestClassMean,
     PrimedNCMClassifier,
-    PrimedNCMClassifierCV,
     PrimingPool,
+    StackedHeadClassifier,
     ZeroShotClassifier,
 )
 from skclip import _linalg as linalg
@@ -44,7 +44,10 @@ X[7] = 0
 Y = RNG.integers(0, 3, 40)
 NAMES = np.array(["cat", "dog", "yak"])[Y]
 TEXT = dict(enumerate(RNG.standard_normal((3, 6))))
-POOL = PrimingPool(np.arange(30) % 3, RNG.standard_normal((30, 6)))
+POOL = PrimingPool(
+    np.arange(30) % 3,
+    np.array([TEXT[code % 3] for code in range(30)]) + RNG.standard_normal((30, 6)) / 3,
+)
 HEADS = [
     GaussianDiscriminantClassifier(),
     GaussianDiscriminantClassifier("loo", priors="empirical"),
@@ -54,13 +57,14 @@ HEADS = [
     ZeroShotClassifier(TEXT),
     ZeroShotClassifier(TEXT, logit_scale=3.0, logit_bias=-1.0),
     PrimedNCMClassifier(TEXT, retriever=POOL),
-    PrimedNCMClassifier(TEXT, alpha="exponential", calibration="none"),
-    PrimedNCMClassifierCV(TEXT),
+    PrimedNCMClassifier(TEXT, alpha="exponential"),
+    StackedHeadClassifier(TEXT, retriever=POOL),
+    StackedHeadClassifier(TEXT, [("tree", DecisionTreeClassifier(max_depth=2, random_state=0))]),
     MixedHeadClassifier(TEXT),
-    MixedHeadClassifier(TEXT, LinearDiscriminantAnalysis(), space="weights", calibration="zscore"),
+    MixedHeadClassifier(TEXT, LinearDiscriminantAnalysis(), space="weights", alpha=0.5),
     MixedHeadClassifier(TEXT, LinearDiscriminantAnalysis(), space="proba", alpha=0.5),
-    MixedHeadClassifier(TEXT, NearestCentroid(), space="proba"),  # in numpy
-    MixedHeadClassifierCV(TEXT, RidgeClassifier(), cv=3),
+    MixedHeadClassifier(TEXT, NearestCentroid(), space="proba", alpha=0.5),  # in numpy
+    MixedHeadClassifier(TEXT, RidgeClassifier()),
 ]
 # a text head cannot be given to scikit-learn's checks, which choose the labels
 CHECKABLE = [
@@ -69,10 +73,9 @@ CHECKABLE = [
     NearestClassMean("euclidean"),
     ZeroShotClassifier(),
     PrimedNCMClassifier(),
-    PrimedNCMClassifierCV(),
+    StackedHeadClassifier(),
     MixedHeadClassifier(),
     MixedHeadClassifier(space="weights"),
-    MixedHeadClassifierCV(cv=2),
 ]
 OUTPUTS = ["predict", "decision_function", "predict_proba", "predict_log_proba"]
 
@@ -279,11 +282,11 @@ def test_targets_lie_where_labelled_rows_lie(put):
         there.score(put(X), put(y))
 
 
-@pytest.mark.parametrize("Head", [PrimedNCMClassifier, PrimedNCMClassifierCV])
+@pytest.mark.parametrize("Head", [PrimedNCMClassifier, StackedHeadClassifier])
 def test_primed_heads_are_updated_where_they_lie(Head, put):
     head = Head(TEXT).fit(put(X[:30]), put(Y[:30])).partial_fit(put(X[30:]), put(Y[30:]))
     expected = Head(TEXT).fit(X[:30], Y[:30]).partial_fit(X[30:], Y[30:])
-    assert_same_place(head.shot_sum_, put(X))
+    assert_same_place(head.coef_, put(X))
     assert_allclose(to_numpy(head.coef_), expected.coef_, atol=1e-12)
     head.forget(put(X[:5]), put(Y[:5])), expected.forget(X[:5], Y[:5])
     assert_allclose(to_numpy(head.coef_), expected.coef_, atol=1e-12)

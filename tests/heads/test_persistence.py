@@ -8,18 +8,18 @@ from importlib import import_module
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.naive_bayes import GaussianNB
 
 import skclip
 from skclip import (
     AggregatedPromptClassifier,
     CLIPEmbedder,
     MixedHeadClassifier,
-    MixedHeadClassifierCV,
     MultiProxyImprinter,
     NearestClassMean,
     PrimedNCMClassifier,
-    PrimedNCMClassifierCV,
     PrimingPool,
+    StackedHeadClassifier,
     ZeroShotClassifier,
     ZeroShotFilter,
 )
@@ -29,7 +29,9 @@ RNG = np.random.default_rng(0)
 Y = np.repeat(["cat", "dog", "yak"], 10)
 X = RNG.standard_normal((30, 6)).astype(np.float32)
 TEXT = {name: RNG.standard_normal(6) for name in ["yak", "cat", "dog"]}
-POOL = PrimingPool(Y, RNG.standard_normal((30, 6)), captions=Y)
+POOL = PrimingPool(
+    Y, np.array([TEXT[name] for name in Y]) + 0.3 * RNG.standard_normal((30, 6)), captions=Y
+)
 
 PROMPTS = {name: RNG.standard_normal((n, 6)) for n, name in enumerate(TEXT, 1)}
 
@@ -41,10 +43,11 @@ HEADS = [
     ZeroShotClassifier(TEXT, logit_bias=-2.0),
     PrimedNCMClassifier(TEXT, retriever=POOL, filter=ZeroShotFilter(threshold=0.1)),
     PrimedNCMClassifier(retriever=POOL),
-    PrimedNCMClassifierCV(ZeroShotClassifier(TEXT)),
+    PrimedNCMClassifier(ZeroShotClassifier(TEXT), alpha="exponential"),
+    StackedHeadClassifier(TEXT, retriever=POOL),
+    StackedHeadClassifier(TEXT, [("bayes", GaussianNB())]),
     MixedHeadClassifier(zero_shot=TEXT),
-    MixedHeadClassifier(zero_shot=TEXT, space="proba"),
-    MixedHeadClassifierCV(TEXT, cv=2),
+    MixedHeadClassifier(zero_shot=TEXT, space="proba", alpha=0.5),
     MultiProxyImprinter(k=2, random_state=0),
     MultiProxyImprinter(generation="least_squares"),
 ]

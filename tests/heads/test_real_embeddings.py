@@ -55,8 +55,6 @@ def test_primed_accuracy_is_that_of_plain_numpy(cifar10, pool_filter, published,
             retriever=pool,
             filter=pool_filter,
             alpha=float(share),
-            calibration="none",
-            pool_limit=None,
         ).fit()
         by_head.append(task.accuracy(head))
         # the published code scales a class without images (frog, once filtered) down as well

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
-from warnings import warn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +37,7 @@ from skclip._validation import (
     sample_of,
     unknown_labels,
 )
+from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_sums import class_sums
 from skclip.prompts import build_prompts, encode_prompts
@@ -301,7 +301,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         table: Any = self.text_embeddings
         if not hasattr(table, "iloc"):
             return table
-        index = table.index.tolist()
+        index = check_class_names(table.index, parameter="The index of text_embeddings")
         is_unnamed = index == list(range(len(index))) and self.classes is not None
         rows = table.to_numpy() if table.ndim == 2 else table.tolist()
         return rows if is_unnamed else dict(zip(index, rows, strict=True))
@@ -352,11 +352,10 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
                 "ZeroShotClassifier has no text: give `text_embeddings`, or an `embedder` that "
                 "encodes the class names."
             )
-        warn(
+        warn_caller(
             "ZeroShotClassifier got neither text_embeddings nor embedder: the class means of X "
             "stand in for the text head.",
             NoEvidenceWarning,
-            stacklevel=3,
         )
         classes, codes = encode_labels(y)
         weight = check_sample_weight(None, X, dtype=X.dtype)

@@ -107,6 +107,8 @@ def test_text_embeddings_of_a_frame_are_named_by_its_index():
         head = ZeroShotClassifier(text).fit()
         assert_array_equal(head.classes_, ["cat", "dog"])
         assert_array_equal(head.coef_, [[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match="index of text_embeddings holds duplicates: 'cat'"):
+        ZeroShotClassifier(frame.iloc[[0, 1, 1]]).fit()
     named_by_classes = ZeroShotClassifier(frame.reset_index(drop=True), classes=list(TEXT)).fit()
     assert_array_equal(named_by_classes.coef_, [[1, 0], [0, 1]])
 
@@ -153,7 +155,7 @@ def test_codes_of_sorted_names_are_read_as_codes(params, y):
     ],
 )
 def test_numbers_that_may_be_no_codes_are_refused(text, y):
-    with pytest.raises(ValueError, match=r"y holds numbers .* class_names=\{label: name\}"):
+    with pytest.raises(ValueError, match=r"The labels are numbers .* class_names=\{label: name\}"):
         ZeroShotClassifier(text).fit(y=y)
 
 

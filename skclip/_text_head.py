@@ -220,8 +220,8 @@ def _numbers_for_names(labels: NDArray[Any], names: Sequence[Any]) -> str:
         f"({sample_of(names)}). Numbers are read as codes of the names only if the names were "
         f"given in sorted order and every code from 0 to {len(names) - 1} occurs. Say what "
         "each number means: class_names={label: name} of ZeroShotClassifier or "
-        "AggregatedPromptClassifier. In OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 stand for other classes in "
-        "every part, use a head without text."
+        "AggregatedPromptClassifier. In OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 "
+        "stand for other classes in every part, use a head without text."
     )
 
 

@@ -192,6 +192,13 @@ def test_logit_bias_changes_probabilities_alone(scale, bias, dtype):
     assert_allclose(proba, pairs / pairs.sum(axis=1, keepdims=True), rtol=2e-4, atol=1e-6)
 
 
+def test_probabilities_of_pairs_stand_by_themselves():
+    # the cosines are 0.6 and 0.8, the logits 10 z - 5 are 1 and 3
+    head = ZeroShotClassifier(TEXT, logit_scale=10.0, logit_bias=-5.0).fit()
+    assert_allclose(head.predict_pair_proba([[3.0, 4.0]]), expit([[1.0, 3.0]]), rtol=1e-12)
+    assert not hasattr(ZeroShotClassifier(TEXT).fit(), "predict_pair_proba")
+
+
 def test_sigmoids_that_underflow_leave_the_softmax():
     sigmoid = ZeroShotClassifier(TEXT, logit_scale=2.0, logit_bias=-2000.0).fit()
     softmax = ZeroShotClassifier(TEXT, logit_scale=2.0).fit()

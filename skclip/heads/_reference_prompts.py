@@ -71,6 +71,8 @@ def reference_prompts(
     blank = []
     for name, of_name in zip(names, called, strict=True):
         entry = given.get(name, given.get(of_name, ()))
+        if hasattr(entry, "iloc"):  # a column or table of pandas is not read by position
+            entry = np.asarray(entry)
         if _holds_texts(entry, name):
             texts[name], n_blank = _distinct_texts(entry, name)
             blank += [name] * bool(n_blank)

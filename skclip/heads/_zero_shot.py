@@ -279,9 +279,12 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             return classes, False
         if are_codes(labels, given):
             return classes, True
-        if self.classes is None:
+        if self.classes is not None:
+            encode_known(labels, classes)
+        elif self.class_names is not None:
+            names_of(labels, self.class_names)
+        else:
             check_labels_known(labels, classes)
-        encode_known(labels, classes)
         return classes, False
 
     def _names(self, classes: NDArray[Any]) -> list[str]:
@@ -302,7 +305,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         if not hasattr(table, "iloc"):
             return table
         index = check_class_names(table.index, parameter="The index of text_embeddings")
-        is_unnamed = index == list(range(len(index))) and self.classes is not None
+        is_unnamed = index == list(range(len(index)))
         rows = table.to_numpy() if table.ndim == 2 else table.tolist()
         return rows if is_unnamed else dict(zip(index, rows, strict=True))
 
@@ -329,8 +332,8 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     def _named_rows(self, rows: NDArray[Any]) -> dict[Any, NDArray[Any]]:
         if self.classes is None:
             raise ValueError(
-                "text_embeddings is an array, so `classes` must name its rows, in their order; "
-                "or give a mapping {class name: vector}."
+                "The rows of text_embeddings have no names, so `classes` must name them, in their "
+                "order; or give a mapping {class name: vector}."
             )
         named = check_class_names(self.classes, parameter="classes")
         if rows.ndim != 2 or len(rows) != len(named):

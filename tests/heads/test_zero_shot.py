@@ -109,6 +109,8 @@ def test_text_embeddings_of_a_frame_are_named_by_its_index():
         assert_array_equal(head.coef_, [[1, 0], [0, 1]])
     with pytest.raises(ValueError, match="index of text_embeddings holds duplicates: 'cat'"):
         ZeroShotClassifier(frame.iloc[[0, 1, 1]]).fit()
+    with pytest.raises(ValueError, match="have no names, so `classes` must name them"):
+        ZeroShotClassifier(frame.reset_index(drop=True)).fit(y=["cat"])
     named_by_classes = ZeroShotClassifier(frame.reset_index(drop=True), classes=list(TEXT)).fit()
     assert_array_equal(named_by_classes.coef_, [[1, 0], [0, 1]])
 
@@ -253,7 +255,7 @@ def test_without_text_the_class_means_stand_in_and_say_so():
         (ZeroShotClassifier({}), (), "mapping of class names to text embeddings is empty"),
         (ZeroShotClassifier({"a": [1.0], "b": [1.0, 2.0]}), (), "one length"),
         (ZeroShotClassifier({"a": [np.nan, 1.0]}), (), "embeddings of 'a' contain NaN"),
-        (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name its rows"),
+        (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name them"),
         (ZeroShotClassifier([[1.0, 0.0]], classes=["a", "b"]), (), "classes names 2 rows"),
         (ZeroShotClassifier(TEXT, classes=["cat", "cat"]), (), "classes holds duplicates: 'cat'"),
         (
@@ -278,6 +280,11 @@ def test_without_text_the_class_means_stand_in_and_say_so():
             ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: "a"}, classes=[0, 7]),
             (),
             "class_names has no name for 7",
+        ),
+        (
+            ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: "a"}),
+            (None, [0, 5]),
+            "class_names has no name for 5",
         ),
         (
             ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: 3}),

@@ -118,7 +118,7 @@ def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
     y = _label_array(y, "y")
     if y.dtype.kind in "iu":
         classes, codes = _encode_integers(y)
-    elif y.dtype.kind == "O":
+    elif y.dtype.kind in "OU":
         classes, codes = _encode_objects(y)
     else:
         classes, codes = np.unique(y, return_inverse=True)
@@ -244,6 +244,7 @@ def _encode_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Encode text and objects by a table, several times faster than sorting them."""
     labels = y.tolist()
     try:
         distinct = set(labels)
@@ -257,7 +258,7 @@ def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     codes = np.fromiter((at[label] for label in labels), np.intp, len(labels))
     if kinds <= {"bool"} or kinds <= {"integer"}:
         return _from_list(ordered), codes
-    return np.fromiter(ordered, dtype=object, count=len(ordered)), codes
+    return np.fromiter(ordered, dtype=y.dtype, count=len(ordered)), codes
 
 
 def _refuse_missing(y: Any) -> None:

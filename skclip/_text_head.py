@@ -42,7 +42,7 @@ class TextHead(NamedTuple):
         Sorted class labels.
 
     weights : ndarray of shape (n_classes, n_features)
-        Unit rows, one a class.
+        Unit rows, one per class.
 
     logit_scale : float
         The model's logit scale.

@@ -393,7 +393,7 @@ def check_names(names: list[Any], *, parameter: str) -> None:
     if wrong:
         raise ValueError(
             f"{parameter} holds what is no class name: {sample_of(wrong)} (position "
-            f"{_first(names, wrong[0])}). Give one text or number a class."
+            f"{_first(names, wrong[0])}). Give one text or number per class."
         )
     blank = [n for n in names if not str(n).strip()]
     if blank:

@@ -339,7 +339,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         if rows.ndim != 2 or len(rows) != len(named):
             raise ValueError(
                 f"text_embeddings has shape {rows.shape}, but classes names {len(named)} rows: "
-                "give one row a class."
+                "give one row per class."
             )
         return dict(zip(named, rows, strict=True))
 

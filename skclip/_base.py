@@ -6,14 +6,24 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._array_api import cast, take_labels
 from skclip._compat import check_same_namespace, get_namespace_and_device
-from skclip._linalg import class_proba, gen_row_blocks, unit_rows
+from skclip._linalg import class_proba, gen_row_blocks, sigmoid, unit_rows
 from skclip._validation import check_embeddings
 
 __all__ = ["CosineLinearMixin", "ScoreClassifierMixin"]
+
+
+def _has_logit_bias(head: "ScoreClassifierMixin") -> bool:
+    if getattr(head, "logit_bias_", None) is None:
+        raise AttributeError(
+            f"{type(head).__name__} has no logit bias: only a model trained with a sigmoid per "
+            "pair, such as SigLIP, says of each class by itself whether it belongs to the image."
+        )
+    return True
 
 
 class ScoreClassifierMixin(ClassifierMixin):
@@ -25,6 +35,8 @@ class ScoreClassifierMixin(ClassifierMixin):
     """
 
     classes_: NDArray[Any]
+    logit_scale_: float
+    logit_bias_: float | None
     # the fitted array that lies where the X of fit lay
     _placed: ClassVar[str] = "coef_"
 
@@ -125,6 +137,29 @@ class ScoreClassifierMixin(ClassifierMixin):
         with np.errstate(divide="ignore"):
             log_proba: NDArray[Any] = xp.log(proba)
         return log_proba
+
+    @available_if(_has_logit_bias)
+    def predict_pair_proba(self, X: ArrayLike) -> NDArray[Any]:
+        r"""Predict of every class by itself whether it belongs to the image.
+
+        .. math:: p_c = \sigma(s \cdot \mathrm{score}_c + b)
+
+        :meth:`predict_proba` divides these by their sum. Only for heads with a ``logit_bias_``:
+        of models that were trained with a sigmoid per pair, such as SigLIP.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Rows need not sum to one: several classes may be likely, or none.
+        """
+        scores, bias = self._validated_scores(X, "predict_pair_proba"), self.logit_bias_
+        assert bias is not None
+        return sigmoid(scores * self.logit_scale_ + bias)
 
 
 class CosineLinearMixin(ScoreClassifierMixin):

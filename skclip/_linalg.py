@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._array_api import is_elsewhere
 from skclip._compat import get_namespace_and_device
 
-__all__ = ["class_proba", "gen_row_blocks", "row_norms", "softmax", "unit_rows"]
+__all__ = ["class_proba", "gen_row_blocks", "row_norms", "sigmoid", "softmax", "unit_rows"]
 
 # A block of rows whose scores fit in the L2 cache is reduced without a trip to memory.
 BLOCK_ELEMENTS = 1 << 20
@@ -83,6 +83,13 @@ def softmax(scores: NDArray[Any]) -> NDArray[Any]:
     xp, _, _ = get_namespace_and_device(scores)
     exp = xp.exp(scores - xp.max(scores, axis=1, keepdims=True))
     proba: NDArray[Any] = exp / xp.sum(exp, axis=1, keepdims=True)
+    return proba
+
+
+def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return 1 / (1 + exp(-z)) of every entry, without overflow."""
+    xp, _, _ = get_namespace_and_device(logits)
+    proba: NDArray[Any] = xp.exp(-xp.logaddexp(xp.zeros_like(logits), -logits))
     return proba
 
 

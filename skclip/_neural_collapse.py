@@ -13,7 +13,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skclip._compat import check_sample_weight
 from skclip._linalg import gen_row_blocks, unit_rows
-from skclip._validation import encode_labels, sample_of
+from skclip._validation import encode_known, encode_labels, sample_of, unknown_labels
 
 __all__ = ["CollapseStatistics", "neural_collapse_score", "variability_collapse_index"]
 
@@ -67,8 +67,8 @@ class CollapseStatistics:
     """
 
     def __init__(self, class_counts: Mapping[Any, float]) -> None:
-        self.classes, order = np.unique(np.asarray(list(class_counts)), return_index=True)
-        self.counts = np.asarray(list(class_counts.values()), dtype=np.float64)[order]
+        self.classes, codes = encode_labels(list(class_counts))
+        self.counts = np.asarray(list(class_counts.values()), dtype=np.float64)[np.argsort(codes)]
         if len(self.classes) < 2 or not (self.counts > 0).all():
             raise ValueError(
                 "class_counts must hold at least two classes, each with a positive number of "
@@ -99,13 +99,14 @@ class CollapseStatistics:
         labels = column_or_1d(y)
         check_consistent_length(rows, labels)
         weight = check_sample_weight(sample_weight, rows) * rows.any(axis=1)
-        codes = np.searchsorted(self.classes, labels).clip(max=len(self.classes) - 1)
-        unknown = self.classes[codes] != labels
-        if unknown.any():
+        unknown = unknown_labels(labels, self.classes)
+        if unknown:
             raise ValueError(
                 "y holds classes that class_counts does not: "
-                f"{sample_of(np.unique(labels[unknown]))}. Give every class and its number of rows."
+                f"{sample_of(sorted(set(unknown), key=str))}. Give every class and its number of "
+                "rows."
             )
+        codes = encode_known(labels, self.classes)
         n_features = rows.shape[1]
         if self._moment is None:
             self._moment = np.zeros((n_features, n_features))

@@ -42,7 +42,7 @@ class TextHead(NamedTuple):
         Sorted class labels.
 
     weights : ndarray of shape (n_classes, n_features)
-        Unit rows, one a class.
+        Unit rows, one per class.
 
     logit_scale : float
         The model's logit scale.
@@ -216,12 +216,12 @@ def are_codes(labels: NDArray[Any], given: Sequence[Any]) -> bool:
 
 def _numbers_for_names(labels: NDArray[Any], names: Sequence[Any]) -> str:
     return (
-        f"y holds numbers ({sample_of(labels)}), but the classes have names ({sample_of(names)}). "
-        "Numbers are read as codes of the names only if the names were given in sorted order and "
-        f"y holds every code from 0 to {len(names) - 1}. Say what each number means: "
-        "class_names={label: name} of ZeroShotClassifier or AggregatedPromptClassifier. In "
-        "OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 stand for other classes in "
-        "every part, use a head without text."
+        f"The labels are numbers ({sample_of(labels)}), but the classes have names "
+        f"({sample_of(names)}). Numbers are read as codes of the names only if the names were "
+        f"given in sorted order and every code from 0 to {len(names) - 1} occurs. Say what "
+        "each number means: class_names={label: name} of ZeroShotClassifier or "
+        "AggregatedPromptClassifier. In OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 "
+        "stand for other classes in every part, use a head without text."
     )
 
 
@@ -334,7 +334,7 @@ def check_labels_known(labels: NDArray[Any], classes: NDArray[Any]) -> None:
     if labels.dtype.kind in "biuf" and isinstance(names[0], str):
         raise ValueError(_numbers_for_names(labels, names))
     raise ValueError(
-        f"y holds labels without a text embedding: {sample_of(unknown)}. The text head knows "
+        f"There are labels without a text embedding: {sample_of(unknown)}. The text head knows "
         f"{sample_of(classes)}: add the missing classes to it, or correct the labels."
     )
 

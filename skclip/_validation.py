@@ -77,8 +77,8 @@ def check_labelled_embeddings(
     y : ndarray of shape (n_samples,)
         Labels; :func:`encode_labels` checks that they are class labels.
     """
-    if isinstance(y, list | tuple):
-        y = _from_list(y)
+    y = _from_list(y) if isinstance(y, list | tuple) else y
+    _refuse_missing(y)
     X, y = validate_data(
         estimator, _widen_half(X), y, reset=reset, ensure_all_finite=ensure_all_finite, **_floats(X)
     )
@@ -118,7 +118,7 @@ def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
     y = _label_array(y, "y")
     if y.dtype.kind in "iu":
         classes, codes = _encode_integers(y)
-    elif y.dtype.kind == "O":
+    elif y.dtype.kind in "OU":
         classes, codes = _encode_objects(y)
     else:
         classes, codes = np.unique(y, return_inverse=True)
@@ -244,6 +244,7 @@ def _encode_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Encode text and objects by a table, several times faster than sorting them."""
     labels = y.tolist()
     try:
         distinct = set(labels)
@@ -252,16 +253,30 @@ def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             raise TypeError("labels of several types")
         ordered = sorted(distinct)
     except TypeError as error:
-        types = sorted({type(label).__name__ for label in labels})
-        raise TypeError(
-            f"y holds labels that cannot be ordered, of the types {types}: give labels of one "
-            "type, and leave out the rows without one."
-        ) from error
+        raise TypeError(_of_several_types(labels)) from error
     at = {label: code for code, label in enumerate(ordered)}
     codes = np.fromiter((at[label] for label in labels), np.intp, len(labels))
     if kinds <= {"bool"} or kinds <= {"integer"}:
         return _from_list(ordered), codes
-    return np.fromiter(ordered, dtype=object, count=len(ordered)), codes
+    return np.fromiter(ordered, dtype=y.dtype, count=len(ordered)), codes
+
+
+def _refuse_missing(y: Any) -> None:
+    """Raise if labels are missing, before scikit-learn compares them with themselves."""
+    if not isinstance(y, np.ndarray) and not hasattr(y, "isna"):
+        return
+    array = np.asarray(y)
+    labels = array.ravel().tolist() if array.dtype.kind == "O" else []
+    if any(_is_missing(label) for label in labels):
+        raise TypeError(_of_several_types(labels))
+
+
+def _of_several_types(labels: Sequence[Any]) -> str:
+    types = sorted({type(label).__name__ for label in labels})
+    return (
+        f"y holds labels that cannot be ordered, of the types {types}: give labels of one type, "
+        "and leave out the rows without one."
+    )
 
 
 def _kind(label: Any) -> str:
@@ -275,7 +290,10 @@ def _kind(label: Any) -> str:
 
 
 def _is_missing(label: Any) -> bool:
-    return label is None or (str(label) in ("<NA>", "NaT", "nan") and not isinstance(label, str))
+    """Return whether a label is None, NaN, or one of pandas' marks of what is missing."""
+    if isinstance(label, str):
+        return False
+    return label is None or str(label) in ("<NA>", "NaT", "nan")
 
 
 def _positions(labels: NDArray[Any], classes: Any) -> NDArray[np.int32]:
@@ -375,7 +393,7 @@ def check_names(names: list[Any], *, parameter: str) -> None:
     if wrong:
         raise ValueError(
             f"{parameter} holds what is no class name: {sample_of(wrong)} (position "
-            f"{_first(names, wrong[0])}). Give one text or number a class."
+            f"{_first(names, wrong[0])}). Give one text or number per class."
         )
     blank = [n for n in names if not str(n).strip()]
     if blank:

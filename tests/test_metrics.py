@@ -135,6 +135,14 @@ def test_score_waits_for_all_promised_rows():
 def test_unknown_class_is_refused():
     with pytest.raises(ValueError, match="classes that class_counts does not: 7, 9"):
         CollapseStatistics({0: 1, 1: 1}).update(np.ones((3, 2)), [0, 9, 7])
+    with pytest.raises(ValueError, match="classes that class_counts does not: None"):
+        CollapseStatistics({0: 1, 1: 1}).update(np.ones((2, 2)), [0, None])
+
+
+def test_large_labels_are_two_classes():
+    X, y = problem()
+    large = (np.asarray(y) + 2**60).astype(np.uint64)
+    assert neural_collapse_score(X, large) == neural_collapse_score(X, y)
 
 
 @pytest.mark.parametrize("counts", [{}, {"cat": 3}, {"cat": 3, "dog": 0}])

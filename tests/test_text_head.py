@@ -95,7 +95,7 @@ def test_codes_of_a_part_of_the_text_head():
     ],
 )
 def test_other_numbers_are_refused_with_the_way_out(zero_shot, classes, y):
-    with pytest.raises(ValueError, match=r"y holds numbers .* class_names=\{label: name\}"):
+    with pytest.raises(ValueError, match=r"The labels are numbers .* class_names=\{label: name\}"):
         resolve(zero_shot, classes, y)
 
 
@@ -129,7 +129,7 @@ def test_the_estimator_that_was_fitted_asks_for_labels(zero_shot):
         (None, ["cat"], ["owl"], "y holds labels that are not among the classes: 'owl'"),
         (None, ["cat", "dog"], [0, 1], "y holds labels that are not among the classes: 0, 1"),
         (TEXT, ["cat"], ["owl"], "y holds labels that are not among the classes: 'owl'"),
-        (TEXT, None, ["owl"], "y holds labels without a text embedding: 'owl'. The text head"),
+        (TEXT, None, ["owl"], "There are labels without a text embedding: 'owl'. The text head"),
         (TEXT, ["owl"], None, "'owl'"),
         (TEXT, ["cat", "cat"], None, r"duplicates: 'cat'.* class_names=\{label: name\}"),
         ({0: [1.0, 0.0]}, None, ["cat"], "without a text embedding: 'cat'"),

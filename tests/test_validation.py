@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from sklearn.base import BaseEstimator
 
 from skclip._validation import (
     check_class_names,
+    check_labelled_embeddings,
     encode_known,
     encode_labels,
     union_classes,
@@ -82,6 +84,15 @@ def test_columns_of_pandas_keep_their_labels():
 def test_labels_of_several_types_or_missing(y, types):
     with pytest.raises(TypeError, match=f"of the types {types}: give labels of one type"):
         encode_labels(y)
+
+
+def test_missing_labels_beside_embeddings():
+    pd = pytest.importorskip("pandas")
+    for y in (["a", np.nan], pd.Series(["a", pd.NA], dtype="string"), np.array([1, None])):
+        with pytest.raises(TypeError, match="leave out the rows without one"):
+            check_labelled_embeddings(BaseEstimator(), np.eye(2), y)
+    with pytest.raises(ValueError, match="y contains NaN"):
+        check_labelled_embeddings(BaseEstimator(), np.eye(2), pd.Series([1, pd.NA], dtype="Int64"))
 
 
 def test_labels_are_one_per_row():

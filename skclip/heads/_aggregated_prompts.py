@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
-from warnings import warn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +19,7 @@ from skclip._compat import (
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_same_width
 from skclip._validation import check_embeddings, check_labelled_embeddings
+from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_text import class_text, mean_image_head
 from skclip.heads._prompt_attention import ClassPrompts, mean_weights, prompt_scores
@@ -443,11 +443,10 @@ class AggregatedPromptClassifier(
         if self.gamma == 0 or not len(self.prompts_):
             return "mean"
         if self.aggregation == "generator" and shots is None:
-            warn(
+            warn_caller(
                 "The generator learns from labelled images, and there are none: the attention of "
                 "the images to be classified stands in (aggregation='attention').",
                 NoEvidenceWarning,
-                stacklevel=5,
             )
             return "attention"
         return self.aggregation

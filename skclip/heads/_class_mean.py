@@ -223,7 +223,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             check_same_namespace(X, self, attribute="coef_", method="partial_fit")
         X, state = self._statistics(X, y, sample_weight, reset=first)
         if classes is not None:
-            state += ClassSums.empty(np.unique(to_numpy(classes)), X.shape[1])
+            state += ClassSums.empty(encode_labels(classes)[0], X.shape[1])
         if first:
             self._set_text_head(state.classes)
         else:

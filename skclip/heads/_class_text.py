@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, are_codes, names_of, resolve_classes
 from skclip._validation import check_class_names, encode_labels, sample_of
+from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_sums import class_sums
 from skclip.heads._prompt_generator import LabelledRows
@@ -96,10 +96,9 @@ def class_text(
             )
         text_head = _mean_head(names, rows, counts, embedder)
     elif text_head is not None and len(bare):
-        warn(
+        warn_caller(
             f"There are no prompts for {sample_of(bare)}: their template is used alone.",
             NoEvidenceWarning,
-            stacklevel=5,
         )
     if text_head is not None:
         text_head = text_head._replace(class_names=class_names)
@@ -108,11 +107,10 @@ def class_text(
 
 def mean_image_head(names: NDArray[Any], shots: LabelledRows) -> TextHead:
     """Return the class means of images, where there is no text at all, and say so."""
-    warn(
+    warn_caller(
         "AggregatedPromptClassifier got neither zero_shot nor prompts: the class means of X stand "
         "in for the text.",
         NoEvidenceWarning,
-        stacklevel=5,
     )
     sums, _ = class_sums(shots.X, shots.codes, len(names), shots.weight)
     return TextHead(names, unit_rows(sums).astype(shots.X.dtype), 100.0, None, None)

@@ -24,7 +24,7 @@ from skclip._compat import (
     fit_context,
 )
 from skclip._linalg import gen_row_blocks, unit_rows
-from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
+from skclip._validation import check_labelled_embeddings, encode_known, encode_labels, sample_of
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import (
     feature_ridge,
@@ -305,14 +305,14 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         X, codes, weight, new = self._statistics(X, y, sample_weight, reset=reset)
         state = new
         if classes is not None:
-            named = np.unique(to_numpy(classes))
+            named = encode_labels(classes)[0]
             state = state + ClassSums.empty(named, X.shape[1], with_second=True)
         if reset:
             self._choice = None
         else:
             state = self._state() + state
         if self._choice is None and (self.ridge == "loo" or self.logit_scale == "auto"):
-            position = np.searchsorted(state.classes, new.classes)[codes]
+            position = encode_known(new.classes, state.classes)[codes]
             self._choice = self._left_out_choice(to_numpy(X), position, to_numpy(weight), state)
         return self._set_state(state, X, y if reset else self.classes_)
 

@@ -22,12 +22,24 @@ from skclip._compat import (
     with_callbacks,
 )
 from skclip._neural_collapse import neural_collapse_score
-from skclip._validation import check_labelled_embeddings, encode_labels
-from skclip.heads._least_squares import leave_one_out_regularization, second_moment
+from skclip._validation import (
+    check_labelled_embeddings,
+    encode_known,
+    encode_labels,
+    union_classes,
+)
+from skclip.heads._class_sums import ClassSums, second_moment
+from skclip.heads._least_squares import leave_one_out_regularization
 from skclip.heads._proxy_count import choose_k, proxies_per_class
 from skclip.heads._proxy_memory import LEAST_SQUARES, SUMS, ProxyMemoryMixin
 from skclip.heads._proxy_normalization import quantile_reference, reference_for
-from skclip.heads._proxy_state import add_rows, add_sums, nearest_of_class, spread
+from skclip.heads._proxy_state import (
+    add_rows,
+    means_of,
+    nearest_of_class,
+    spread,
+    sums_of,
+)
 from skclip.heads._similarity import METRICS
 
 __all__ = ["MultiProxyImprinter"]
@@ -378,12 +390,14 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         if reset:
             self._start(X, arrived[codes], weight, seed)
         known, state = (arrived[:0], []) if reset else (self.classes_, self._state())
-        named = arrived[:0] if classes is None else np.asarray(classes)
-        every = np.unique(np.concatenate([known, arrived, named]))
-        position = np.searchsorted(every, arrived)[codes]
+        every = union_classes(known, arrived)
+        if classes is not None:
+            every = union_classes(every, encode_labels(classes)[0], source="classes")
+        position = encode_known(arrived, every)[codes]
         state = spread(state, known, every, X.shape[1], X.dtype)
         if self.generation in SUMS:
-            state = add_sums(state, self._normalized(X), position, weight)
+            new = ClassSums.of_rows(self._normalized(X), position, every, weight, unit=False)
+            state = means_of(sums_of(state, every) + new)
         else:
             state = add_rows(
                 state,
@@ -399,7 +413,7 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         moment = None
         if self.generation in LEAST_SQUARES:
             rows = self._normalized(X)
-            moment = second_moment(rows, weight)
+            moment = second_moment(rows, weight, unit=False)
             if not reset and self._moment is not None:
                 moment += self._moment
             if reset and self.regularization == "auto":

@@ -9,36 +9,12 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from skclip._linalg import gen_row_blocks
+from skclip.heads._class_sums import second_moment
 
-__all__ = ["least_squares_weights", "leave_one_out_regularization", "second_moment"]
+__all__ = ["least_squares_weights", "leave_one_out_regularization"]
 
 # Ridges to choose from, as multiples of the mean eigenvalue of the second moment.
 RELATIVE_RIDGES = 10.0 ** np.arange(-6, 3.5, 0.5)
-
-
-def second_moment(X: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float64]:
-    r"""Return :math:`\sum_i w_i x_i x_i^\top` in float64, block by block.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows.
-
-    weight : ndarray of shape (n_samples,)
-        Weights.
-
-    Returns
-    -------
-    moment : ndarray of shape (n_features, n_features)
-        Symmetric.
-    """
-    moment = np.zeros((X.shape[1], X.shape[1]))
-    for block in gen_row_blocks(len(X), X.shape[1]):
-        rows = X[block].astype(np.float64)
-        rows *= np.sqrt(weight[block])[:, None]
-        moment += rows.T @ rows
-    return moment
 
 
 def least_squares_weights(
@@ -54,7 +30,7 @@ def least_squares_weights(
     Parameters
     ----------
     moment : ndarray of shape (n_features, n_features)
-        From :func:`second_moment`.
+        From :func:`~skclip.heads._class_sums.second_moment`.
 
     means : ndarray of shape (n_classes, n_features)
         :math:`M`.
@@ -153,7 +129,7 @@ def _principal_rows(
     """Eigenvalues of the weighted second moment, and the rows in its eigenvectors."""
     total = weight.sum()
     if X.shape[1] <= len(X):
-        eigenvalues, axes = scipy.linalg.eigh(second_moment(X, weight) / total)
+        eigenvalues, axes = scipy.linalg.eigh(second_moment(X, weight, unit=False) / total)
         return np.maximum(eigenvalues, 0), X @ axes
     root = np.sqrt(weight)[:, None]
     scaled = X.astype(np.float64) * root

@@ -8,13 +8,21 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skclip._array_api import to_numpy
 from skclip._compat import check_sample_weight
-from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
-from skclip.heads._least_squares import least_squares_weights, second_moment
+from skclip._validation import (
+    check_labelled_embeddings,
+    encode_known,
+    encode_labels,
+    sample_of,
+    unknown_labels,
+)
+from skclip.heads._class_sums import ClassSums, second_moment
+from skclip.heads._least_squares import least_squares_weights
 from skclip.heads._proxy_generation import WeightedRows
 from skclip.heads._proxy_normalization import normalize_rows
 from skclip.heads._proxy_scores import ProxyScoresMixin
-from skclip.heads._proxy_state import add_sums
+from skclip.heads._proxy_state import means_of, sums_of
 
 __all__ = ["LEAST_SQUARES", "SUMS", "ProxyMemoryMixin"]
 
@@ -74,17 +82,14 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         check_is_fitted(self)
         X, y = check_labelled_embeddings(self, X, y, reset=False)
         arrived, codes = encode_labels(y)
-        self._check_known(arrived, "y")
-        position = np.searchsorted(self.classes_, arrived)[codes]
-        weight, rows = check_sample_weight(sample_weight, X), self._normalized(X)
-        state = add_sums(self._state(), rows, position, -weight)
-        overdrawn = [c for c, one in zip(self.classes_, state, strict=True) if one.weight.sum() < 0]
-        if overdrawn:
-            raise ValueError(
-                "More rows were to be forgotten than were fitted, for the classes "
-                f"{sample_of(overdrawn)}. Forget each row at most once."
-            )
-        moment = None if self._moment is None else self._moment - second_moment(rows, weight)
+        # a row of zeros was never counted, whatever a normalisation makes of it
+        weight = check_sample_weight(sample_weight, X) * X.any(axis=1)
+        rows = self._normalized(X)
+        gone = ClassSums.of_rows(rows, codes, arrived, weight, unit=False)
+        state = means_of(sums_of(self._state(), self.classes_) - gone)
+        moment = self._moment
+        if moment is not None:
+            moment = moment - second_moment(rows, weight, unit=False)
         return self._set_state(self.classes_, state, moment, self.proxies_.dtype)
 
     def forget_class(self, labels: Any) -> Self:
@@ -101,15 +106,21 @@ class ProxyMemoryMixin(ProxyScoresMixin):
             The updated head.
         """
         check_is_fitted(self)
-        labels = np.unique(labels)
-        self._check_known(labels, "labels")
+        labels = np.atleast_1d(to_numpy(labels))
+        unknown = unknown_labels(labels, self.classes_)
+        if unknown:
+            raise ValueError(
+                f"labels holds classes this head has never seen: {sample_of(unknown)}. It knows "
+                f"{sample_of(self.classes_)}."
+            )
         if self.generation in LEAST_SQUARES:
             raise ValueError(
                 f"generation={self.generation!r} keeps one matrix for all classes, from which a "
                 "class cannot be taken without its rows. Use forget(X, y) with the rows of the "
                 "class (generation='least_squares'), or fit again without them."
             )
-        gone = np.isin(self.classes_, labels)
+        gone = np.zeros(len(self.classes_), dtype=bool)
+        gone[encode_known(labels, self.classes_)] = True
         if gone.all():
             raise ValueError("labels holds every class of this head: at least one must stay.")
         kept = [one for one, out in zip(self._state(), gone, strict=True) if not out]
@@ -149,11 +160,3 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         self._set_proxies(proxies.astype(dtype, copy=False))
         self.logit_scale_ = float(self.logit_scale)
         return self
-
-    def _check_known(self, labels: NDArray[Any], parameter: str) -> None:
-        unknown = np.setdiff1d(labels, self.classes_)
-        if unknown.size:
-            raise ValueError(
-                f"{parameter} holds classes this head has never seen: {sample_of(unknown)}. It "
-                f"knows {sample_of(self.classes_)}."
-            )

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.heads._class_sums import class_sums
+from skclip._validation import encode_known
+from skclip.heads._class_sums import ClassSums
 from skclip.heads._proxy_generation import (
     WeightedRows,
     distinct_rows,
@@ -19,7 +20,7 @@ from skclip.heads._proxy_generation import (
 )
 from skclip.heads._similarity import nearest_proxy
 
-__all__ = ["add_rows", "add_sums", "nearest_of_class", "spread"]
+__all__ = ["add_rows", "means_of", "nearest_of_class", "spread", "sums_of"]
 
 State = list[WeightedRows]
 
@@ -29,45 +30,27 @@ def spread(
 ) -> State:
     """Return the state over ``classes``, a sorted superset of the sorted ``known``."""
     wide = [WeightedRows(np.zeros((0, n_features), dtype), np.zeros(0))] * len(classes)
-    for position, one in zip(np.searchsorted(classes, known), state, strict=True):
+    for position, one in zip(encode_known(known, classes), state, strict=True):
         wide[position] = one
     return wide
 
 
-def add_sums(state: State, X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any]) -> State:
-    """Add rows to the mean of each class, exactly; negative weights take them away.
+def sums_of(state: State, classes: NDArray[Any]) -> ClassSums:
+    """Return the sums whose means are the proxies of a state with one proxy per class or none."""
+    n_features = state[0].rows.shape[1]
+    sums = [one.weight @ one.rows if len(one.rows) else np.zeros(n_features) for one in state]
+    counts = [one.weight.sum() for one in state]
+    return ClassSums(classes, np.array(sums, dtype=np.float64), np.array(counts, dtype=np.float64))
 
-    Parameters
-    ----------
-    state : list of WeightedRows
-        One mean a class, or none.
 
-    X : ndarray of shape (n_samples, n_features)
-        Normalised rows.
-
-    codes : ndarray of shape (n_samples,)
-        Class of each row.
-
-    weight : ndarray of shape (n_samples,)
-        Weights.
-
-    Returns
-    -------
-    state : list of WeightedRows
-        The means in float64.
-    """
-    sums, counts = class_sums(X, codes, len(state), weight, unit=False)
-    added = []
-    for old, new_sum, count in zip(state, sums, counts, strict=True):
-        before = old.weight.sum()
-        total = before + count
-        # what is left of a weight after sums of rounded terms is not evidence
-        if abs(total) <= 1e-9 * max(1, before):
-            added.append(WeightedRows(np.zeros((0, X.shape[1])), np.zeros(0)))
-            continue
-        mean = (old.weight @ old.rows + new_sum) / total
-        added.append(WeightedRows(mean[None], np.array([total])))
-    return added
+def means_of(sums: ClassSums) -> State:
+    """Return the state whose proxies are class means; see :func:`sums_of`."""
+    return [
+        WeightedRows(mean[None][:is_known], np.array([count])[:is_known])
+        for mean, count, is_known in zip(
+            sums.means, sums.counts, sums.known.astype(int), strict=True
+        )
+    ]
 
 
 def add_rows(

@@ -6,7 +6,6 @@ that neither changes a bit of what follows.
 
 from collections.abc import Sequence
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from sklearn.base import clone
 
 from skclip._linalg import unit_rows
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.exceptions import ModelMismatchError, NoEvidenceWarning
 from skclip.prompts import encode_texts
 
@@ -71,16 +71,17 @@ def reference_prompts(
     blank = []
     for name, of_name in zip(names, called, strict=True):
         entry = given.get(name, given.get(of_name, ()))
+        if hasattr(entry, "iloc"):  # a column or table of pandas is not read by position
+            entry = np.asarray(entry)
         if _holds_texts(entry, name):
             texts[name], n_blank = _distinct_texts(entry, name)
             blank += [name] * bool(n_blank)
         elif len(entry):
             rows[name] = _checked_rows(entry, name)
     if blank:
-        warn(
+        warn_caller(
             f"Blank prompts of {sample_of(blank)} say nothing and are left out.",
             NoEvidenceWarning,
-            stacklevel=6,
         )
     rows.update(_encoded(texts, embedder))
     width = n_features

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
-from warnings import warn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +37,7 @@ from skclip._validation import (
     sample_of,
     unknown_labels,
 )
+from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_sums import class_sums
 from skclip.prompts import build_prompts, encode_prompts
@@ -279,9 +279,12 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             return classes, False
         if are_codes(labels, given):
             return classes, True
-        if self.classes is None:
+        if self.classes is not None:
+            encode_known(labels, classes)
+        elif self.class_names is not None:
+            names_of(labels, self.class_names)
+        else:
             check_labels_known(labels, classes)
-        encode_known(labels, classes)
         return classes, False
 
     def _names(self, classes: NDArray[Any]) -> list[str]:
@@ -301,8 +304,8 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         table: Any = self.text_embeddings
         if not hasattr(table, "iloc"):
             return table
-        index = table.index.tolist()
-        is_unnamed = index == list(range(len(index))) and self.classes is not None
+        index = check_class_names(table.index, parameter="The index of text_embeddings")
+        is_unnamed = index == list(range(len(index)))
         rows = table.to_numpy() if table.ndim == 2 else table.tolist()
         return rows if is_unnamed else dict(zip(index, rows, strict=True))
 
@@ -329,14 +332,14 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     def _named_rows(self, rows: NDArray[Any]) -> dict[Any, NDArray[Any]]:
         if self.classes is None:
             raise ValueError(
-                "text_embeddings is an array, so `classes` must name its rows, in their order; "
-                "or give a mapping {class name: vector}."
+                "The rows of text_embeddings have no names, so `classes` must name them, in their "
+                "order; or give a mapping {class name: vector}."
             )
         named = check_class_names(self.classes, parameter="classes")
         if rows.ndim != 2 or len(rows) != len(named):
             raise ValueError(
                 f"text_embeddings has shape {rows.shape}, but classes names {len(named)} rows: "
-                "give one row a class."
+                "give one row per class."
             )
         return dict(zip(named, rows, strict=True))
 
@@ -352,11 +355,10 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
                 "ZeroShotClassifier has no text: give `text_embeddings`, or an `embedder` that "
                 "encodes the class names."
             )
-        warn(
+        warn_caller(
             "ZeroShotClassifier got neither text_embeddings nor embedder: the class means of X "
             "stand in for the text head.",
             NoEvidenceWarning,
-            stacklevel=3,
         )
         classes, codes = encode_labels(y)
         weight = check_sample_weight(None, X, dtype=X.dtype)

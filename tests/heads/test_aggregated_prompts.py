@@ -546,3 +546,36 @@ def test_embedder_of_another_model(animals):
     )
     with pytest.raises(ModelMismatchError, match="embed class names and prompts with one model"):
         head.fit()
+
+
+@pytest.mark.parametrize("source", ["prompts", "zero_shot"])
+def test_named_labels(source):
+    text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0]}
+    names = {0: "dog", 1: "cat"}
+    head = AggregatedPromptClassifier(
+        prompts={name: [row] for name, row in text.items()}, aggregation="mean"
+    )
+    if source == "prompts":
+        head.set_params(class_names=names)
+    else:
+        head.set_params(zero_shot=ZeroShotClassifier(text, class_names=names))
+    head.fit(np.eye(2), [1, 0])
+    assert_array_equal(head.classes_, [0, 1])
+    assert_array_equal(head.predict(np.eye(2)), [1, 0])
+    assert head.class_names_ == names
+
+
+def test_logit_bias_of_an_embedder_is_carried():
+    class PairEmbedder(BaseEstimator):
+        logit_scale, logit_bias = 10.0, -5.0
+
+        def transform(self, texts):
+            return np.array([[t.count(c) for c in "abc"] for t in texts], float)
+
+    prompts = {"a": ["a"], "b": ["b"]}
+    for zero_shot in None, ZeroShotClassifier(embedder=PairEmbedder()):
+        head = AggregatedPromptClassifier(
+            zero_shot, prompts=prompts, embedder=PairEmbedder(), aggregation="attention"
+        ).fit(y=["a", "b"])
+        assert head.logit_bias_ == -5.0
+        assert head.predict_pair_proba(np.zeros((1, 3)) + 1e-9).max() < 1

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from skclip.heads._class_sums import second_moment
 from skclip.heads._least_squares import (
     RELATIVE_RIDGES,
     least_squares_weights,
     leave_one_out_regularization,
-    second_moment,
 )
 
 
@@ -28,9 +28,9 @@ def means_of(X, codes, weight):
 def test_second_moment_is_the_weighted_sum_of_outer_products():
     X, _, weight = problem()
     expected = sum(w * np.outer(x, x) for x, w in zip(X, weight, strict=True))
-    np.testing.assert_allclose(second_moment(X, weight), expected)
+    np.testing.assert_allclose(second_moment(X, weight, unit=False), expected)
     np.testing.assert_allclose(
-        second_moment(X.astype(np.float32), weight), expected, rtol=1e-5, atol=1e-5
+        second_moment(X.astype(np.float32), weight, unit=False), expected, rtol=1e-5, atol=1e-5
     )
 
 
@@ -41,7 +41,7 @@ def test_weights_are_the_published_formula():
     expected = (
         means @ np.linalg.inv(total_covariance + np.outer(grand, grand) + 0.1 * np.eye(5)) / 3
     )
-    found = least_squares_weights(second_moment(X, np.ones(n)), means, n, 0.1)
+    found = least_squares_weights(second_moment(X, np.ones(n), unit=False), means, n, 0.1)
     np.testing.assert_allclose(found, expected)
 
 
@@ -50,7 +50,9 @@ def test_weights_are_ridge_regression_of_balanced_one_hot_targets():
     total, mass = weight.sum(), np.bincount(codes, weight)
     targets = np.eye(3)[codes] * (total / (3 * mass))[codes, None]
     ridge = Ridge(alpha=0.1 * total, fit_intercept=False).fit(X, targets, sample_weight=weight)
-    found = least_squares_weights(second_moment(X, weight), means_of(X, codes, weight), total, 0.1)
+    found = least_squares_weights(
+        second_moment(X, weight, unit=False), means_of(X, codes, weight), total, 0.1
+    )
     np.testing.assert_allclose(found, ridge.coef_)
 
 

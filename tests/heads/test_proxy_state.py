@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skclip.heads._class_sums import ClassSums
 from skclip.heads._proxy_generation import WeightedRows
-from skclip.heads._proxy_state import add_rows, add_sums, nearest_of_class, spread
+from skclip.heads._proxy_state import add_rows, means_of, nearest_of_class, spread, sums_of
 
 EMPTY = WeightedRows(np.zeros((0, 3)), np.zeros(0))
 
@@ -28,21 +29,23 @@ def test_spread_puts_every_class_where_it_belongs():
 def test_sums_in_two_parts_are_the_weighted_mean(seed, cut):
     X, codes, weight = rows_of(seed, 20)
     codes[:2] = [0, 1]
-    state = [EMPTY, EMPTY]
+    state, classes = [EMPTY, EMPTY], np.arange(2)
     for part in (slice(0, cut), slice(cut, None)):
-        state = add_sums(state, X[part], codes[part], weight[part])
+        new = ClassSums.of_rows(X[part], codes[part], classes, weight[part], unit=False)
+        state = means_of(sums_of(state, classes) + new)
     for c, one in enumerate(state):
         own = codes == c
         np.testing.assert_allclose(one.rows[0], np.average(X[own], axis=0, weights=weight[own]))
         np.testing.assert_allclose(one.weight, weight[own].sum())
 
 
-def test_negative_weights_take_rows_away():
+def test_rows_taken_away_leave_the_mean_of_the_others():
     X, codes, weight = rows_of(0, 20)
-    state = add_sums([EMPTY, EMPTY], X, codes, weight)
+    sums = ClassSums.of_rows(X, codes, np.arange(2), weight, unit=False)
     only = codes == 1
-    state = add_sums(state, X[only], codes[only], -weight[only])
-    assert len(state[1].rows) == 0
+    gone = ClassSums.of_rows(X[only], codes[only], np.arange(2), weight[only], unit=False)
+    state = means_of(sums_of(means_of(sums), np.arange(2)) - gone)
+    assert state[1].rows.shape == (0, 3)
     expected = np.average(X[~only], axis=0, weights=weight[~only])
     np.testing.assert_allclose(state[0].rows[0], expected)
 

@@ -136,3 +136,39 @@ def test_pool_without_captions():
     pool = PrimingPool(["cat"], [[1.0, 0.0]])
     with pytest.raises(ValueError, match="have no captions, which prompts='recall' needs"):
         rows_of("recall", retriever=pool)
+
+
+def test_columns_and_tables_of_pandas():
+    pd = pytest.importorskip("pandas")
+    index = ["x", "y"]
+    texts = pd.Series(["fur", "tail"], index=index)
+    table = pd.DataFrame([[1.0, 0.0], [0.0, 1.0]], index=index, columns=["u", "v"])
+    rows = rows_of({"cat": texts}, embedder=LetterEmbedder())[0]
+    assert_array_equal(rows, rows_of({"cat": ["fur", "tail"]}, embedder=LetterEmbedder())[0])
+    assert_array_equal(rows_of({"cat": table})[1], [2, 0, 0])
+
+
+def test_prompts_of_labels_may_be_keyed_by_name():
+    classes, prompts = np.array([0, 1]), {"dog": [[1.0, 0.0]], 1: [[0.0, 1.0]]}
+    rows, counts = reference_prompts(
+        prompts, classes, called=["dog", "cat"], embedder=None, retriever=None, n_features=2
+    )
+    assert_array_equal(rows, [[1, 0], [0, 1]])
+    assert_array_equal(counts, [1, 1])
+
+
+def test_captions_are_recalled_by_names_that_two_labels_share():
+    pool = PrimingPool(["crane"], [[1.0, 0.0]], captions=["a crane"])
+    _, counts = reference_prompts(
+        "recall",
+        np.array([0, 1]),
+        called=["crane", "crane"],
+        embedder=LetterEmbedder(),
+        retriever=pool,
+        n_features=None,
+    )
+    assert_array_equal(counts, [1, 1])
+    with pytest.raises(ValueError, match=r"are numbers, .* class_names=\{label: name\}"):
+        reference_prompts(
+            "recall", np.array([0, 1]), embedder=None, retriever=pool, n_features=None
+        )

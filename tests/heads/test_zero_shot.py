@@ -107,6 +107,10 @@ def test_text_embeddings_of_a_frame_are_named_by_its_index():
         head = ZeroShotClassifier(text).fit()
         assert_array_equal(head.classes_, ["cat", "dog"])
         assert_array_equal(head.coef_, [[1, 0], [0, 1]])
+    with pytest.raises(ValueError, match="index of text_embeddings holds duplicates: 'cat'"):
+        ZeroShotClassifier(frame.iloc[[0, 1, 1]]).fit()
+    with pytest.raises(ValueError, match="have no names, so `classes` must name them"):
+        ZeroShotClassifier(frame.reset_index(drop=True)).fit(y=["cat"])
     named_by_classes = ZeroShotClassifier(frame.reset_index(drop=True), classes=list(TEXT)).fit()
     assert_array_equal(named_by_classes.coef_, [[1, 0], [0, 1]])
 
@@ -153,7 +157,7 @@ def test_codes_of_sorted_names_are_read_as_codes(params, y):
     ],
 )
 def test_numbers_that_may_be_no_codes_are_refused(text, y):
-    with pytest.raises(ValueError, match=r"y holds numbers .* class_names=\{label: name\}"):
+    with pytest.raises(ValueError, match=r"The labels are numbers .* class_names=\{label: name\}"):
         ZeroShotClassifier(text).fit(y=y)
 
 
@@ -188,6 +192,13 @@ def test_logit_bias_changes_probabilities_alone(scale, bias, dtype):
     assert proba.dtype == dtype
     assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
     assert_allclose(proba, pairs / pairs.sum(axis=1, keepdims=True), rtol=2e-4, atol=1e-6)
+
+
+def test_probabilities_of_pairs_stand_by_themselves():
+    # the cosines are 0.6 and 0.8, the logits 10 z - 5 are 1 and 3
+    head = ZeroShotClassifier(TEXT, logit_scale=10.0, logit_bias=-5.0).fit()
+    assert_allclose(head.predict_pair_proba([[3.0, 4.0]]), expit([[1.0, 3.0]]), rtol=1e-12)
+    assert not hasattr(ZeroShotClassifier(TEXT).fit(), "predict_pair_proba")
 
 
 def test_sigmoids_that_underflow_leave_the_softmax():
@@ -244,7 +255,7 @@ def test_without_text_the_class_means_stand_in_and_say_so():
         (ZeroShotClassifier({}), (), "mapping of class names to text embeddings is empty"),
         (ZeroShotClassifier({"a": [1.0], "b": [1.0, 2.0]}), (), "one length"),
         (ZeroShotClassifier({"a": [np.nan, 1.0]}), (), "embeddings of 'a' contain NaN"),
-        (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name its rows"),
+        (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name them"),
         (ZeroShotClassifier([[1.0, 0.0]], classes=["a", "b"]), (), "classes names 2 rows"),
         (ZeroShotClassifier(TEXT, classes=["cat", "cat"]), (), "classes holds duplicates: 'cat'"),
         (
@@ -269,6 +280,11 @@ def test_without_text_the_class_means_stand_in_and_say_so():
             ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: "a"}, classes=[0, 7]),
             (),
             "class_names has no name for 7",
+        ),
+        (
+            ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: "a"}),
+            (None, [0, 5]),
+            "class_names has no name for 5",
         ),
         (
             ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: 3}),

@@ -240,7 +240,8 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         self._fit_head(X, classes[codes], None if sample_weight is None else weight)
         counts = np.bincount(codes, to_numpy(weight), minlength=len(classes))
         self.class_count_ = like(counts.astype(np.float64), X)
-        self._codes = encode_known(to_numpy(self.head_.classes_), classes, source="The head")
+        known = encode_known(to_numpy(self.head_.classes_), classes, source="The head")
+        self._codes = known.tolist()
         return self._mix(X, as_images(X, codes, weight))
 
     def _mix(self, X: Any, shots: Images) -> Self:
@@ -292,7 +293,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         self, share: NDArray[Any], X: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the mixture of weight rows, those of either head at its logit scale."""
-        fitted = linear_rows(FittedHead(self.head_, self.head_, self._codes), X)
+        fitted = linear_rows(FittedHead(self.head_, self.head_, np.array(self._codes)), X)
         if fitted is None:
             raise ValueError(self._not_linear())
         coef, intercept = fitted[0] / self._scale, fitted[1] / self._scale
@@ -302,7 +303,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         text = to_numpy(self.text_head_.weights).astype(np.float64)
         if len(self._codes) < n_classes:
             # a class that the head does not know is its text, about the centre of the others
-            coef, intercept = filled_rows(coef, intercept, self._codes, text, 1.0)
+            coef, intercept = filled_rows(coef, intercept, np.array(self._codes), text, 1.0)
             text = text - text[self._codes].mean(axis=0)
         return mix(text, coef, share), mix(np.zeros(n_classes), intercept, share)
 

@@ -1,7 +1,6 @@
 """Recall for heads: images of the classes, in the labels of the head, that the filter keeps."""
 
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from sklearn.base import clone
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_same_width
 from skclip._validation import encode_known, sample_of
+from skclip._warn import warn_caller
 from skclip.exceptions import ModelMismatchError, PoolDisagreementWarning
 from skclip.heads._distinct_images import Images
 from skclip.recall import CaptionRetriever, PrimingPool, ZeroShotFilter
@@ -130,12 +130,11 @@ def _warn_of_disagreement(pool: PrimingPool, text_head: TextHead) -> None:
     scores = text_head.scores(unit_rows(pool.embeddings[evident]))
     agreed = float(np.mean(scores.argmax(axis=1) == codes))
     if agreed <= 1 / n_classes:
-        warn(
+        warn_caller(
             f"The text head agrees with {agreed:.0%} of {len(evident)} recalled images, no more "
             "than by chance: names, synonyms or the order of the text rows may be wrong, or the "
             "embeddings are of two models.",
             PoolDisagreementWarning,
-            stacklevel=4,
         )
 
 

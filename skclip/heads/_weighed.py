@@ -5,12 +5,12 @@ and stacked heads.
 """
 
 from typing import Any, NamedTuple
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skclip._text_head import TextHead
+from skclip._warn import warn_caller
 from skclip.exceptions import BelowZeroShotWarning
 from skclip.heads._class_part import (
     ClassStats,
@@ -263,12 +263,11 @@ def _warn_below_zero_shot(
     error = float(np.sqrt(np.sum((weight * (lost - mean)) ** 2))) / float(weight.sum())
     if mean > 0 and mean > 2 * error:
         accuracies = [float(np.average(one, weights=weight)) for one in right]
-        warn(
+        warn_caller(
             f"Left out, {accuracies[1]:.1%} of the labelled images are classified rightly, and "
             f"{accuracies[0]:.1%} by zero-shot alone: the labels may be wrong, or belong to other "
             "images.",
             BelowZeroShotWarning,
-            stacklevel=6,
         )
 
 

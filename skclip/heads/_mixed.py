@@ -259,7 +259,9 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         self._scale = own_scale
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
         if text is not None and self.alpha == "auto":
-            part = part_of(self._new_head(), shots, classes, fitted=self.head_)
+            # images are left out in numpy: a head that was fitted elsewhere is fitted there too
+            fitted = None if is_elsewhere(X) else self.head_
+            part = part_of(self._new_head(), shots, classes, fitted=fitted)
             weighed = weigh(
                 text, classes, scale=own_scale, shots=shots, pool=None, parts={"head": part}
             )
@@ -279,7 +281,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             share = np.where(known, share, 1.0)
         self.alpha_ = like(share, X)
         if self.space == "weights":
-            coef, intercept = self._mixed_rows(share, shots.X)
+            coef, intercept = self._mixed_rows(share, rows_for(self.head_, X))
             self.coef_, self.intercept_ = like(coef, X, X.dtype), like(intercept, X, X.dtype)
         return self
 
@@ -289,9 +291,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         known[self._codes] = True
         return known & (to_numpy(self.class_count_) > 0)
 
-    def _mixed_rows(
-        self, share: NDArray[Any], X: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _mixed_rows(self, share: NDArray[Any], X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the mixture of weight rows, those of either head at its logit scale."""
         fitted = linear_rows(FittedHead(self.head_, self.head_, np.array(self._codes)), X)
         if fitted is None:

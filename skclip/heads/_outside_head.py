@@ -155,7 +155,7 @@ def linear_rows(head: FittedHead, X: NDArray[Any]) -> tuple[Array, Array] | None
     if coef.shape != (len(head.codes), X.shape[1]) or not np.isfinite(intercept).all():
         return None
     intercept = np.broadcast_to(intercept, len(coef)).astype(np.float64)
-    logits, own = X @ coef.T + intercept, class_logits(head.fitted, X)
+    logits, own = to_numpy(X) @ coef.T + intercept, class_logits(head.fitted, X)
     apart = (logits - logits.mean(axis=1)[:, None]) - (own - own.mean(axis=1)[:, None])
     if np.abs(apart).max(initial=0) > 1e-3 * max(1.0, float(np.abs(own).max(initial=0))):
         return None

@@ -21,6 +21,7 @@ from skclip._compat import (
     Interval,
     NamedEstimators,
     StrOptions,
+    check_same_namespace,
     check_sample_weight,
     fit_context,
 )
@@ -318,6 +319,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         """
         if not hasattr(self, "classes_"):
             return self._start(X, y, classes, sample_weight)
+        check_same_namespace(X, self, attribute="coef_", method="partial_fit")
         return self._weigh(add_images(self._shots, self._images(X, y, sample_weight)), X)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -345,6 +347,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
             If rows were not fitted, or weigh more than what was fitted of them.
         """
         check_is_fitted(self)
+        check_same_namespace(X, self, attribute="coef_", method="forget")
         gone = self._images(X, y, sample_weight)
         kept = gone.at(np.zeros(0, dtype=np.intp)) if self._shots is None else self._shots
         return self._weigh(take_away(kept, gone, to_numpy(self.classes_)), X)

@@ -13,8 +13,11 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 
 from skclip import (
     AggregatedPromptClassifier,
+    MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
+    PrimedNCMClassifier,
+    StackedHeadClassifier,
     ZeroShotClassifier,
 )
 
@@ -39,6 +42,9 @@ WITH_TEXT = {
     "embedder and classes": ZeroShotClassifier(embedder=NameEmbedder(), classes=NAMES),
     "means and text": NearestClassMean(zero_shot=TEXT),
     "means and a text head": NearestClassMean(zero_shot=ZeroShotClassifier(TEXT)),
+    "primed": PrimedNCMClassifier(TEXT),
+    "mixed": MixedHeadClassifier(TEXT, LogisticRegression()),
+    "stacked": StackedHeadClassifier(TEXT),
     "prompts and text": AggregatedPromptClassifier(TEXT, prompts=PROMPTS, aggregation="attention"),
     "prompts": AggregatedPromptClassifier(prompts=PROMPTS, aggregation="mean"),
 }

@@ -50,8 +50,8 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     Returns
     -------
     images : Images
-        Class after class, in float64. The weights have mean one, so that copies of all images
-        change nothing.
+        Class after class, in float64, in an order that depends on the images alone. The weights
+        have mean one, so that copies of all images change nothing.
 
     Examples
     --------
@@ -62,7 +62,9 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     array([1.5 , 0.75, 0.75])
     """
     evident = np.flatnonzero((images.weight > 0) & images.X.any(axis=1))
-    order = evident[np.argsort(images.codes[evident], kind="stable")]
+    # by what the images are, so that nothing depends on the order they came in
+    keys = images.X[evident, -1], images.X[evident, 0], images.codes[evident]
+    order = evident[np.lexsort(keys)]
     if not len(order):
         return images.at(order)
     codes = images.codes[order]
@@ -99,8 +101,9 @@ def spread_sample(images: Images, size: int) -> NDArray[np.intp]:
 
     The choice depends on the images and not on their order.
     """
-    if len(images.codes) <= size:
-        return np.arange(len(images.codes))
+    n = len(images.codes)
+    if n <= size:
+        return np.arange(n)
     order = np.lexsort((images.X[:, -1], images.X[:, 0], images.codes))
-    chosen: NDArray[np.intp] = order[np.linspace(0, len(order) - 1, size).round().astype(np.intp)]
+    chosen: NDArray[np.intp] = order[np.linspace(0, n - 1, size).round().astype(np.intp)]
     return chosen

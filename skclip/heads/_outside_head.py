@@ -85,9 +85,11 @@ def class_logits(head: Any, X: NDArray[Any]) -> Array:
     if hasattr(head, "decision_function"):
         scores = to_numpy(head.decision_function(X)).astype(np.float64)
         scores = scores * float(getattr(head, "logit_scale_", 1.0))
+        n_classes = len(to_numpy(head.classes_))
+        if n_classes == 1:
+            return np.zeros((len(scores), 1))
         if scores.ndim == 1:
             return np.stack([-scores, scores], axis=1) / 2
-        n_classes = len(to_numpy(head.classes_))
         if scores.shape[1] == n_classes:
             return scores
     proba = to_numpy(head.predict_proba(X)).astype(np.float64)
@@ -152,6 +154,8 @@ def linear_rows(head: FittedHead, X: NDArray[Any]) -> tuple[Array, Array] | None
     if len(coef) == 1 and len(head.codes) == 2:
         coef = np.concatenate([-coef, coef]) / 2
         intercept = np.concatenate([-intercept, intercept]) / 2
+    if len(head.codes) == 1:
+        return np.zeros((1, X.shape[1])), np.zeros(1)
     if coef.shape != (len(head.codes), X.shape[1]) or not np.isfinite(intercept).all():
         return None
     intercept = np.broadcast_to(intercept, len(coef)).astype(np.float64)

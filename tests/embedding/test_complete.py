@@ -53,7 +53,7 @@ def test_stream_in_several_chunks_counts_as_a_whole():
 
 
 def test_interlaced_png_lacks_its_last_pass():
-    # passes of a grey image of three lines with a byte a pixel: one of 1, none, none, 1, 2, 1 + 1, 3
+    # passes of a grey image of three lines, a byte a pixel: one of 1, none, none, 1, 2, 1 + 1, 3
     whole = b"\0\7" + b"\0\7" + b"\0\7\7" + b"\0\7\0\7" + b"\0\7\7\7"
     options = {"size": (3, 3), "colour": 0, "interlaced": 1}
     assert not is_refused(png(whole, **options))

@@ -31,5 +31,4 @@ def run(args: Namespace) -> int:
         corpus = corpus.retry_failed(embedder, verbose=verbose)
     else:
         corpus = corpus.embed(embedder, verbose=verbose)
-    report(corpus, quiet=args.quiet)
-    return 0
+    return report(corpus, quiet=args.quiet)

@@ -4,7 +4,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from skclip.cli._common import add_quiet_argument, is_corpus, say
+from skclip.cli._common import (
+    add_quiet_argument,
+    add_table_arguments,
+    check_at_least_one,
+    check_device_option,
+    is_corpus,
+    table_options,
+)
+from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.distill import CLIPPINGTrainer
 from skclip.embedding import CLIPEmbedder
@@ -40,8 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--image-teacher", metavar="MODEL", help=_TEACHER_HELP)
     parser.add_argument("--text-teacher", metavar="MODEL", help=_TEACHER_HELP)
     _add_training_arguments(parser, defaults)
-    parser.add_argument("--caption-column", help="column of captions, if not found by name")
-    parser.add_argument("--image-column", help="column of image paths, if not found by name")
+    add_table_arguments(parser)
     add_quiet_argument(parser)
 
 
@@ -79,6 +86,10 @@ def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -
 
 def run(args: Namespace) -> int:
     """Train, or go on training."""
+    check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
+    check_device_option(args)
+    if args.output.exists() and not args.output.is_dir():
+        raise ValueError(f"--output {str(args.output)!r} is a file: name a folder.")
     corpus = _open_pairs(args)
     trainer = CLIPPINGTrainer(
         args.student,
@@ -125,9 +136,8 @@ def _open_pairs(args: Namespace) -> Corpus:
         args.output / "pairs",
         index=False,
         overwrite=True,
-        caption_column=args.caption_column,
-        image_column=args.image_column,
         verbose=int(not args.quiet),
+        **table_options(args),
     )
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from skclip.cli._common import is_corpus, output_file, read_classes
+from skclip.cli._common import is_corpus, read_classes
+from skclip.cli._output import output_file
 
 
 def classes_of(text: str, tmp_path):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skclip._optional import import_optional
 from skclip._validation import sample_of
+from skclip.display._plain import show_as_they_are
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,5 +163,5 @@ class TrainingCurvesDisplay:
             (self.lines_[key],) = axes.plot(*self.curve(key), **{"label": label, **line_kw})
         axes.set_xlabel("Step")
         axes.set_ylabel("Loss (nats)" if set(shown) <= set(_LABELS) else ", ".join(shown))
-        axes.legend()
+        show_as_they_are(axes.legend().get_texts())
         return self

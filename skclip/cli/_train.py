@@ -15,8 +15,11 @@ from skclip.cli._common import (
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.distill import CLIPPINGTrainer
+from skclip.distill._student import find_architecture
 from skclip.embedding import CLIPEmbedder
-from skclip.exceptions import TrainingDivergedError
+from skclip.embedding._find_file import find_file
+from skclip.embedding._locate import resolve_pretrained
+from skclip.exceptions import ModelNotFoundError, TrainingDivergedError
 
 __all__ = ["add_arguments", "run"]
 
@@ -90,6 +93,9 @@ def run(args: Namespace) -> int:
     check_device_option(args)
     if args.output.exists() and not args.output.is_dir():
         raise ValueError(f"--output {str(args.output)!r} is a file: name a folder.")
+    find_architecture(args.student)
+    for option in ("image_teacher", "text_teacher"):
+        _check_teacher(getattr(args, option), f"--{option.replace('_', '-')}")
     corpus = _open_pairs(args)
     trainer = CLIPPINGTrainer(
         args.student,
@@ -139,6 +145,19 @@ def _open_pairs(args: Namespace) -> Corpus:
         verbose=int(not args.quiet),
         **table_options(args),
     )
+
+
+def _check_teacher(given: str | None, option: str) -> None:
+    """Raise if a teacher cannot be found: captions would be read and images embedded in vain."""
+    if given is None:
+        return
+    if not given.endswith(".npy"):
+        try:
+            resolve_pretrained(given, "auto")
+        except ModelNotFoundError as error:
+            raise ModelNotFoundError(f"{option} {given!r}: {error}") from None
+    elif not find_file(given).is_file():
+        raise ValueError(f"{option} {given!r} does not exist.")
 
 
 def _teacher(given: str | None, modality: str, args: Namespace) -> Any:

@@ -4,7 +4,7 @@ import atexit
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from numbers import Integral, Real
 from os import PathLike
@@ -23,12 +23,14 @@ from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_ident
 from skclip.distill._images import PixelReader, Scan, scan_images, usable_pairs
 from skclip.distill._pairs import Pairs, gather_pairs
 from skclip.embedding import CLIPEmbedder
-from skclip.embedding._hardware import resolve_device, resolve_dtype
+from skclip.embedding._hardware import check_device, resolve_device, resolve_dtype
 from skclip.embedding._registry import forget_folder
 from skclip.embedding._tokens import tokenize
 from skclip.exceptions import TruncatedTextWarning
 
 if TYPE_CHECKING:
+    import torch
+
     from skclip.distill._learner import Hyperparameters
     from skclip.distill._run import Run
     from skclip.distill._student import Architecture
@@ -306,6 +308,8 @@ class CLIPPINGTrainer(BaseEstimator):
         from skclip.distill._student import find_architecture
 
         architecture = find_architecture(self.student)
+        # before the first image is read: some need packages or files that are not here
+        tokenizer = architecture.create_tokenizer()
         given = gather_pairs(images, captions, image_ids)
         teachers = self._open_teachers()
         reader = PixelReader(architecture.preprocess_cfg)
@@ -326,16 +330,17 @@ class CLIPPINGTrainer(BaseEstimator):
                     directory=run.directory,
                     verbose=self.verbose,
                 )
-            self._train(architecture, how, pairs, pixels, reader, banks, run)
+            self._train(architecture, tokenizer, how, pairs, pixels, reader, banks, run)
         return self
 
     def _open_teachers(self) -> tuple[Any, Any] | None:
         if not self.lambda_nn and not self.lambda_xnn:
             return None
-        return (
-            open_teacher(self.image_teacher, "image_teacher"),
-            open_teacher(self.text_teacher, "text_teacher"),
-        )
+        image = open_teacher(self.image_teacher, "image_teacher")
+        text = open_teacher(self.text_teacher, "text_teacher")
+        if isinstance(text, CLIPEmbedder):
+            _ = text.load_model().tokenizer
+        return image, text
 
     def _scan(self, pairs: Pairs, reader: PixelReader) -> Scan:
         n_bytes = len(pairs.images) * int(np.prod(reader.shape))
@@ -359,6 +364,7 @@ class CLIPPINGTrainer(BaseEstimator):
                 f"different images a step, but there are {n_images}: lower batch_size."
             )
         device = resolve_device(self.device)
+        check_device(device)
         # "auto" is a measurement: a run that goes on keeps what it was begun in
         dtype = begun_in if self.dtype == "auto" and begun_in else resolve_dtype(self.dtype, device)
         return Hyperparameters(
@@ -407,6 +413,7 @@ class CLIPPINGTrainer(BaseEstimator):
     def _train(
         self,
         architecture: "Architecture",
+        tokenizer: Callable[..., "torch.Tensor"],
         how: "Hyperparameters",
         pairs: Pairs,
         pixels: NDArray[np.uint8] | None,
@@ -422,7 +429,6 @@ class CLIPPINGTrainer(BaseEstimator):
         from skclip.distill._loop import train
         from skclip.distill._student import save_student
 
-        tokenizer = architecture.create_tokenizer()
         tokens, n_truncated = tokenize(tokenizer, pairs.captions)
         if n_truncated:
             warnings.warn(

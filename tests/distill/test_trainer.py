@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from skclip import CLIPEmbedder
-from skclip.distill import _feed
+from skclip.distill import _feed, _trainer
 from skclip.exceptions import (
     TrainingDivergedError,
     TruncatedTextWarning,
@@ -277,3 +277,23 @@ def test_files_as_images(make_trainer, pairs, tmp_path, assert_same_weights):
         Image.fromarray(image).save(path)
     from_files = make_trainer().fit(paths, pairs.captions)
     assert_same_weights(from_files, make_trainer().fit(pairs.images, pairs.captions))
+
+
+@pytest.mark.parametrize("whose", ["student", "teacher"])
+def test_a_missing_tokenizer_is_found_before_an_image_is_read(
+    make_trainer, pairs, monkeypatch, whose
+):
+    def missing(*args):
+        raise ImportError("needs transformers")
+
+    trainer = make_trainer()
+    if whose == "student":
+        monkeypatch.setattr("skclip.distill._student.create_tokenizer", missing)
+    else:
+        teacher = CLIPEmbedder("skclip-tiny", modality="text", device="cpu")
+        teacher.load_model()._tokenizer = None
+        monkeypatch.setattr(teacher.load_model(), "make_tokenizer", missing)
+        trainer.set_params(text_teacher=teacher)
+    monkeypatch.setattr(_trainer, "scan_images", pytest.fail)
+    with pytest.raises(ImportError, match="needs transformers"):
+        trainer.fit(pairs.images, pairs.captions)

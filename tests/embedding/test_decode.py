@@ -341,8 +341,8 @@ def test_turns_are_those_of_pillow(picture, orientation):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\n", "PostScript"),
         (b"%PDF-1.7\n", "PDF"),
         (b"\xd7\xcd\xc6\x9a" + bytes(40), "Windows metafile"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "pip install pillow-heif"),
-        (b"\xff\x0a\0\0", "pip install pillow-jxl-plugin"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "pip install 'skclip[heif]'"),
+        (b"\xff\x0a\0\0", "pip install 'skclip[jxl]'"),
     ],
 )
 def test_other_formats_are_named(content, reason):

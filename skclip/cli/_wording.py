@@ -71,6 +71,7 @@ def in_options(message: str, args: Namespace) -> str:
         return named + {"": " " if equals else "", "True": ""}.get(value, f" {value}")
 
     message = re.sub(r"The '(\w+)' parameter of \w+", lambda m: option(m[1]) or m[0], str(message))
+    message = re.sub(r"^(\w+)(?= (?:must be|holds|has) )", lambda m: option(m[1]) or m[0], message)
     for phrase, words in _PHRASES.items():
         message = re.sub(f"({_QUOTED})|{phrase}", _outside_quotes(phrase, words), message)
     pattern = rf"{_QUOTED}|(?<![\w.-])(?P<name>[a-z]\w*)(?P<equals>=)?(?P<value>(?<==)True\b)?"

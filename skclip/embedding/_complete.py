@@ -45,9 +45,10 @@ def ends_early(image: "Image", content: bytes) -> bool:
     if image.format == "PNG":
         is_interlaced = content[28:29] == b"\x01"
         return (is_interlaced or not last_row.any()) and _png_is_short(content)
-    if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):
+    if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB", "CMYK"):
         # blocks without data have the middle of the range
-        return bool((last_row[:, -1] == 128).all()) and _jpeg_is_short(content, image)
+        is_filled = np.isin(last_row[:, -1], (127, 128)).all()
+        return bool(is_filled) and _jpeg_is_short(content, image)
     return False
 
 

@@ -18,6 +18,7 @@ ARGS = Namespace(
         ("pass overwrite=True to replace it", "give --overwrite to replace it"),
         ("The 'k' parameter of CaptionRetriever must be 1.", "--k must be 1."),
         ("The 'n_jobs' parameter of X must be", "--jobs must be"),
+        ("k must be 1, k of us", "--k must be 1, k of us"),
         ("set lambda_nn to 0", "set --lambda-nn to 0"),
         ("a run with lambda_nn=0.1 (now 0.5)", "a run with --lambda-nn 0.1 (now 0.5)"),
         ("add to it by Corpus(path).append(source).", "add to it by --append."),

@@ -67,10 +67,12 @@ def jpeg(picture: Image.Image, **options) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("share", [0.3, 0.8])
-def test_jpeg_with_its_end_in_the_middle_is_refused(share):
+def test_jpeg_with_its_end_in_the_middle_is_refused(share, mode):
     rng = np.random.default_rng(0)
-    content = jpeg(Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)))
+    noise = Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    content = jpeg(noise.convert(mode))
     assert not is_refused(content)
     cut = int(len(content) * share)
     while 0xFF in content[cut - 2 : cut]:
@@ -78,7 +80,7 @@ def test_jpeg_with_its_end_in_the_middle_is_refused(share):
     assert is_refused(content[:cut] + b"\xff\xd9")
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
 def test_grey_jpeg_is_an_image(mode, options):
     assert not is_refused(jpeg(Image.new("RGB", (40, 40), (128,) * 3).convert(mode), **options))

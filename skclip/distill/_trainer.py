@@ -23,6 +23,7 @@ from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_ident
 from skclip.distill._images import PixelReader, Scan, scan_images, usable_pairs
 from skclip.distill._pairs import Pairs, gather_pairs
 from skclip.embedding import CLIPEmbedder
+from skclip.embedding._find_file import find_file
 from skclip.embedding._hardware import check_device, resolve_device, resolve_dtype
 from skclip.embedding._registry import forget_folder
 from skclip.embedding._tokens import tokenize
@@ -315,7 +316,7 @@ class CLIPPINGTrainer(BaseEstimator):
         reader = PixelReader(architecture.preprocess_cfg)
         scan = self._scan(given, reader)
         pairs, pixels = usable_pairs(given, scan, self.on_error)
-        output = None if self.output is None else Path(self.output).absolute()
+        output = None if self.output is None else find_file(self.output).absolute()
         how = self._hyperparameters(len(pairs.images), dtype_of_run(output))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         wanted = self._description(architecture, teachers, scan, pairs, how)
@@ -336,8 +337,8 @@ class CLIPPINGTrainer(BaseEstimator):
     def _open_teachers(self) -> tuple[Any, Any] | None:
         if not self.lambda_nn and not self.lambda_xnn:
             return None
-        image = open_teacher(self.image_teacher, "image_teacher")
-        text = open_teacher(self.text_teacher, "text_teacher")
+        image = open_teacher(_expanded(self.image_teacher), "image_teacher")
+        text = open_teacher(_expanded(self.text_teacher), "text_teacher")
         if isinstance(text, CLIPEmbedder):
             _ = text.load_model().tokenizer
         return image, text
@@ -483,8 +484,9 @@ class CLIPPINGTrainer(BaseEstimator):
             ``open_clip.create_model("local-dir:PATH")`` load it.
         """
         check_is_fitted(self)
-        shutil.copytree(self._folder, path, dirs_exist_ok=True)
-        forget_folder(Path(path))
+        folder = find_file(path)
+        shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+        forget_folder(folder)
 
     def __sklearn_tags__(self) -> Tags:
         tags: Tags = super().__sklearn_tags__()
@@ -493,6 +495,11 @@ class CLIPPINGTrainer(BaseEstimator):
         tags.input_tags.string = True
         tags.non_deterministic = self.random_state is None
         return tags
+
+
+def _expanded(teacher: Any) -> Any:
+    """Return a teacher that is a path as the file it means."""
+    return find_file(teacher) if isinstance(teacher, (str, PathLike)) else teacher
 
 
 def _temporary_folder() -> Path:

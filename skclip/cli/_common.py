@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from skclip._validation import sample_of
+from skclip.cli._terminal import say
 from skclip.corpus._manifest import MANIFEST, UNFINISHED
 from skclip.embedding import CLIPEmbedder
 from skclip.embedding._find_file import find_file
@@ -20,6 +21,7 @@ __all__ = [
     "check_device_option",
     "is_corpus",
     "make_embedder",
+    "note_resumed",
     "read_classes",
     "table_options",
 ]
@@ -173,6 +175,12 @@ def read_classes(path: Path) -> tuple[list[str], dict[str, list[str]]]:
             "the 'crane' that is a machine of ImageNet: 'crane bird', 'construction crane'."
         )
     return list(lines_of), synonyms
+
+
+def note_resumed(begun: Path, *, quiet: bool) -> None:
+    """Say that a run goes on, if the file that an interrupted one leaves is there."""
+    if not quiet and begun.exists():
+        say(f"going on with {begun.parent} where it was interrupted")
 
 
 def is_corpus(path: Path) -> bool:

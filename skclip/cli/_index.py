@@ -8,6 +8,7 @@ from skclip.cli._common import (
     add_quiet_argument,
     add_table_arguments,
     make_embedder,
+    note_resumed,
     table_options,
 )
 from skclip.cli._terminal import say
@@ -48,8 +49,7 @@ def run(args: Namespace) -> int:
     output = find_file(args.output)
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output {args.output!r} is a file: name a folder to write.")
-    if not args.quiet and (output / UNFINISHED).exists():
-        say(f"going on with {output} where it was interrupted")
+    note_resumed(output / UNFINISHED, quiet=args.quiet)
     if args.append:
         corpus = Corpus(output).append(args.source, **options)
     else:

@@ -71,7 +71,8 @@ def choose_format(output: str, wanted: str | None = None) -> str:
 
 def _is_special(path: Path) -> bool:
     """Return whether a path is a device or a pipe, which nothing may take the place of."""
-    return path.exists() and not path.is_file()
+    # /dev/stdout is a link, and may lead to a file
+    return path.exists() and (not path.is_file() or path.absolute().parts[:2] == ("/", "dev"))
 
 
 @contextmanager

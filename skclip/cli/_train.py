@@ -10,6 +10,7 @@ from skclip.cli._common import (
     check_at_least_one,
     check_device_option,
     is_corpus,
+    note_resumed,
     table_options,
 )
 from skclip.cli._terminal import say
@@ -91,11 +92,14 @@ def run(args: Namespace) -> int:
     """Train, or go on training."""
     check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
     check_device_option(args)
+    args.output = find_file(args.output)
     if args.output.exists() and not args.output.is_dir():
         raise ValueError(f"--output {str(args.output)!r} is a file: name a folder.")
     find_architecture(args.student)
     for option in ("image_teacher", "text_teacher"):
         _check_teacher(getattr(args, option), f"--{option.replace('_', '-')}")
+    if not (args.output / "model").exists():
+        note_resumed(args.output / "checkpoint.pt", quiet=args.quiet)
     corpus = _open_pairs(args)
     trainer = CLIPPINGTrainer(
         args.student,

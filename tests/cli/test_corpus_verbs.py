@@ -192,3 +192,14 @@ def test_what_a_manifest_says_is_escaped(small_folder, tmp_path, capsys):
     output = capsys.readouterr()
     assert "\x1b" not in output.out + output.err
     assert r"\x1b[2J@" in output.out + output.err
+
+
+def test_embedding_that_goes_on_says_so(small_folder, tmp_path, monkeypatch, capsys):
+    path = str(tmp_path / "corpus")
+    main(["index", str(small_folder), "--output", path, "--quiet"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert main(["embed", path, "--model", "skclip-tiny", "--quiet"]) == 130
+    capsys.readouterr()
+    assert main(["embed", path, "--model", "skclip-tiny"]) == 0
+    assert f"going on with {path} where it was interrupted" in capsys.readouterr().err

@@ -5,6 +5,7 @@ Errors also inherit from the built-in error they refine, so ``except ValueError`
 
 __all__ = [
     "BelowZeroShotWarning",
+    "BareNumberWarning",
     "CacheWarning",
     "CorpusError",
     "CorpusFormatError",
@@ -70,6 +71,10 @@ class TruncatedTextWarning(UserWarning):
 
 class CacheWarning(UserWarning):
     """The embedding cache was damaged or could not be written; no embedding is affected."""
+
+
+class BareNumberWarning(UserWarning):
+    """Some prompts speak of numbers where a model needs the names of things."""
 
 
 class NoMatchWarning(UserWarning):

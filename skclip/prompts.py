@@ -6,8 +6,9 @@ Wallingford et al., Neural Priming (2023).
 
 import difflib
 import hashlib
+import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from string import Formatter
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
@@ -18,6 +19,8 @@ from sklearn.base import clone
 from skclip._linalg import unit_rows
 from skclip._validation import check_class_names, sample_of
 from skclip.embedding import CLIPEmbedder
+from skclip.embedding._items import check_texts
+from skclip.exceptions import BareNumberWarning
 
 __all__ = ["TEMPLATES", "TextEmbedder", "build_prompts", "encode_prompts", "encode_texts"]
 
@@ -56,6 +59,10 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+# The place of the name in a description; braces that touch a letter are a slip of its writer.
+_PLACE = re.compile(r"(?<![\w{])\{\}(?!\})")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+
 # A GridSearchCV asks for the same classes and texts again and again; other uses soon forget them.
 MAX_MEMORISED = 100_000
 
@@ -77,12 +84,14 @@ def build_prompts(
     Parameters
     ----------
     class_names : iterable
-        Class labels; ``str(name)`` is what goes into the templates.
+        Class labels; ``str(name)`` is what goes into the templates, with spaces for underscores
+        as in caption search. A name that is a bare number says nothing to a model and warns.
 
     templates : str, list of str or dict, default="photo"
         Name of a published set in :data:`TEMPLATES`, one template, several, or for every class
         its own (``{name: template or templates}``). ``{}`` stands for the class name. Only the
-        texts of a dict may do without: they are taken as they are, as descriptions.
+        texts of a dict may do without: they are taken as they are, as descriptions, whatever
+        other braces they hold.
 
     synonyms : dict, default=None
         Other names of a class, ``{name: name or names}``. They are put into the templates as the
@@ -97,6 +106,13 @@ def build_prompts(
     ------
     ValueError
         If a template has no place for the name, or a class no template.
+    TypeError
+        If a template or synonym is not a string.
+
+    Warns
+    -----
+    BareNumberWarning
+        If a number stands in the place of a name.
 
     See Also
     --------
@@ -112,11 +128,26 @@ def build_prompts(
     """
     names = check_class_names(class_names, parameter="class_names")
     per_class = _templates_per_class(names, templates)
-    prompts = {}
+    more = _synonyms_per_class(names, synonyms)
+    prompts, numbers = {}, []
     for name in names:
-        aliases = [str(name), *_as_tuple((synonyms or {}).get(name, ()))]
-        filled = [text.replace("{}", alias) for alias in aliases for text in per_class[name]]
+        aliases = [_spaced(alias) for alias in (str(name), *more[name])]
+        filled = [
+            _filled(text, alias, is_description=isinstance(templates, Mapping))
+            for alias in aliases
+            for text in per_class[name]
+        ]
         prompts[name] = list(dict.fromkeys(filled))
+        if _NUMBER.fullmatch(aliases[0].strip()) and filled[0] != per_class[name][0]:
+            numbers.append(filled[0])
+    if numbers:
+        warnings.warn(
+            f"Class names that are bare numbers give prompts such as {sample_of(numbers)}, which "
+            "say nothing to a model. If they are codes, give the names they stand for: "
+            "class_names={label: name} of the estimator, or names as labels.",
+            BareNumberWarning,
+            stacklevel=2,
+        )
     return prompts
 
 
@@ -165,7 +196,7 @@ def encode_prompts(
             "prompts must map every class name to a list of at least one text"
             + (f"; wrong for {sample_of(empty)}." if empty else ", got none.")
         )
-    texts = list(prompts.values())
+    texts = [check_texts(of_class, 0, f"prompts of {name!r}") for name, of_class in prompts.items()]
     if not isinstance(embedder, CLIPEmbedder):
         return _mean_rows(embedder, texts)
     return _memorised(embedder, "prompts", [_digest(of_class) for of_class in texts], texts)
@@ -201,6 +232,7 @@ def encode_texts(embedder: TextEmbedder, texts: Sequence[str]) -> NDArray[np.flo
     """
     if isinstance(texts, str) or not len(texts):
         raise ValueError(f"texts must be a list of at least one text, got {texts!r}.")
+    texts = check_texts(texts, 0, "texts")
     distinct = list(dict.fromkeys(texts))
     if isinstance(embedder, CLIPEmbedder):
         rows = _memorised(embedder, "texts", distinct, [[text] for text in distinct])
@@ -245,19 +277,21 @@ def _mean_rows(
 
 def _templates_per_class(names: list[Any], templates: Templates) -> dict[Any, tuple[str, ...]]:
     if isinstance(templates, Mapping):
-        missing = [name for name in names if not _as_tuple(templates.get(name, ()))]
+        missing = [name for name in names if name not in templates]
+        if not missing:
+            per_class = {
+                name: _strings(templates[name], f"templates of {name!r}") for name in names
+            }
+            missing = [name for name, texts in per_class.items() if not texts]
         if missing:
             raise ValueError(
                 f"templates has no entry for {sample_of(missing)}: a dict must give every class "
                 "at least one text."
             )
-        per_class = {name: _as_tuple(templates[name]) for name in names}
-        for texts in per_class.values():
-            _check_fields(texts)
         return per_class
     if isinstance(templates, str) and templates in TEMPLATES:
         return dict.fromkeys(names, TEMPLATES[templates])
-    texts = _as_tuple(templates)
+    texts = _strings(templates, "templates")
     _check_fields(texts)
     nowhere = [text for text in texts if "{}" not in text]
     if isinstance(templates, str) and nowhere:
@@ -275,19 +309,46 @@ def _templates_per_class(names: list[Any], templates: Templates) -> dict[Any, tu
     return dict.fromkeys(names, texts)
 
 
+def _synonyms_per_class(
+    names: list[Any], synonyms: Mapping[Any, str | Sequence[str]] | None
+) -> dict[Any, tuple[str, ...]]:
+    if synonyms is not None and not isinstance(synonyms, Mapping):
+        raise TypeError(
+            f"synonyms must be a mapping {{name: names}}, got {type(synonyms).__name__}."
+        )
+    given = synonyms or {}
+    found = {name: _strings(given.get(name, ()), f"synonyms of {name!r}") for name in names}
+    # a blank one is no name, as in caption search
+    return {name: tuple(filter(str.strip, texts)) for name, texts in found.items()}
+
+
+def _spaced(name: str) -> str:
+    """Return a name with spaces for underscores: caption search takes them for the same."""
+    return (" ".join(name.replace("_", " ").split()) or name) if "_" in name else name
+
+
+def _filled(text: str, name: str, *, is_description: bool) -> str:
+    """Put a name into its place, which a description need not have."""
+    return _PLACE.sub(lambda _: name, text) if is_description else text.replace("{}", name)
+
+
 def _check_fields(texts: Iterable[str]) -> None:
     """Refuse ``{name}``, ``{0}`` and single braces, which would stay in the prompt unnoticed."""
     for text in texts:
-        try:
-            fields = [field for _, field, *_ in Formatter().parse(text) if field is not None]
-        except (ValueError, TypeError):
-            fields = ["?"]
-        if any(fields):
+        if set("{}") & set(text.replace("{}", "")):
             raise ValueError(
                 f"templates holds {text!r}: the place of the class name is written {{}}, and "
-                "other braces have no meaning."
+                "other braces have no meaning. Descriptions go into a dict, {name: texts}, which "
+                "takes them as they are."
             )
 
 
-def _as_tuple(texts: str | Sequence[str]) -> tuple[str, ...]:
-    return (texts,) if isinstance(texts, str) else tuple(texts)
+def _strings(texts: Any, what: str) -> tuple[str, ...]:
+    """Return one or several texts as a tuple; refuse what is none."""
+    if isinstance(texts, str):
+        return (texts,)
+    several = tuple(texts) if isinstance(texts, Iterable) else (texts,)
+    wrong = [text for text in several if not isinstance(text, str)]
+    if wrong:
+        raise TypeError(f"{what} must be strings, got {sample_of(wrong)}.")
+    return several

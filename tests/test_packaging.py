@@ -79,7 +79,16 @@ def test_licence_is_an_expression(metadata, wheel):
 
 def test_python_and_extras(metadata):
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"hnsw", "faiss", "plot", "test", "docs"} <= set(metadata.get_all("Provides-Extra"))
+    extras = {"hnsw", "faiss", "plot", "pandas", "transformers", "heif", "jxl", "test", "docs"}
+    assert extras <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_users_are_sent_to_extras_of_theirs(config):
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "skclip").rglob("*.py")]
+    named = {name for text in sources for name in re.findall(r"skclip\[(\w+)\]", text)}
+    named |= {name for text in sources for name in re.findall(r"extra=\"(\w+)\"", text)}
+    assert {"plot", "pandas", "transformers"} <= named
+    assert named <= set(config["options.extras_require"]) - {"test", "docs"}
 
 
 def test_command_is_installed(wheel):

@@ -8,7 +8,12 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from skclip import CLIPEmbedder
 from skclip.embedding._registry import LoadedModel
+from skclip.exceptions import BareNumberWarning
 from skclip.prompts import TEMPLATES, build_prompts, encode_prompts, encode_texts
+
+
+def is_number(name: str) -> bool:
+    return name.strip(" +-_").replace(".", "").isdecimal()
 
 
 def test_published_sets_have_a_place_for_the_name_each():
@@ -38,19 +43,89 @@ def test_synonyms_are_put_into_every_template_after_the_name():
     assert prompts == {"car": ["a car", "my car", "a auto", "my auto"], "cat": ["a cat", "my cat"]}
 
 
-def test_labels_need_not_be_strings():
-    assert build_prompts(np.array([3, 1]), "{}") == {3: ["3"], 1: ["1"]}
+@pytest.mark.parametrize("names", [np.array([3, 1]), [3.5], ["0", "dog"], ["-1"]])
+def test_a_name_that_is_a_bare_number_warns(names):
+    with pytest.warns(BareNumberWarning, match=r"such as .*class_names=\{label: name\}"):
+        prompts = build_prompts(names, "a {}")
+    assert prompts == {name: [f"a {name}"] for name in np.asarray(names).tolist()}
+
+
+def test_numbers_within_names_and_beside_descriptions_do_not_warn():
+    build_prompts(["747-400", "Audi 100", "4x4"])
+    assert build_prompts([7], {7: ["A seven has two strokes."]}) == {
+        7: ["A seven has two strokes."]
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "spoken"),
+    [("car_side", "car side"), ("__a__b_", "a b"), ("_", "_"), ("two  words", "two  words")],
+)
+def test_underscores_are_spaces_as_in_recall(name, spoken):
+    assert build_prompts([name], "a {}.") == {name: [f"a {spoken}."]}
+    assert build_prompts(["x"], "a {}.", {"x": name})["x"][-1] == f"a {spoken}."
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{A cup has one handle.", "The{} cup is round.", "a {c}", "}{", "{{}}", "{0} {!r}"],
+)
+def test_braces_of_a_description_stay_as_they_are(text):
+    assert build_prompts(["cup"], {"cup": [text, "a {}", "({})s"]}) == {
+        "cup": [text, "a cup", "(cup)s"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"synonyms": {"cat": None}}, r"synonyms of 'cat' must be strings, got None"),
+        ({"synonyms": {"cat": ["a", np.nan]}}, r"synonyms of 'cat' must be strings, got nan"),
+        ({"synonyms": ["cat"]}, r"synonyms must be a mapping \{name: names\}, got list"),
+        ({"templates": {"cat": None}}, r"templates of 'cat' must be strings, got None"),
+        ({"templates": {"cat": ["a {}", 3]}}, r"templates of 'cat' must be strings, got 3"),
+        ({"templates": None}, r"templates must be strings, got None"),
+        ({"templates": ["a {}", None]}, r"templates must be strings, got None"),
+    ],
+)
+def test_what_is_no_text_is_named_with_its_class(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        build_prompts(["cat"], **arguments)
+
+
+def test_blank_synonyms_are_no_names():
+    assert build_prompts(["cat"], synonyms={"cat": ["", " "]}) == {"cat": ["a photo of a cat."]}
+
+
+def test_what_is_encoded_must_be_texts():
+    with pytest.raises(TypeError, match=r"prompts of 'cat' must be a list.* got None"):
+        encode_prompts(LengthEmbedder(), {"cat": ["a cat", None]})
+    with pytest.raises(TypeError, match=r"texts must be a list.* got None"):
+        encode_texts(LengthEmbedder(), ["a cat", None])
+
+
+def test_parameters_of_the_embedder_are_checked_before_it_loads():
+    with pytest.raises(ValueError, match="The 'pretrained' parameter of CLIPEmbedder"):
+        encode_texts(CLIPEmbedder("skclip-tiny", None), ["a cat"])
 
 
 def test_names_with_braces_are_names():
     assert build_prompts(["{}", "{x}"], "a {}.") == {"{}": ["a {}."], "{x}": ["a {x}."]}
 
 
-@given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=5, unique=True))
+@given(
+    st.lists(
+        st.text(min_size=1).filter(lambda n: n.strip() and not is_number(n)),
+        min_size=1,
+        max_size=5,
+        unique=True,
+    )
+)
 def test_any_names_give_prompts_in_their_order(names):
     prompts = build_prompts(names, ["a {}.", "the {}"])
     assert list(prompts) == names
-    assert all(texts[0] == f"a {name}." for name, texts in prompts.items())
+    spoken = [" ".join(n.replace("_", " ").split()) or n if "_" in n else n for n in names]
+    assert [texts[0] for texts in prompts.values()] == [f"a {name}." for name in spoken]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +140,7 @@ def test_any_names_give_prompts_in_their_order(names):
         ("a {} {", r"holds 'a \{\} \{'"),
         ({"dog": "a {}"}, r"no entry for 'cat'"),
         ({"cat": []}, r"no entry for 'cat'"),
-        ({"cat": "a {c}"}, r"holds 'a \{c\}'"),
+        (["a {}", "a {c}"], r"holds 'a \{c\}'.* Descriptions go into a dict"),
     ],
 )
 def test_wrong_templates(templates, message):

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from skclip.cli._common import say
+from skclip.cli._terminal import say, tell
 from skclip.embedding import cache_info, clear_cache, prune_cache
 
 __all__ = ["add_arguments", "run"]
@@ -29,10 +29,10 @@ def run(args: Namespace) -> int:
     """Do what the action says."""
     if args.action == "info":
         info = cache_info(args.folder)
-        print(f"path: {info.path}")
-        print(f"bytes: {info.n_bytes}")
+        tell(f"path: {info.path}")
+        tell(f"bytes: {info.n_bytes}")
         for model, count in info.n_vectors.items():
-            print(f"{model}: {count} embeddings")
+            tell(f"{model}: {count} embeddings")
     elif args.action == "clear":
         say(f"{clear_cache(args.folder)} embeddings removed")
     else:

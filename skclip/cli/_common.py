@@ -1,36 +1,35 @@
-"""What several verbs share: messages, the model's options, class files, where output goes."""
+"""What several verbs share: the model's options, columns of tables, class files."""
 
 import csv
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-from skclip.corpus._manifest import MANIFEST, UNFINISHED, replacing
+from skclip._validation import sample_of
+from skclip.cli._terminal import say
+from skclip.corpus._manifest import MANIFEST, UNFINISHED
 from skclip.embedding import CLIPEmbedder
+from skclip.embedding._find_file import find_file
+from skclip.embedding._hardware import check_device, resolve_device
 
 __all__ = [
     "CLASSES_HELP",
     "add_model_arguments",
     "add_quiet_argument",
+    "add_table_arguments",
+    "check_at_least_one",
+    "check_device_option",
     "is_corpus",
     "make_embedder",
-    "output_file",
+    "note_resumed",
     "read_classes",
-    "say",
+    "table_options",
 ]
 
 CLASSES_HELP = (
     "text file with one class a line; further names of a class follow it after commas: "
     "'airplane, plane, jet'. A name with a comma stands in double quotes."
 )
-
-
-def say(message: str) -> None:
-    """Tell the user something that is no result: on standard error."""
-    print(f"skclip: {message}", file=sys.stderr)
 
 
 def add_model_arguments(parser: ArgumentParser, *, required: bool = False) -> None:
@@ -74,6 +73,12 @@ def add_model_arguments(parser: ArgumentParser, *, required: bool = False) -> No
 
 def make_embedder(args: Namespace) -> CLIPEmbedder:
     """Return the embedder that the model's options describe; it skips unreadable images."""
+    check_at_least_one(args, "batch_size")
+    if args.jobs == 0:
+        raise ValueError("--jobs must be a number of workers, or -1 for one a core, got 0.")
+    check_device_option(args)
+    if args.cache is not None and (cache := find_file(args.cache)).exists() and not cache.is_dir():
+        raise ValueError(f"--cache {args.cache!r} is a file: name a folder.")
     return CLIPEmbedder(
         args.model,
         args.pretrained,
@@ -84,6 +89,41 @@ def make_embedder(args: Namespace) -> CLIPEmbedder:
         cache=args.cache,
         on_error="skip",
     )
+
+
+def check_at_least_one(args: Namespace, *options: str) -> None:
+    """Raise if an option that counts something is zero or less."""
+    for option in options:
+        value = getattr(args, option)
+        if value is not None and value < 1:
+            raise ValueError(f"--{option.replace('_', '-')} must be at least 1, got {value}.")
+
+
+def check_device_option(args: Namespace) -> None:
+    """Raise if the device is not there; without a device of its own, nothing is tried."""
+    if args.device != "auto":
+        check_device(resolve_device(args.device))
+
+
+def add_table_arguments(parser: ArgumentParser) -> None:
+    """Add the options that say how a table of captions is read."""
+    parser.add_argument("--caption-column", help="column of captions, if not found by name")
+    parser.add_argument("--image-column", help="column of image paths, if not found by name")
+    parser.add_argument(
+        "--images-root",
+        metavar="DIR",
+        help="folder that the image paths of a table start from (default: the table's own)",
+    )
+
+
+def table_options(args: Namespace) -> dict[str, Any]:
+    """Return the options of :func:`add_table_arguments` that were given, for ``Corpus.build``."""
+    root = args.images_root
+    if root is not None and not find_file(root).is_dir():
+        raise ValueError(f"--images-root {root!r} is no folder.")
+    given = {name: getattr(args, name) for name in ("caption_column", "image_column")}
+    given["images_root"] = root
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def add_quiet_argument(parser: ArgumentParser) -> None:
@@ -107,7 +147,9 @@ def read_classes(path: Path) -> tuple[list[str], dict[str, list[str]]]:
     synonyms : dict of {str: list of str}
         Further names of the classes that have some.
     """
-    names, synonyms = [], {}
+    synonyms: dict[str, list[str]] = {}
+    lines_of: dict[str, list[int]] = {}
+    path = find_file(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
@@ -120,38 +162,27 @@ def read_classes(path: Path) -> tuple[list[str], dict[str, list[str]]]:
         name, *others = (cell.strip() for cell in cells)
         if not name:
             raise ValueError(f"{str(path)!r}, line {number}, begins without a name: {line!r}.")
-        names.append(name)
+        lines_of.setdefault(name, []).append(number)
         if any(others):
             synonyms[name] = list(filter(None, others))
-    if not names:
+    if not lines_of:
         raise ValueError(f"{str(path)!r} holds no class names: write one a line.")
-    return names, synonyms
+    twice = [f"{name} (lines {', '.join(map(str, at))})" for name, at in lines_of.items() if at[1:]]
+    if twice:
+        raise ValueError(
+            f"{str(path)!r} gives names to more than one class: {sample_of(twice)}. Leave out what "
+            "was written twice; tell classes of one name apart, as the 'crane' that is a bird and "
+            "the 'crane' that is a machine of ImageNet: 'crane bird', 'construction crane'."
+        )
+    return list(lines_of), synonyms
+
+
+def note_resumed(begun: Path, *, quiet: bool) -> None:
+    """Say that a run goes on, if the file that an interrupted one leaves is there."""
+    if not quiet and begun.exists():
+        say(f"going on with {begun.parent} where it was interrupted")
 
 
 def is_corpus(path: Path) -> bool:
     """Return whether a directory is a corpus, or one whose building was interrupted."""
     return (path / MANIFEST).exists() or (path / UNFINISHED).exists()
-
-
-@contextmanager
-def output_file(path: str) -> Iterator[IO[str]]:
-    """Open a text file to write; it appears under its name when it is complete.
-
-    Parameters
-    ----------
-    path : str
-        File, or ``-`` for standard output.
-
-    Yields
-    ------
-    file : text file
-        UTF-8; line ends are written as given.
-    """
-    if path == "-":
-        yield sys.stdout
-        return
-    with (
-        replacing(Path(path)) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        yield file

@@ -1,6 +1,5 @@
 """Show the whole job on images drawn on the spot: recall, filter, prime, predict, measure."""
 
-import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
@@ -15,7 +14,9 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from skclip import NearestClassMean, PrimedNCMClassifier, ZeroShotClassifier, ZeroShotFilter
-from skclip.cli._common import add_quiet_argument, say
+from skclip.cli._common import add_quiet_argument
+from skclip.cli._temporary import temporary_folder
+from skclip.cli._terminal import say, standard_output
 from skclip.corpus import Corpus
 from skclip.datasets import CLASS_NAMES, make_captioned_images, write_captioned_folder
 from skclip.display import PoolDisplay
@@ -84,6 +85,7 @@ def run(args: Namespace) -> int:
     """Run the job for every seed and print what came out."""
     if args.seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}.")
+    standard_output()
     with _folder(args.output) as folder:
         watch = Stopwatch(args.seeds, quiet=args.quiet)
         with watch.bar:
@@ -107,8 +109,8 @@ def run(args: Namespace) -> int:
 @contextmanager
 def _folder(output: Path | None) -> Iterator[Path]:
     if output is None:
-        with tempfile.TemporaryDirectory(prefix="skclip-demo-") as temporary:
-            yield Path(temporary)
+        with temporary_folder("demo") as temporary:
+            yield temporary
         return
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"--output {str(output)!r} exists and is not an empty folder.")

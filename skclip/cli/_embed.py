@@ -3,9 +3,15 @@
 import warnings
 from argparse import ArgumentParser, Namespace
 
-from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder
+from skclip.cli._common import (
+    add_model_arguments,
+    add_quiet_argument,
+    make_embedder,
+    note_resumed,
+)
 from skclip.cli._index import report
 from skclip.corpus import Corpus
+from skclip.corpus._manifest import UNFINISHED
 from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]
@@ -27,9 +33,9 @@ def run(args: Namespace) -> int:
     """Add embeddings to a corpus."""
     warnings.simplefilter("ignore", UnreadableImageWarning)  # `report` counts them
     corpus, embedder, verbose = Corpus(args.corpus), make_embedder(args), int(not args.quiet)
+    note_resumed(corpus.path / UNFINISHED, quiet=args.quiet)
     if args.retry_failed:
         corpus = corpus.retry_failed(embedder, verbose=verbose)
     else:
         corpus = corpus.embed(embedder, verbose=verbose)
-    report(corpus, quiet=args.quiet)
-    return 0
+    return report(corpus, quiet=args.quiet)

@@ -3,8 +3,18 @@
 import warnings
 from argparse import ArgumentParser, Namespace
 
-from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder, say
+from skclip.cli._common import (
+    add_model_arguments,
+    add_quiet_argument,
+    add_table_arguments,
+    make_embedder,
+    note_resumed,
+    table_options,
+)
+from skclip.cli._terminal import say
 from skclip.corpus import Corpus
+from skclip.corpus._manifest import UNFINISHED
+from skclip.embedding._find_file import find_file
 from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]
@@ -21,8 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--append", action="store_true", help="add to the corpus that is there")
     mode.add_argument("--overwrite", action="store_true", help="replace the corpus that is there")
-    parser.add_argument("--caption-column", help="column of captions, if not found by name")
-    parser.add_argument("--image-column", help="column of image paths, if not found by name")
+    add_table_arguments(parser)
     add_quiet_argument(parser)
     add_model_arguments(parser)
     parser.set_defaults(model=None)
@@ -31,29 +40,40 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Build or extend a corpus."""
     warnings.simplefilter("ignore", UnreadableImageWarning)  # `report` counts them
-    columns = {"caption_column": args.caption_column, "image_column": args.image_column}
     options = {
         "embedder": None if args.model is None else make_embedder(args),
         "n_jobs": args.jobs,
         "verbose": int(not args.quiet),
+        **table_options(args),
     }
+    output = find_file(args.output)
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output {args.output!r} is a file: name a folder to write.")
+    note_resumed(output / UNFINISHED, quiet=args.quiet)
     if args.append:
-        corpus = Corpus(args.output).append(args.source, **columns, **options)
+        corpus = Corpus(output).append(args.source, **options)
     else:
-        corpus = Corpus.build(
-            args.source, args.output, overwrite=args.overwrite, **columns, **options
-        )
-    report(corpus, quiet=args.quiet)
-    return 0
+        corpus = Corpus.build(args.source, output, overwrite=args.overwrite, **options)
+    return report(corpus, quiet=args.quiet)
 
 
-def report(corpus: Corpus, *, quiet: bool) -> None:
-    """Say what a corpus holds, and in any case what could not be read."""
+def report(corpus: Corpus, *, quiet: bool) -> int:
+    """Say what a corpus holds, and in any case what could not be read; return the exit status."""
     embedded = "without embeddings" if corpus.model_id is None else f"embedded by {corpus.model_id}"
     if not quiet:
         say(f"{len(corpus)} captions, {embedded}, in {corpus.path}")
-    if n_failures := corpus.failures().num_rows:
+    n_failures = corpus.failures().num_rows
+    if n_failures and n_failures == len(corpus):
+        reason = corpus.failures().column("reason")[0].as_py()
+        say(
+            f"error: none of the {n_failures} images could be read (the first: {reason}). "
+            "--images-root names the folder that the paths of a table start from; "
+            f"skclip info {corpus.path} --failures lists the images"
+        )
+        return 1
+    if n_failures:
         say(
             f"{n_failures} images could not be read: skclip info {corpus.path} --failures lists "
             "them, skclip embed --retry-failed tries them again"
         )
+    return 0

@@ -1,10 +1,9 @@
 """Describe a corpus; without one, the installation."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 
-from pyarrow import csv
-
+from skclip.cli._output import open_rows
+from skclip.cli._terminal import standard_output, tell
 from skclip.corpus import Corpus
 from skclip.utils import show_versions
 
@@ -26,6 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print what is known."""
+    standard_output()
     if args.corpus is None:
         if args.failures or args.verify:
             raise ValueError("--failures and --verify are about a corpus: name one.")
@@ -37,7 +37,10 @@ def run(args: Namespace) -> int:
     for shard in corpus.shards:
         shard.check()
     if args.failures:
-        csv.write_csv(corpus.failures(), sys.stdout.buffer)
+        failures = corpus.failures()
+        with open_rows("-", "csv", failures.column_names, quote=True) as write:
+            for row in failures.to_pylist():
+                write(list(row.values()))
         return 0
     facts = {
         "path": corpus.path,
@@ -51,5 +54,5 @@ def run(args: Namespace) -> int:
     if args.verify:
         facts["files"] = "as they were written"
     for name, value in facts.items():
-        print(f"{name}: {value}")
+        tell(f"{name}: {value}")
     return 0

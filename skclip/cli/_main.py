@@ -1,19 +1,23 @@
 """The command ``skclip``: one module a verb, one line an error."""
 
-import os
+import sqlite3
 import sys
 import warnings
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
+
+import pyarrow as pa
 
 import skclip
 from skclip import exceptions
 from skclip.cli import _cache, _demo, _embed, _index, _info, _prime, _recall, _train
-from skclip.cli._common import say
+from skclip.cli._terminal import escaped, give_up_on, results_in_utf8, say
+from skclip.cli._wording import in_options
 
-__all__ = ["main"]
+__all__ = ["run"]
 
 _VERBS: dict[str, ModuleType] = {
     "demo": _demo,
@@ -30,45 +34,44 @@ _OUR_WARNINGS = tuple(
     for kind in map(exceptions.__dict__.get, exceptions.__all__)
     if isinstance(kind, type) and issubclass(kind, Warning)
 )
+# What is wrong with input or machine; anything else is our mistake and keeps its traceback.
+_ERRORS = (ValueError, OSError, ImportError, MemoryError, sqlite3.Error, pa.ArrowException)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Parameters
-    ----------
-    argv : sequence of str, default=None
-        Arguments; None means those of the process.
-
-    Returns
-    -------
-    status : int
-        0 if all went well, 1 if there is no result, 2 if what was asked cannot be done, 130 if
-        interrupted.
-    """
-    args = _make_parser().parse_args(argv)
-    with warnings.catch_warnings():
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see :func:`skclip.cli.main`."""
+    with warnings.catch_warnings(), results_in_utf8():
+        args = _make_parser().parse_args(argv)
         for kind in _OUR_WARNINGS:
             warnings.simplefilter("always", kind)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = partial(_show_warning, args)
         try:
             status: int = args.run(args)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             return status
         except KeyboardInterrupt:
             say("interrupted")
             return 130
         except BrokenPipeError:
             # whoever read our output has had enough; nothing may be written at exit either
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_on_what_is_closed()
             return 1
-        except (ValueError, OSError, ImportError) as error:
-            say(f"error: {_one_line(error)}")
+        except _ERRORS as error:
+            _give_up_on_what_is_closed()
+            say(f"error: {_one_line(in_options(str(error), args)) or type(error).__name__}")
             return 2
 
 
+class _Parser(ArgumentParser):
+    """Says what is wrong in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, escaped(f"skclip: error: {_one_line(message)} ({self.prog} --help)\n"))
+
+
 def _make_parser() -> ArgumentParser:
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="skclip",
         description="CLIP adapted to your own classes with few labels or none.",
     )
@@ -82,12 +85,24 @@ def _make_parser() -> ArgumentParser:
     return parser
 
 
-def _show_warning(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+def _show_warning(
+    args: Namespace, message: Any, category: type[Warning], *where: Any, **more: Any
+) -> None:
     if issubclass(category, _OUR_WARNINGS):
-        say(f"warning: {_one_line(message)}")
-    else:
-        sys.stderr.write(warnings.formatwarning(message, category, *where[:2]))
+        say(f"warning: {_one_line(in_options(str(message), args))}")
+    elif sys.stderr is not None:
+        sys.stderr.write(escaped(warnings.formatwarning(message, category, *where[:2])))
 
 
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split()) or type(message).__name__
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
+
+
+def _give_up_on_what_is_closed() -> None:
+    """Keep Python from writing at exit what could not be written, and from complaining then."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                give_up_on(stream)

@@ -1,14 +1,12 @@
 """Classify images by class names and a captioned collection: recall, filter, prime, predict."""
 
-import csv
-import os
-import tempfile
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -19,18 +17,24 @@ from skclip.cli._common import (
     CLASSES_HELP,
     add_model_arguments,
     add_quiet_argument,
+    add_table_arguments,
+    check_at_least_one,
     is_corpus,
     make_embedder,
-    output_file,
     read_classes,
-    say,
+    table_options,
 )
+from skclip.cli._output import choose_format, open_rows
+from skclip.cli._temporary import temporary_folder
+from skclip.cli._terminal import say
 from skclip.corpus import Corpus
-from skclip.corpus._folder import IMAGE_SUFFIXES, ImageFinder
-from skclip.embedding import CLIPEmbedder
+from skclip.corpus._folder import ImageFinder
+from skclip.embedding import IMAGE_SUFFIXES, CLIPEmbedder
 from skclip.embedding._decode import decode_image, fetch_image
-from skclip.exceptions import UnreadableImageError, UnreadableImageWarning
-from skclip.recall import CaptionRetriever
+from skclip.embedding._find_file import find_file
+from skclip.exceptions import BareNumberWarning, UnreadableImageError, UnreadableImageWarning
+from skclip.prompts import build_prompts
+from skclip.recall import CaptionRetriever, PrimingPool
 
 __all__ = ["add_arguments", "run"]
 
@@ -57,7 +61,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         default="-",
         metavar="FILE",
-        help="CSV of image, label, probability and error (default: standard output)",
+        help="file of image, label, probability and error; its ending decides: .csv, .tsv, .json, "
+        ".jsonl or .parquet (default: CSV on standard output)",
     )
     parser.add_argument(
         "--k", type=int, default=100, help="most images to recall a class (default: %(default)s)"
@@ -70,24 +75,32 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--save-corpus", metavar="DIR", help="keep the corpus that is built from --corpus"
     )
+    add_table_arguments(parser)
     add_quiet_argument(parser)
     add_model_arguments(parser)
 
 
 def run(args: Namespace) -> int:
     """Prime a classifier and write its predictions."""
+    # whatever can be wrong is found before the work that it would spoil
+    check_at_least_one(args, "k")
+    kind = choose_format(args.output)
     names, synonyms = read_classes(args.classes)
-    paths = find_images(args.images)
+    check_templates(names, args.templates)
+    paths = find_images(args.images, quiet=args.quiet)
+    options = table_options(args)
     embedder = make_embedder(args)
     zero_shot = ZeroShotClassifier(
         embedder=embedder, templates=args.templates, synonyms=synonyms, classes=names
     )
-    with open_collection(args) as corpus:
+    with open_collection(args, embedder, options) as corpus:
         retriever = CaptionRetriever(corpus, k=args.k, synonyms=synonyms, embedder=embedder)
-        head = PrimedNCMClassifier(zero_shot, retriever=retriever).fit()
+        pool = retriever.recall(names)
+        check_readable(pool)
+        head = PrimedNCMClassifier(zero_shot, retriever=pool).fit()
     if not args.quiet:
         report_pool(head)
-    failures = write_predictions(head, embedder, paths, args.output, quiet=args.quiet)
+    failures = write_predictions(head, embedder, paths, args.output, kind, quiet=args.quiet)
     if not args.quiet:
         say(f"classified {len(paths) - failures} of {len(paths)} images")
     if failures:
@@ -95,34 +108,67 @@ def run(args: Namespace) -> int:
     return 0 if failures < len(paths) else 1
 
 
-def find_images(path: Path) -> list[Path]:
+def check_templates(names: list[str], templates: str) -> None:
+    """Raise if no prompts can be written; what there is to warn about comes with the prompts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BareNumberWarning)
+        build_prompts(names, templates)
+
+
+def find_images(path: Path, *, quiet: bool = True) -> list[Path]:
     """Return an image, or those below a folder in sorted order, by their file names' endings."""
+    path = find_file(path)
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise ValueError(f"--images {str(path)!r} does not exist.")
-    files = (path / name for name in ImageFinder(path).files)
+    files = [path / name for name in ImageFinder(path).files]
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise ValueError(
             f"--images {str(path)!r} holds no images: looked for files that end in "
             f"{', '.join(sorted(IMAGE_SUFFIXES))}."
         )
+    if not quiet and len(images) < len(files):
+        others = sorted({file.suffix.lower() or "no ending" for file in files} - IMAGE_SUFFIXES)
+        n_others = len(files) - len(images)
+        say(f"{n_others} files of --images are no images by their endings: {', '.join(others[:9])}")
     return images
 
 
 @contextmanager
-def open_collection(args: Namespace) -> Iterator[Corpus]:
+def open_collection(
+    args: Namespace, embedder: CLIPEmbedder, options: dict[str, Any]
+) -> Iterator[Corpus]:
     """Open the corpus, or build one for the time of the block from a folder or a table."""
-    if is_corpus(args.corpus):
-        yield Corpus(args.corpus)
+    path = find_file(args.corpus)
+    corpus = Corpus(path) if is_corpus(path) else None
+    if corpus is None and not path.exists() and "{" not in path.name:
+        raise ValueError(f"--corpus {str(args.corpus)!r} does not exist.")
+    # a model without its tokenizer could not name a class
+    _ = embedder.load_model().tokenizer
+    if corpus is not None:
+        yield corpus
         return
-    with tempfile.TemporaryDirectory(prefix="skclip-") as temporary:
-        directory = args.save_corpus or os.path.join(temporary, "corpus")
+    with temporary_folder("prime") as temporary:
+        directory = args.save_corpus or temporary / "corpus"
         if not args.quiet:
             where = args.save_corpus or "a temporary place (--save-corpus DIR keeps it)"
             say(f"indexing the captions of {args.corpus} in {where}")
-        yield Corpus.build(args.corpus, directory, n_jobs=args.jobs, verbose=int(not args.quiet))
+        yield Corpus.build(
+            path, directory, n_jobs=args.jobs, verbose=int(not args.quiet), **options
+        )
+
+
+def check_readable(pool: PrimingPool) -> None:
+    """Raise if captions name the classes and none of their images can be read."""
+    problems = pool.report().problems
+    if not len(pool) and problems:
+        raise ValueError(
+            f"none of the {len(problems)} images that --corpus has of the classes can be read: "
+            f"{sample_of(problems)}. Name the folder of the images by --images-root, when the "
+            "corpus is built."
+        )
 
 
 def report_pool(head: PrimedNCMClassifier) -> None:
@@ -140,29 +186,28 @@ def write_predictions(
     embedder: CLIPEmbedder,
     paths: list[Path],
     output: str,
+    kind: str,
     *,
     quiet: bool,
 ) -> int:
     """Write one line an image, in order, as batches come; return how many could not be read."""
     n_failures, remaining = 0, iter(paths)
     with (
-        output_file(output) as file,
+        open_rows(output, kind, ["image", "label", "probability", "error"]) as write,
         tqdm(total=len(paths), desc="images", unit=" images", disable=quiet or None) as bar,
         warnings.catch_warnings(),
     ):
         # the reason stands in the image's own line
         warnings.simplefilter("ignore", UnreadableImageWarning)
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image", "label", "probability", "error"])
         for rows in embedder.iter_transform(paths):
             proba = head.predict_proba(rows)
             best = np.argmax(proba, axis=1)
             batch = islice(remaining, len(rows))
             for path, row, i, p in zip(batch, rows, best, proba.max(axis=1), strict=True):
                 if row.any():
-                    writer.writerow([path, head.classes_[i], f"{p:.6f}", ""])
+                    write([str(path), str(head.classes_[i]), round(float(p), 6), None])
                 else:
-                    writer.writerow([path, "", "", why_unreadable(path)])
+                    write([str(path), None, None, why_unreadable(path)])
                     n_failures += 1
             bar.update(len(rows))
     return n_failures

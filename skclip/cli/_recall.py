@@ -1,18 +1,16 @@
 """List the images of a corpus whose captions name a class."""
 
-import json
-import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-from pyarrow import csv, parquet
-
-from skclip.cli._common import CLASSES_HELP, output_file, read_classes
-from skclip.corpus._manifest import replacing
+from skclip.cli._common import CLASSES_HELP, check_at_least_one, read_classes
+from skclip.cli._output import FORMATS, Row, choose_format, open_rows
 from skclip.recall import CaptionRetriever, PrimingPool
 
 __all__ = ["add_arguments", "run"]
+
+COLUMNS = ("label", "id", "caption", "image")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,9 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=["csv", "jsonl", "parquet"],
-        default="csv",
-        help="what to write (default: %(default)s)",
+        choices=sorted(set(FORMATS.values())),
+        help="what to write (default: what --output ends in, else csv)",
     )
     parser.add_argument(
         "--output", default="-", metavar="FILE", help="file to write (default: standard output)"
@@ -38,37 +35,21 @@ def run(args: Namespace) -> int:
     """Recall and write the rows."""
     if bool(args.names) == (args.classes is not None):
         raise ValueError("give class names, or a file of them by --classes.")
+    check_at_least_one(args, "k")
+    kind = choose_format(args.output, args.format)
     names, synonyms = read_classes(args.classes) if args.classes else (args.names, {})
-    retriever = CaptionRetriever(args.corpus, k=args.k, synonyms=synonyms)
-    pool = retriever.recall(names)
-    write_table(as_table(pool), args.format, args.output)
+    pool = CaptionRetriever(args.corpus, k=args.k, synonyms=synonyms).recall(names)
+    with open_rows(args.output, kind, COLUMNS, quote=True) as write:
+        for row in rows_of(pool):
+            write(row)
     return 0 if len(pool) else 1
 
 
-def as_table(pool: PrimingPool) -> pa.Table:
-    """Return the rows of a pool; images kept as bytes have no path to show."""
-    given = [None] * len(pool) if pool.images is None else pool.images
-    images = [image if isinstance(image, str) else None for image in given]
-    return pa.table(
-        {
-            "label": pa.array([str(label) for label in pool.labels.tolist()], pa.string()),
-            "id": pa.array(pool.ids, pa.string()),
-            "caption": pa.array(pool.captions, pa.string()),
-            "image": pa.array(images, pa.string()),
-        }
-    )
-
-
-def write_table(table: pa.Table, kind: str, output: str) -> None:
-    """Write a table as CSV, JSON lines or Parquet to a file or standard output."""
-    if kind == "jsonl":
-        with output_file(output) as file:
-            for row in table.to_pylist():
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        return
-    write = csv.write_csv if kind == "csv" else parquet.write_table
-    if output == "-":
-        write(table, sys.stdout.buffer)
-        return
-    with replacing(Path(output)) as temporary:
-        write(table, temporary)
+def rows_of(pool: PrimingPool) -> Iterator[Row]:
+    """Yield the rows of a pool; images kept as bytes have no path to show."""
+    nothing = [None] * len(pool)
+    images = nothing if pool.images is None else pool.images
+    captions = nothing if pool.captions is None else pool.captions
+    ids = nothing if pool.ids is None else pool.ids
+    for label, name, caption, image in zip(pool.labels, ids, captions, images, strict=True):
+        yield str(label), name, caption, image if isinstance(image, str) else None

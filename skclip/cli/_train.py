@@ -4,11 +4,23 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from skclip.cli._common import add_quiet_argument, is_corpus, say
+from skclip.cli._common import (
+    add_quiet_argument,
+    add_table_arguments,
+    check_at_least_one,
+    check_device_option,
+    is_corpus,
+    note_resumed,
+    table_options,
+)
+from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.distill import CLIPPINGTrainer
+from skclip.distill._student import find_architecture
 from skclip.embedding import CLIPEmbedder
-from skclip.exceptions import TrainingDivergedError
+from skclip.embedding._find_file import find_file
+from skclip.embedding._locate import resolve_pretrained
+from skclip.exceptions import ModelNotFoundError, TrainingDivergedError
 
 __all__ = ["add_arguments", "run"]
 
@@ -40,8 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--image-teacher", metavar="MODEL", help=_TEACHER_HELP)
     parser.add_argument("--text-teacher", metavar="MODEL", help=_TEACHER_HELP)
     _add_training_arguments(parser, defaults)
-    parser.add_argument("--caption-column", help="column of captions, if not found by name")
-    parser.add_argument("--image-column", help="column of image paths, if not found by name")
+    add_table_arguments(parser)
     add_quiet_argument(parser)
 
 
@@ -79,6 +90,16 @@ def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -
 
 def run(args: Namespace) -> int:
     """Train, or go on training."""
+    check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
+    check_device_option(args)
+    args.output = find_file(args.output)
+    if args.output.exists() and not args.output.is_dir():
+        raise ValueError(f"--output {str(args.output)!r} is a file: name a folder.")
+    find_architecture(args.student)
+    for option in ("image_teacher", "text_teacher"):
+        _check_teacher(getattr(args, option), f"--{option.replace('_', '-')}")
+    if not (args.output / "model").exists():
+        note_resumed(args.output / "checkpoint.pt", quiet=args.quiet)
     corpus = _open_pairs(args)
     trainer = CLIPPINGTrainer(
         args.student,
@@ -125,10 +146,22 @@ def _open_pairs(args: Namespace) -> Corpus:
         args.output / "pairs",
         index=False,
         overwrite=True,
-        caption_column=args.caption_column,
-        image_column=args.image_column,
         verbose=int(not args.quiet),
+        **table_options(args),
     )
+
+
+def _check_teacher(given: str | None, option: str) -> None:
+    """Raise if a teacher cannot be found: captions would be read and images embedded in vain."""
+    if given is None:
+        return
+    if not given.endswith(".npy"):
+        try:
+            resolve_pretrained(given, "auto")
+        except ModelNotFoundError as error:
+            raise ModelNotFoundError(f"{option} {given!r}: {error}") from None
+    elif not find_file(given).is_file():
+        raise ValueError(f"{option} {given!r} does not exist.")
 
 
 def _teacher(given: str | None, modality: str, args: Namespace) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sklearn.utils import Bunch
 
 from skclip._compat import StrOptions, validate_params
+from skclip.embedding._find_file import find_file
 
 
 @validate_params(
@@ -50,7 +51,7 @@ def write_captioned_folder(
     ...     sorted(file.name for file in folder.iterdir())
     ['000000.png', '000000.txt', '000001.png', '000001.txt']
     """
-    path = Path(path)
+    path = find_file(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(
             f"path={str(path)!r} exists and is not an empty folder: choose another, or remove it."

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skclip._optional import import_optional
 from skclip._validation import sample_of
+from skclip.display._plain import show_as_they_are
 from skclip.embedding._decode import decode_image, fetch_image
 from skclip.exceptions import UnreadableImageError
 from skclip.recall import PrimingPool
@@ -166,6 +167,7 @@ class PoolDisplay:
             [line * step + step / 2 for line in range(len(self.thumbnails))],
             [(self.line_names or {}).get(label, str(label)) for label in self.thumbnails],
         )
+        show_as_they_are(axes.get_yticklabels())
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import validation_curve
 
 from skclip._optional import import_optional
+from skclip.display._plain import show_as_they_are
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,7 +201,7 @@ class ProxyCountDisplay:
         )
         (self.best_,) = axes.plot(self.best_k, mean.max(), "o", color=color)
         axes.set_xlabel("Proxies a class (k)")
-        axes.set_ylabel(self.score_name)
+        show_as_they_are([axes.set_ylabel(self.score_name)])
         if self.name is not None:
-            axes.legend()
+            show_as_they_are(axes.legend().get_texts())
         return self

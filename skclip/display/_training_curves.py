@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._optional import import_optional
 from skclip._validation import sample_of
+from skclip.display._plain import show_as_they_are
+from skclip.embedding._find_file import find_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +102,8 @@ class TrainingCurvesDisplay:
         display : TrainingCurvesDisplay
             Not plotted yet.
         """
-        file = Path(path) / "log.jsonl" if Path(path).is_dir() else Path(path)
+        file = find_file(path)
+        file = file / "log.jsonl" if file.is_dir() else file
         text = file.read_text(encoding="utf-8")
         # what follows the last line break is a line that is being written
         complete = text[: text.rfind("\n") + 1]
@@ -162,5 +164,5 @@ class TrainingCurvesDisplay:
             (self.lines_[key],) = axes.plot(*self.curve(key), **{"label": label, **line_kw})
         axes.set_xlabel("Step")
         axes.set_ylabel("Loss (nats)" if set(shown) <= set(_LABELS) else ", ".join(shown))
-        axes.legend()
+        show_as_they_are(axes.legend().get_texts())
         return self

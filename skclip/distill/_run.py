@@ -55,7 +55,13 @@ class Run:
         """Replace the checkpoint in one step."""
         if (path := self.path("checkpoint.pt")) is not None:
             with replacing(path) as temporary:
-                torch.save(dict(state), temporary)
+                try:
+                    torch.save(dict(state), temporary)
+                except RuntimeError as error:  # torch's writer says where in its code, not why
+                    raise OSError(
+                        f"The checkpoint {str(path)!r} cannot be written: the disk is full or "
+                        "failing. The one before is whole, and the same call goes on from it."
+                    ) from error
 
     def write_log(self, record: dict[str, Any]) -> None:
         """Append a line to ``log.jsonl``."""

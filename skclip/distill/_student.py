@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from skclip._validation import sample_of
 from skclip.corpus._manifest import replacing
-from skclip.embedding._locate import create_tokenizer, create_untrained_model, known_models
+from skclip.embedding._find_file import find_file
+from skclip.embedding._locate import (
+    create_tokenizer,
+    create_untrained_model,
+    expand_folder,
+    known_models,
+)
 from skclip.exceptions import ModelNotFoundError
 
 __all__ = ["Architecture", "find_architecture", "forget_unread_words", "save_student"]
@@ -111,12 +117,12 @@ def find_architecture(student: str | PathLike[str] | Mapping[str, Any]) -> Archi
     """
     if isinstance(student, Mapping):
         return _from_config(dict(student), "student")
-    given = fspath(student)
+    given = expand_folder(fspath(student))
     if given.startswith("local-dir:"):
         folder = given.removeprefix("local-dir:")
         return _from_file(Path(folder) / _CONFIG, folder=folder)
     if given.endswith(".json"):
-        return _from_file(Path(given))
+        return _from_file(find_file(given))
     known = known_models()
     name = given.replace("/", "-")
     if name not in known:
@@ -132,6 +138,8 @@ def _from_file(path: Path, folder: str | None = None) -> Architecture:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelNotFoundError(f"student={str(path)!r} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise ModelNotFoundError(f"student={str(path)!r} holds no JSON object.")
     return _from_config(content, f"student={str(path)!r}", folder=folder)
 
 

@@ -4,7 +4,7 @@ import atexit
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from numbers import Integral, Real
 from os import PathLike
@@ -23,12 +23,15 @@ from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_ident
 from skclip.distill._images import PixelReader, Scan, scan_images, usable_pairs
 from skclip.distill._pairs import Pairs, gather_pairs
 from skclip.embedding import CLIPEmbedder
-from skclip.embedding._hardware import resolve_device, resolve_dtype
+from skclip.embedding._find_file import find_file
+from skclip.embedding._hardware import check_device, resolve_device, resolve_dtype
 from skclip.embedding._registry import forget_folder
 from skclip.embedding._tokens import tokenize
 from skclip.exceptions import TruncatedTextWarning
 
 if TYPE_CHECKING:
+    import torch
+
     from skclip.distill._learner import Hyperparameters
     from skclip.distill._run import Run
     from skclip.distill._student import Architecture
@@ -306,12 +309,14 @@ class CLIPPINGTrainer(BaseEstimator):
         from skclip.distill._student import find_architecture
 
         architecture = find_architecture(self.student)
+        # before the first image is read: some need packages or files that are not here
+        tokenizer = architecture.create_tokenizer()
         given = gather_pairs(images, captions, image_ids)
         teachers = self._open_teachers()
         reader = PixelReader(architecture.preprocess_cfg)
         scan = self._scan(given, reader)
         pairs, pixels = usable_pairs(given, scan, self.on_error)
-        output = None if self.output is None else Path(self.output).absolute()
+        output = None if self.output is None else find_file(self.output).absolute()
         how = self._hyperparameters(len(pairs.images), dtype_of_run(output))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         wanted = self._description(architecture, teachers, scan, pairs, how)
@@ -326,16 +331,17 @@ class CLIPPINGTrainer(BaseEstimator):
                     directory=run.directory,
                     verbose=self.verbose,
                 )
-            self._train(architecture, how, pairs, pixels, reader, banks, run)
+            self._train(architecture, tokenizer, how, pairs, pixels, reader, banks, run)
         return self
 
     def _open_teachers(self) -> tuple[Any, Any] | None:
         if not self.lambda_nn and not self.lambda_xnn:
             return None
-        return (
-            open_teacher(self.image_teacher, "image_teacher"),
-            open_teacher(self.text_teacher, "text_teacher"),
-        )
+        image = open_teacher(_expanded(self.image_teacher), "image_teacher")
+        text = open_teacher(_expanded(self.text_teacher), "text_teacher")
+        if isinstance(text, CLIPEmbedder):
+            _ = text.load_model().tokenizer
+        return image, text
 
     def _scan(self, pairs: Pairs, reader: PixelReader) -> Scan:
         n_bytes = len(pairs.images) * int(np.prod(reader.shape))
@@ -359,6 +365,7 @@ class CLIPPINGTrainer(BaseEstimator):
                 f"different images a step, but there are {n_images}: lower batch_size."
             )
         device = resolve_device(self.device)
+        check_device(device)
         # "auto" is a measurement: a run that goes on keeps what it was begun in
         dtype = begun_in if self.dtype == "auto" and begun_in else resolve_dtype(self.dtype, device)
         return Hyperparameters(
@@ -407,6 +414,7 @@ class CLIPPINGTrainer(BaseEstimator):
     def _train(
         self,
         architecture: "Architecture",
+        tokenizer: Callable[..., "torch.Tensor"],
         how: "Hyperparameters",
         pairs: Pairs,
         pixels: NDArray[np.uint8] | None,
@@ -422,7 +430,6 @@ class CLIPPINGTrainer(BaseEstimator):
         from skclip.distill._loop import train
         from skclip.distill._student import save_student
 
-        tokenizer = architecture.create_tokenizer()
         tokens, n_truncated = tokenize(tokenizer, pairs.captions)
         if n_truncated:
             warnings.warn(
@@ -477,8 +484,9 @@ class CLIPPINGTrainer(BaseEstimator):
             ``open_clip.create_model("local-dir:PATH")`` load it.
         """
         check_is_fitted(self)
-        shutil.copytree(self._folder, path, dirs_exist_ok=True)
-        forget_folder(Path(path))
+        folder = find_file(path)
+        shutil.copytree(self._folder, folder, dirs_exist_ok=True)
+        forget_folder(folder)
 
     def __sklearn_tags__(self) -> Tags:
         tags: Tags = super().__sklearn_tags__()
@@ -487,6 +495,11 @@ class CLIPPINGTrainer(BaseEstimator):
         tags.input_tags.string = True
         tags.non_deterministic = self.random_state is None
         return tags
+
+
+def _expanded(teacher: Any) -> Any:
+    """Return a teacher that is a path as the file it means."""
+    return find_file(teacher) if isinstance(teacher, (str, PathLike)) else teacher
 
 
 def _temporary_folder() -> Path:

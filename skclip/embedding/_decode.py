@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip.embedding._complete import ends_early
+from skclip.embedding._find_file import find_file, is_remote
+from skclip.embedding._formats import PROGRAM_FORMATS, readable_formats, unreadable_because
 from skclip.exceptions import UnreadableImageError
 
 if TYPE_CHECKING:
@@ -20,12 +22,23 @@ if TYPE_CHECKING:
 __all__ = ["DECODING", "content_key", "decode_image", "describe_image", "fetch_image"]
 
 # Named in the keys of stored embeddings: change it when the same file gives other pixels.
-DECODING = "1"
+DECODING = "2"
 
 MAX_PATH = 300
 
 IMAGE_KINDS = "paths, URLs, bytes, files, PIL images or uint8 arrays"
 
+
+# How pixels of each EXIF orientation are turned upright, by Pillow's names.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 
 _loading = threading.Lock()
 
@@ -56,6 +69,8 @@ def fetch_image(item: Any) -> "bytes | Image":
         if isinstance(item, Mapping):
             item = item.get("bytes") or item.get("path")
         if isinstance(item, Image.Image):
+            if item.format in PROGRAM_FORMATS:
+                raise UnreadableImageError(f"it is {item.format}, which is never opened")
             with _loading:  # one lazily opened image may stand at several places
                 item.load()
             return _to_rgb(item)
@@ -86,19 +101,27 @@ def decode_image(content: "bytes | Image") -> "Image":
     image : PIL.Image.Image
         RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit
         channels are scaled to 8, of several frames the first is taken (of a PIL image the one it
-        is at).
+        is at). An orientation that cannot be read turns nothing.
 
     Raises
     ------
     UnreadableImageError
         If the content is no image; the message is the reason alone.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if not isinstance(content, bytes):
         return content
-    with _reasons(), Image.open(BytesIO(content)) as image:
-        return _to_rgb(image)
+    with _reasons():
+        try:
+            image = Image.open(BytesIO(content), formats=readable_formats())
+        except UnidentifiedImageError:
+            raise UnreadableImageError(unreadable_because(content)) from None
+        with image:
+            image.load()
+            if ends_early(image, content):
+                raise UnreadableImageError("its pixels end before the last line")
+            return _to_rgb(image)
 
 
 def content_key(content: "bytes | Image") -> bytes:
@@ -116,16 +139,12 @@ def content_key(content: "bytes | Image") -> bytes:
 @contextmanager
 def _reasons() -> Iterator[None]:
     """Turn whatever a decoder or file system raises into an error with a reason."""
-    from PIL import UnidentifiedImageError
-
     try:
         yield
     except UnreadableImageError:
         raise
     except FileNotFoundError:
         raise UnreadableImageError("no such file") from None
-    except UnidentifiedImageError:
-        raise UnreadableImageError("not an image in a format Pillow reads") from None
     except OSError as error:  # without number and path, which the message gives anyhow
         reason = error.strerror or str(error) or type(error).__name__
         raise UnreadableImageError(reason) from error
@@ -137,8 +156,8 @@ def _reasons() -> Iterator[None]:
 def _read_file(path: str) -> bytes:
     if not path:
         raise UnreadableImageError("the path is empty")
-    if "://" not in path:
-        return Path(path).read_bytes()
+    if not is_remote(path):
+        return find_file(path).read_bytes()
     try:
         import fsspec
     except ImportError:
@@ -162,11 +181,11 @@ def describe_image(item: Any, position: int) -> str:
 
 
 def _to_rgb(image: "Image") -> "Image":
-    from PIL import ExifTags, Image, ImageOps
+    from PIL import Image
 
     image.load()
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        image = ImageOps.exif_transpose(image)
+    if (turn := _TURNS.get(_orientation(image))) is not None:
+        image = image.transpose(Image.Transpose[turn])
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_to_eight_bits(np.asarray(image)))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -174,6 +193,17 @@ def _to_rgb(image: "Image") -> "Image":
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _orientation(image: "Image") -> Any:
+    """Return the EXIF orientation; None where the metadata cannot be read."""
+    from PIL import ExifTags
+
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # the pixels are as good without it, whatever writers leave there
+        return None
+    return orientation if isinstance(orientation, int) else None
 
 
 def _to_eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:

@@ -253,6 +253,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         loaded : LoadedModel
             What this process keeps of the model; ``loaded.model`` is the open_clip model.
         """
+        validate_parameters(self)
         return get_model(self.model_name, self.pretrained, self.device, self.dtype, self.compile)
 
     def _embed(self, items: Items, stacklevel: int) -> Iterator[NDArray[np.float32]]:

@@ -97,14 +97,20 @@ def embed_images(
     ahead = _may_run_ahead(loaded.device, n_jobs)
     for batch in _prefetch(load, items, batch_size, n_jobs, ahead=ahead):
         rows = np.zeros((len(batch), loaded.n_features), dtype=np.float32)
-        missing = []
-        for i, result in enumerate(batch):
-            if isinstance(result, np.ndarray):
+        failures, missing = {}, []
+        for i, (_, _, result) in enumerate(batch):
+            if isinstance(result, Failure):
+                failures[i] = result
+            elif isinstance(result, np.ndarray):
                 rows[i] = result
-            elif not isinstance(result, Failure):
+            else:
                 missing.append((i, *result))
         _fill(rows, missing, encode, cache)
-        yield EmbeddedBatch(rows, [result for result in batch if isinstance(result, Failure)])
+        for i in np.flatnonzero(~_usable(rows)).tolist():
+            position, name, _ = batch[i]
+            failures.setdefault(i, Failure(position, name, _not_finite(loaded.dtype)))
+            rows[i] = 0
+        yield EmbeddedBatch(rows, [failures[i] for i in sorted(failures)])
 
 
 def embed_texts(
@@ -143,8 +149,27 @@ def embed_texts(
         rows = np.zeros((len(batch), loaded.n_features), dtype=np.float32)
         keys = [content_key(text.encode("utf-8", "surrogatepass")) for text in checked]
         _fill(rows, list(zip(range(len(batch)), keys, tokens, strict=True)), encode, cache)
+        if (bad := np.flatnonzero(~_usable(rows))).size:
+            # a text without a row would be a class that nobody can name
+            raise ValueError(
+                f"The text {checked[bad[0]]!r} at position {start + bad[0]} has no embedding: "
+                f"{_not_finite(loaded.dtype)}."
+            )
         yield EmbeddedBatch(rows, n_truncated=n_truncated)
         start += len(batch)
+
+
+def _usable(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which rows are a direction: finite, also their length, and not zero."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.einsum("ij,ij->i", rows, rows)
+    usable: NDArray[np.bool_] = np.isfinite(lengths) & (lengths > 0)
+    return usable
+
+
+def _not_finite(dtype: str) -> str:
+    advice = "" if dtype == "float32" else "; dtype='float32' has a wider range or more digits"
+    return f"what the model gives in {dtype} is NaN, infinite or zero{advice}"
 
 
 def _fill(
@@ -181,7 +206,8 @@ def _encode_once(
             mine = missing
         if mine:
             encoded = dict(zip(mine, encode([inputs[key] for key in mine]), strict=True))
-            cache.put(encoded)
+            # an overflow is no fact about the image: it is not kept
+            cache.put({key: row for key, row in encoded.items() if np.isfinite(row).all()})
             known |= encoded
             waiting_since = time.monotonic()
         else:
@@ -249,7 +275,10 @@ def _load_chunk(
     cache: EmbeddingCache | None,
     chunk: Sequence[tuple[int, Any]],
 ) -> list[Any]:
-    return [_load(preprocess, cache, position, item) for position, item in chunk]
+    return [
+        (position, describe_image(item, position), _load(preprocess, cache, position, item))
+        for position, item in chunk
+    ]
 
 
 def _load(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["resolve_device", "resolve_dtype"]
+__all__ = ["check_device", "resolve_device", "resolve_dtype"]
 
 # Names under which torch reports matrix instructions for bfloat16: x86, and Arm.
 BFLOAT16_CPUS = ("amx_bf16", "avx512_bf16", "bf16")
@@ -31,17 +31,37 @@ def resolve_device(device: "str | torch.device") -> str:
     """
     import torch
 
-    if isinstance(device, torch.device):
-        return str(device)
-    if not isinstance(device, str):
+    if not isinstance(device, (str, torch.device)):
         raise TypeError(
             f"device must be 'auto' or a torch device like 'cpu' or 'cuda:0', got {device!r}."
         )
     if device != "auto":
-        return device
+        return str(device)
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def check_device(device: str) -> None:
+    """Raise unless numbers can be put on a device and taken back.
+
+    Parameters
+    ----------
+    device : str
+        From :func:`resolve_device`.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        if len(reason) > 100:
+            reason = f"{reason[:100].rpartition(' ')[0]} …"
+        raise ValueError(
+            f"device={device!r} cannot be used on this machine ({reason.rstrip('.')}). "
+            "device='auto' takes an accelerator if there is one, else the CPU."
+        ) from None
 
 
 def resolve_dtype(dtype: str, device: str) -> str:

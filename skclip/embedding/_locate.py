@@ -17,6 +17,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from skclip._validation import sample_of
+from skclip.embedding._find_file import find_file
+from skclip.embedding._spellings import spelled_elsewhere
 from skclip.exceptions import ModelNotFoundError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = [
     "create_tokenizer",
     "create_untrained_model",
     "embedding_width",
+    "expand_folder",
     "known_models",
     "resolve_pretrained",
     "source_label",
@@ -60,6 +63,12 @@ def known_models() -> list[str]:
     _register_bundled()
     names: list[str] = open_clip.list_models()
     return names
+
+
+def expand_folder(model_name: str) -> str:
+    """Return ``local-dir:`` names with the folder they mean, other names as they are."""
+    schema, _, folder = model_name.partition("local-dir:")
+    return model_name if schema or not folder else f"local-dir:{find_file(folder)}"
 
 
 def resolve_pretrained(model_name: str, pretrained: str | os.PathLike[str]) -> str | None:
@@ -109,6 +118,8 @@ def _known_checkpoint(model_name: str, pretrained: str) -> str:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else "."
+        if spelling := spelled_elsewhere(model_name, known):
+            hint = f": write {spelling}."
         raise ModelNotFoundError(
             f"model_name={model_name!r} is no model of open_clip{hint} "
             "open_clip.list_models() lists them; 'hf-hub:ORG/REPO' and 'local-dir:PATH' "
@@ -118,12 +129,16 @@ def _known_checkpoint(model_name: str, pretrained: str) -> str:
     if pretrained == "auto":
         if len(tags) == 1:
             return str(tags[0])
+        spelling = None if model_name == name else spelled_elsewhere(model_name, known)
         raise ModelNotFoundError(
-            f"pretrained='auto' knows no default for model_name={model_name!r}. "
+            f"pretrained='auto' knows no default for model_name={model_name!r}"
+            + (f", another library's name of {spelling}. " if spelling else ". ")
             + _pretrained_choices(tags)
         )
-    if open_clip.get_pretrained_cfg(name, pretrained) or Path(pretrained).is_file():
+    if open_clip.get_pretrained_cfg(name, pretrained):
         return pretrained
+    if (file := find_file(pretrained)).is_file():
+        return str(file)
     raise ModelNotFoundError(
         f"pretrained={pretrained!r} is neither a file nor a tag of model_name={model_name!r}. "
         + _pretrained_choices(tags)
@@ -237,7 +252,7 @@ def create_tokenizer(model_name: str, checkpoint: str | None) -> Callable[..., "
         return tokenizer
 
     name = f"the tokenizer of {_display(model_name, checkpoint)}"
-    return _from_disk_or_hub(create, name, try_hub=True)
+    return _from_disk_or_hub(create, name, try_hub=True, advice=_COPY_TOKENIZER)
 
 
 def embedding_width(model_name: str) -> int | None:
@@ -267,22 +282,30 @@ def _config_name(model_name: str) -> str:
     return model_name if model_name.startswith(SCHEMAS) else model_name.replace("/", "-")
 
 
-def _from_disk_or_hub(create: Callable[[], T], what: str, *, try_hub: bool) -> T:
+_COPY_MODEL = "copy them here and give pretrained='CHECKPOINT' or model_name='local-dir:FOLDER'"
+_COPY_TOKENIZER = (
+    "copy the model's folder here, with the tokenizer's files in it, and give "
+    "model_name='local-dir:FOLDER'"
+)
+
+
+def _from_disk_or_hub(
+    create: Callable[[], T], what: str, *, try_hub: bool, advice: str = _COPY_MODEL
+) -> T:
     """Use the files on disk as they are; only what is missing makes a call to the hub."""
     with _quiet_root_logger():
         try:
             with _files_on_disk_only():
                 return create()
-        except ModuleNotFoundError as error:
-            raise ImportError(f"{what} needs {error.name}: pip install {error.name}.") from None
+        except ImportError as error:
+            raise _import_error(what, error) from None
         except Exception as error:
             if not try_hub or "local-dir:" in what:
                 raise _load_error(what, error) from None
         if not _hub_is_reachable():
             raise ModelNotFoundError(
                 f"The files of {what} are not all on this machine, and the Hugging Face Hub "
-                "cannot be reached. Run once with a network, or copy them here and give "
-                "pretrained='CHECKPOINT' or model_name='local-dir:FOLDER'; "
+                f"cannot be reached. Run once with a network, or {advice}; "
                 "model_name='skclip-tiny' comes with skclip and needs no download."
             )
         try:
@@ -295,8 +318,18 @@ def _display(model_name: str, checkpoint: str | None) -> str:
     return repr(model_name) + (f" (pretrained={checkpoint!r})" if checkpoint else "")
 
 
+def _import_error(what: str, error: ImportError) -> ImportError:
+    if error.name in (None, "transformers"):
+        # transformers tells in many lines which of its own requirements is missing
+        needs = error.name or " ".join(str(error).split())[:100]
+        return ImportError(f"{what} needs {needs}: pip install 'skclip[transformers]'.")
+    return ImportError(f"{what} needs {error.name}: pip install {error.name}.")
+
+
 def _load_error(what: str, error: Exception) -> ModelNotFoundError:
     reason = " ".join(str(error).split()) or type(error).__name__
+    if "weights_only" in reason:  # torch advises to run what the file holds
+        reason = "the file is damaged, or holds more than weights and is therefore not opened"
     reason = reason if len(reason) <= 300 else f"{reason[:300]}…"
     return ModelNotFoundError(
         f"{what} cannot be loaded ({reason.rstrip('.')}). Check that the name and the weights "

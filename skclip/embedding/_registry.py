@@ -9,10 +9,11 @@ import hashlib
 import json
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.embedding._hardware import resolve_device, resolve_dtype
+from skclip.embedding._hardware import check_device, resolve_device, resolve_dtype
 from skclip.embedding._locate import (
     create_open_clip_model,
     create_tokenizer,
+    expand_folder,
     resolve_pretrained,
     source_label,
 )
@@ -162,13 +164,34 @@ def get_model(
     loaded : LoadedModel
         The same object for the same arguments, for as long as the process lives.
     """
+    model_name = expand_folder(model_name)
     checkpoint = resolve_pretrained(model_name, pretrained)
     device = resolve_device(device)
     key = (model_name, checkpoint, device, resolve_dtype(dtype, device), bool(compile))
     with _lock:
         if key not in _models:
+            check_device(device)
+            _prepare_forks()
             _models[key] = _load(*key)
         return _models[key]
+
+
+@cache
+def _prepare_forks() -> None:
+    """Let forked children work: those of torch's threads that run now do not exist there.
+
+    A child that waits for them hangs for ever, so it works with the one thread it has.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+
+
+def _after_fork() -> None:
+    global _lock
+    import torch
+
+    _lock = threading.RLock()
+    torch.set_num_threads(1)
 
 
 def forget_folder(folder: Path) -> None:

@@ -193,7 +193,7 @@ class PrimingPool:
             Columns ``label`` and those of ``id``, ``caption``, ``image`` and ``sample_weight``
             that the pool has.
         """
-        pandas: Any = import_optional("pandas", extra="test", purpose="PrimingPool.to_frame")
+        pandas: Any = import_optional("pandas", extra="pandas", purpose="PrimingPool.to_frame")
         columns = {"label": self.labels}
         for name in ("ids", "captions", "images", "sample_weight"):
             value = getattr(self, name)

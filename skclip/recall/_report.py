@@ -76,7 +76,7 @@ class RecallReport:
         frame : DataFrame
             One row a class.
         """
-        pandas: Any = import_optional("pandas", extra="test", purpose="RecallReport.to_frame")
+        pandas: Any = import_optional("pandas", extra="pandas", purpose="RecallReport.to_frame")
         frame: pd.DataFrame = pandas.DataFrame(
             self.counts, index=pandas.Index(list(self.names), name="class")
         )

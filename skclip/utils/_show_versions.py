@@ -18,6 +18,8 @@ _PACKAGES = (
     "pyarrow",
     "pillow",
     "tqdm",
+    "transformers",
+    "pillow-heif",
     "pandas",
     "imbalanced-learn",
     "matplotlib",

@@ -1,6 +1,7 @@
 import pytest
 
-from skclip.cli._common import is_corpus, output_file, read_classes
+from skclip.cli._common import is_corpus, read_classes
+from skclip.cli._output import output_file
 
 
 def classes_of(text: str, tmp_path):
@@ -76,3 +77,8 @@ def test_output_that_fails_leaves_what_was_there(tmp_path):
         file.write(b"new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_of_two_classes_is_refused_by_line(tmp_path):
+    with pytest.raises(ValueError, match=r"'crane \(lines 1, 3\)'.* tell classes"):
+        classes_of("crane\ncat\ncrane, machine\n", tmp_path)

@@ -4,6 +4,7 @@ import pytest
 
 from skclip.cli import main
 from skclip.corpus import Corpus
+from skclip.corpus._build import Job
 
 
 @pytest.fixture
@@ -152,3 +153,53 @@ def test_info_of_a_damaged_corpus(small_folder, tmp_path, capsys, kind, content)
     file.write_bytes(content(file.read_bytes()))
     assert main(["info", str(path)]) == 2
     assert kind in capsys.readouterr().err
+
+
+def test_a_corpus_without_a_readable_image_is_exit_status_1(small_folder, tmp_path, capsys):
+    for file in small_folder.glob("*.png"):
+        file.write_bytes(b"no image")
+    arguments = ["--output", str(tmp_path / "corpus"), "--model", "skclip-tiny", "--quiet"]
+    assert main(["index", str(small_folder), *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("skclip: error: none of the 6 images could be read (the first: ")
+    assert "--images-root" in line
+
+
+def test_a_build_that_goes_on_says_so(small_folder, tmp_path, monkeypatch, capsys):
+    arguments = ["index", str(small_folder), "--output", str(tmp_path / "corpus")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert main([*arguments, "--quiet"]) == 130
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert (
+        f"going on with {tmp_path / 'corpus'} where it was interrupted" in capsys.readouterr().err
+    )
+
+
+def test_index_into_a_file_is_refused(small_folder, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["index", str(small_folder), "--output", str(tmp_path / "file")]) == 2
+    assert "is a file: name a folder to write" in capsys.readouterr().err
+
+
+def test_what_a_manifest_says_is_escaped(small_folder, tmp_path, capsys):
+    path = tmp_path / "corpus"
+    main(["index", str(small_folder), "--output", str(path), "--model", "skclip-tiny", "--quiet"])
+    manifest = path / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("skclip-tiny@", r"\u001b[2J@"))
+    main(["info", str(path)])
+    output = capsys.readouterr()
+    assert "\x1b" not in output.out + output.err
+    assert r"\x1b[2J@" in output.out + output.err
+
+
+def test_embedding_that_goes_on_says_so(small_folder, tmp_path, monkeypatch, capsys):
+    path = str(tmp_path / "corpus")
+    main(["index", str(small_folder), "--output", path, "--quiet"])
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert main(["embed", path, "--model", "skclip-tiny", "--quiet"]) == 130
+    capsys.readouterr()
+    assert main(["embed", path, "--model", "skclip-tiny"]) == 0
+    assert f"going on with {path} where it was interrupted" in capsys.readouterr().err

@@ -1,3 +1,5 @@
+import os
+import sqlite3
 import subprocess
 import sys
 import warnings
@@ -48,7 +50,7 @@ def test_no_verb_is_a_usage_error(capsys):
     assert "VERB" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", [ValueError, OSError, ImportError])
+@pytest.mark.parametrize("kind", [ValueError, OSError, ImportError, MemoryError, sqlite3.Error])
 def test_errors_are_one_line_and_status_2(kind, stub, capsys):
     stub(fail(kind("first\n  second")))
     assert main(["info"]) == 2
@@ -104,3 +106,93 @@ def test_reader_that_leaves_is_no_error():
     command = f'{sys.executable} -c "{talker}" | head -n 1'
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("line\n", "")
+
+
+def command(code: str, **options):
+    """Run the command with the verb `info` doing something else, in a process of its own."""
+    talker = (
+        "import sys; from skclip import cli; from skclip.cli import _info\n"
+        f"_info.run = lambda args: {code}\n"
+        "sys.exit(cli.main(['info']))"
+    )
+    return subprocess.run([sys.executable, "-c", talker], stderr=subprocess.PIPE, **options)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("verb", ["info", "demo", "recall cat --corpus none"])
+def test_closed_standard_output_is_one_line(verb):
+    line = f"{sys.executable} -m skclip {verb} >&-"
+    done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "skclip: error: standard output is closed.\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+def test_a_full_disk_behind_standard_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = command("[print('line') for _ in range(9)] and 0", stdout=full, text=True)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("skclip: error: [Errno 28]")
+
+
+def test_standard_output_is_utf8_in_any_locale():
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = command("print('\u732b caf\\udce9') or 0", stdout=subprocess.PIPE, env=environment)
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [b"\xe7\x8c\xab caf\\udce9"]
+
+
+def test_interrupt_while_importing_is_one_line():
+    code = (
+        "import sys, builtins\n"
+        "from skclip.cli import main\n"
+        "original = builtins.__import__\n"
+        "def interrupted(name, *more):\n"
+        "    if name == 'sklearn.base': raise KeyboardInterrupt\n"
+        "    return original(name, *more)\n"
+        "builtins.__import__ = interrupted\n"
+        "sys.exit(main(['info']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "skclip: interrupted\n")
+
+
+@pytest.mark.parametrize("argument", ["--nonsense", "--k=many"])
+def test_wrong_options_are_one_line(argument, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["recall", "cat", "--corpus", "x", argument])
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("skclip: error: ")
+    assert argument.partition("=")[0] in line
+
+
+def test_errors_speak_of_options(tmp_path, capsys):
+    (tmp_path / "captions.txt").write_text("a cat\n")
+    arguments = ["index", str(tmp_path / "captions.txt"), "--output", str(tmp_path / "corpus")]
+    main([*arguments, "--quiet"])
+    assert main([*arguments, "--quiet"]) == 2
+    message = capsys.readouterr().err
+    assert "give --overwrite to replace it, or add to it by --append" in message
+    assert main([*arguments, "--append", "--model", "skclip-tinny"]) == 2
+    assert "--model 'skclip-tinny' is no model of open_clip" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--device", "gpu"], "--device 'gpu' cannot be used on this machine"),
+        (["--batch-size", "0"], "--batch-size must be at least 1, got 0."),
+        (["--jobs", "0"], "--jobs must be a number of workers"),
+        (["--cache", __file__], "is a file: name a folder"),
+        (["--images-root", "/none"], "--images-root '/none' is no folder"),
+    ],
+)
+def test_options_are_checked_before_the_work(option, said, tmp_path, capsys):
+    (tmp_path / "captions.txt").write_text("a cat\n")
+    inputs = [str(tmp_path / "captions.txt"), "--output", str(tmp_path / "corpus")]
+    assert main(["index", *inputs, "--model", "skclip-tiny", *option]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "corpus").exists()

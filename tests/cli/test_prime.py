@@ -1,6 +1,9 @@
 import csv
+import json
+import os
 import re
 import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from skclip import PrimedNCMClassifier, ZeroShotClassifier
 from skclip.cli import main
 from skclip.cli._prime import find_images, why_unreadable
 from skclip.corpus import Corpus
+from skclip.embedding._registry import LoadedModel
 from skclip.recall import CaptionRetriever
 
 
@@ -161,6 +165,89 @@ def test_missing_input_is_one_line(missing, images, classes, corpus_path, tmp_pa
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("skclip: error: ")
     assert "nowhere" in error
+
+
+def test_the_ending_of_the_output_decides(images, classes, corpus_path, tmp_path):
+    inputs = ["--corpus", corpus_path, "--classes", classes, "--images", images]
+    for name in ("p.json", "p.jsonl"):
+        output = tmp_path / name
+        main(["prime", *map(str, [*inputs, "--output", output]), "--model=skclip-tiny", "--quiet"])
+        text = output.read_text(encoding="utf-8")
+        rows = json.loads(text if name == "p.json" else f"[{','.join(text.splitlines())}]")
+        assert len(rows) == 14
+        assert sum(row["label"] is None for row in rows) == 2
+        assert all(row["error"] is None for row in rows if row["label"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--output", "FOLDER", "is a folder: name a file in it"),
+        ("--output", "none/p.csv", "in a folder that does not exist"),
+        ("--output", "p.txt", "names no format"),
+        ("--device", "gpu", "--device 'gpu' cannot be used"),
+        ("--templates", "imagnet", "--templates 'imagnet' is neither a published set"),
+        ("--k", "0", "--k must be at least 1"),
+    ],
+)
+def test_options_are_checked_before_the_captions_are_read(
+    images, classes, captioned_folder, tmp_path, capsys, option, value, said
+):
+    value = value.replace("FOLDER", str(tmp_path))
+    inputs = ["--corpus", captioned_folder, "--classes", classes, "--images", images]
+    assert main(["prime", *map(str, inputs), "--model", "skclip-tiny", option, value]) == 2
+    message = capsys.readouterr().err
+    assert said in message.splitlines()[-1]
+    assert "indexing" not in message
+
+
+def test_a_missing_tokenizer_is_found_before_any_image_is_read(
+    prime, corpus_path, monkeypatch, capsys
+):
+    def missing(self):
+        raise ImportError("the tokenizer of 'x' needs transformers")
+
+    monkeypatch.setattr(LoadedModel, "tokenizer", property(missing))
+    monkeypatch.setattr(LoadedModel, "encode_pixels", pytest.fail)
+    assert prime(corpus_path, "--quiet") == (2, [])
+    assert "needs transformers" in capsys.readouterr().err
+
+
+def test_a_corpus_whose_images_cannot_be_read_fails(prime, captioned_folder, tmp_path, capsys):
+    table = tmp_path / "elsewhere" / "captions.csv"
+    table.parent.mkdir()
+    lines = [f'{path.stem}.png,"{path.read_text()}"' for path in captioned_folder.glob("*.txt")]
+    table.write_text("\n".join(["image,caption", *lines]))
+    assert prime(table, "--quiet") == (2, [])
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error" in line)
+    assert "images that --corpus has of the classes can be read" in line
+    assert "--images-root" in line
+
+
+def test_file_names_of_any_bytes_keep_their_predictions(prime, corpus_path, images):
+    odd = os.fsencode(images) + b"/caf\xe9.png"
+    try:
+        shutil.copy(os.fsencode(images / "000000.png"), odd)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    shutil.copy(images / "000000.png", images / "a\rb.png")
+    shutil.copy(images / "000000.png", images / "z.jfif")
+    status, rows = prime(corpus_path)
+    assert status == 0
+    labels = {row["image"].rpartition("images/")[2]: row["label"] for row in rows}
+    assert len(labels) == 17
+    assert all(labels[name] for name in (r"caf\udce9.png", "a\rb.png", "z.jfif"))
+
+
+def test_files_that_are_no_images_are_mentioned(prime, corpus_path, capsys):
+    prime(corpus_path)
+    assert "1 files of --images are no images by their endings: .txt" in capsys.readouterr().err
+
+
+def test_nothing_temporary_stays(prime, captioned_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    prime(captioned_folder, "--quiet")
+    assert not list(tmp_path.glob("skclip-*"))
 
 
 def test_folder_without_images_is_refused(tmp_path):

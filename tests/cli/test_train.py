@@ -51,7 +51,7 @@ def test_the_same_command_goes_on_and_another_is_refused(train, tmp_path, capsys
     assert train() == 0
     assert (tmp_path / "run" / "log.jsonl").read_bytes() == before
     assert train("--learning-rate", 0.5) == 2
-    assert "holds a run with learning_rate=0.001 (now 0.5)" in capsys.readouterr().err
+    assert "holds a run with --learning-rate 0.001 (now 0.5)" in capsys.readouterr().err
 
 
 def test_a_corpus_is_taken_as_it_is(train, photos, tmp_path):
@@ -75,7 +75,7 @@ def test_broken_images_are_left_out(train, photos, tmp_path, capsys):
 def test_without_teachers_it_says_what_to_do(photos, tmp_path, capsys):
     options = ["--output", str(tmp_path / "run"), "--batch-size", "8", "--quiet"]
     assert main(["train", str(photos), *options]) == 2
-    assert "set lambda_nn and lambda_xnn to 0" in capsys.readouterr().err
+    assert "set --lambda-nn and --lambda-xnn to 0" in capsys.readouterr().err
 
 
 def test_divergence_is_no_result(train, monkeypatch, capsys):
@@ -85,3 +85,20 @@ def test_divergence_is_no_result(train, monkeypatch, capsys):
     monkeypatch.setattr(_train.CLIPPINGTrainer, "fit", diverge)
     assert train() == 1
     assert capsys.readouterr().err == "skclip: error: The loss became infinite or NaN.\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--image-teacher", "none.npy", "--image-teacher 'none.npy' does not exist"),
+        ("--text-teacher", "ViT-B/32", "--text-teacher 'ViT-B/32': "),
+        ("--student", "none.json", "none.json"),
+        ("--device", "gpu", "--device 'gpu' cannot be used"),
+        ("--steps", "0", "--steps must be at least 1, got 0"),
+    ],
+)
+def test_options_are_checked_first(train, tmp_path, capsys, option, value, said):
+    assert train(option, value) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "run").exists()

@@ -123,3 +123,13 @@ def test_without_matplotlib_one_line_says_how_to_get_it():
     assert done.stderr.strip().endswith(
         "ImportError: PoolDisplay.plot needs matplotlib: pip install 'skclip[plot]'."
     )
+
+
+@pytest.mark.parametrize("name", ["Ba$$in", "$x_1$", "US$ or C$"])
+def test_names_are_no_formulas(name, pyplot):
+    pixels = np.zeros((1, 8, 8, 3), dtype=np.uint8)
+    display = PoolDisplay(thumbnails={name: pixels}).plot()
+    display.figure_.canvas.draw()
+    (label,) = display.ax_.get_yticklabels()
+    assert label.get_text() == name
+    assert not label.get_parse_math()

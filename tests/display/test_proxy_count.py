@@ -88,3 +88,14 @@ def test_without_matplotlib_one_line_says_how_to_get_it():
     assert done.stderr.strip().endswith(
         "ImportError: ProxyCountDisplay.plot needs matplotlib: pip install 'skclip[plot]'."
     )
+
+
+def test_names_are_no_formulas(pyplot):
+    display = ProxyCountDisplay(
+        k_values=list(SCORES),
+        scores=np.array(list(SCORES.values())),
+        name="Ba$$in",
+        score_name="$$",
+    ).plot()
+    display.figure_.canvas.draw()
+    assert display.ax_.get_legend().get_texts()[0].get_text() == "Ba$$in"

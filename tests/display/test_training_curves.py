@@ -74,3 +74,9 @@ def test_empty_log_and_unknown_names_are_refused():
         TrainingCurvesDisplay(log=[])
     with pytest.raises(ValueError, match="The log has no 'xnn'; it has 'step', 'loss'"):
         TrainingCurvesDisplay(log=LOG).curve("xnn")
+
+
+def test_names_are_no_formulas(pyplot):
+    display = TrainingCurvesDisplay(log=LOG, name="Ba$$in").plot()
+    display.figure_.canvas.draw()
+    assert display.ax_.get_legend().get_texts()[0].get_text().startswith("Ba$$in: ")

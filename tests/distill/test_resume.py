@@ -105,6 +105,24 @@ def test_stopped_while_a_checkpoint_is_written(make_trainer, pairs, tmp_path, mo
     assert_same_runs(broken, whole)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+def test_a_full_disk_is_one_sentence(make_trainer, pairs, tmp_path, monkeypatch):
+    save = torch.save
+    monkeypatch.setattr(torch, "save", lambda state, path: save(state, "/dev/full"))
+    with pytest.raises(OSError, match=r"checkpoint\.pt' cannot be written: the disk is full"):
+        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+    assert not [path for path in tmp_path.iterdir() if "checkpoint" in path.name]
+
+
+@pytest.fixture
+def interrupts():
+    """Python's own handler, also where whoever started the tests ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_interrupt_finishes_the_step_and_is_resumed(make_trainer, pairs, tmp_path, monkeypatch):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     make_trainer(output=whole).fit(pairs.images, pairs.captions)

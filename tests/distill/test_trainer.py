@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from skclip import CLIPEmbedder
-from skclip.distill import _feed
+from skclip.distill import _feed, _trainer
 from skclip.exceptions import (
     TrainingDivergedError,
     TruncatedTextWarning,
@@ -21,6 +21,7 @@ from skclip.exceptions import (
     UnusablePairWarning,
 )
 from skclip.metrics import retrieval_recall
+from tests.distill.conftest import SMALL
 
 
 class MeanColor:
@@ -277,3 +278,42 @@ def test_files_as_images(make_trainer, pairs, tmp_path, assert_same_weights):
         Image.fromarray(image).save(path)
     from_files = make_trainer().fit(paths, pairs.captions)
     assert_same_weights(from_files, make_trainer().fit(pairs.images, pairs.captions))
+
+
+@pytest.mark.parametrize("whose", ["student", "teacher"])
+def test_a_missing_tokenizer_is_found_before_an_image_is_read(
+    make_trainer, pairs, monkeypatch, whose
+):
+    def missing(*args):
+        raise ImportError("needs transformers")
+
+    trainer = make_trainer()
+    if whose == "student":
+        monkeypatch.setattr("skclip.distill._student.create_tokenizer", missing)
+    else:
+        teacher = CLIPEmbedder("skclip-tiny", modality="text", device="cpu")
+        teacher.load_model()._tokenizer = None
+        monkeypatch.setattr(teacher.load_model(), "make_tokenizer", missing)
+        trainer.set_params(text_teacher=teacher)
+    monkeypatch.setattr(_trainer, "scan_images", pytest.fail)
+    with pytest.raises(ImportError, match="needs transformers"):
+        trainer.fit(pairs.images, pairs.captions)
+
+
+def test_tilde_is_the_home_folder(make_trainer, pairs, tmp_path, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    np.save(tmp_path / "rows.npy", pairs.image_bank)
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    trainer = make_trainer(
+        student="~/small.json", image_teacher="~/rows.npy", output="~/run", max_iter=1
+    )
+    trainer.fit(pairs.images, pairs.captions).save("~/copy")
+    assert (tmp_path / "run" / "checkpoint.pt").is_file()
+    assert (tmp_path / "copy" / "open_clip_config.json").is_file()
+
+
+def test_a_file_that_describes_no_model_is_named(make_trainer, pairs, tmp_path):
+    (tmp_path / "list.json").write_text("[1]")
+    with pytest.raises(ValueError, match=r"list\.json' holds no JSON object"):
+        make_trainer(student=tmp_path / "list.json").fit(pairs.images, pairs.captions)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import Image, ImageOps
 
 from skclip.embedding._decode import content_key, decode_image, describe_image, fetch_image
 from skclip.exceptions import UnreadableImageError
@@ -299,3 +299,61 @@ def test_whatever_can_be_read_is_a_file(picture):
             return to_bytes(picture)
 
     np.testing.assert_array_equal(pixels(Response()), np.asarray(picture))
+
+
+def exif(orientation: int) -> bytes:
+    """An EXIF block with a turn, and a resolution of -5/0 as broken writers leave it."""
+    entries = struct.pack("<HHII", 0x112, 3, 1, orientation)
+    entries += struct.pack("<HHII", 0x11A, 10, 1, 8 + 2 + 24 + 4)
+    head = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2)
+    return head + entries + b"\0" * 4 + struct.pack("<iI", -5, 0)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_metadata_that_cannot_be_read_turns_nothing(picture, kind):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = to_bytes(picture, kind, exif=b"Exif\0\0junkjunk", **options)
+    np.testing.assert_array_equal(pixels(content), pixels(to_bytes(picture, kind, **options)))
+
+
+def test_a_turn_is_read_though_the_rest_is_broken(picture):
+    content = to_bytes(picture, exif=exif(6))
+    np.testing.assert_array_equal(pixels(content), np.rot90(np.asarray(picture), -1))
+
+
+def test_a_turn_that_does_not_exist_turns_nothing(picture):
+    np.testing.assert_array_equal(pixels(to_bytes(picture, exif=exif(77))), np.asarray(picture))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turns_are_those_of_pillow(picture, orientation):
+    block = Image.Exif()
+    block[0x112] = orientation
+    content = to_bytes(picture, exif=block)
+    with Image.open(BytesIO(content)) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(pixels(content), expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\n", "PostScript"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"\xd7\xcd\xc6\x9a" + bytes(40), "Windows metafile"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "pip install 'skclip[heif]'"),
+        (b"\xff\x0a\0\0", "pip install 'skclip[jxl]'"),
+    ],
+)
+def test_other_formats_are_named(content, reason):
+    assert reason in reason_for(content)
+
+
+def test_postscript_is_never_run(monkeypatch, tmp_path):
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", pytest.fail)
+    path = tmp_path / "photo.jpg"
+    to_write = Image.new("RGB", (8, 8))
+    to_write.save(path, "EPS")
+    assert "PostScript" in reason_for(path)
+    with Image.open(path) as opened:
+        assert "never opened" in reason_for(opened)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skclip.embedding import _engine
+from skclip.embedding._cache import EmbeddingCache
 from skclip.embedding._engine import (
     _AdaptiveEncoder,
     _may_run_ahead,
@@ -121,3 +122,46 @@ def test_truncated_texts_are_counted_by_batch(tiny_model):
     texts = ["a", "b " * 40, "c " * 40]
     batches = list(embed_texts(loaded, texts, batch_size=2))
     assert [batch.n_truncated for batch in batches] == [1, 1]
+
+
+class Overflowing:
+    """A model whose rows are not finite for images of one colour."""
+
+    def __init__(self, loaded):
+        self.loaded = loaded
+
+    def __getattr__(self, name):
+        return getattr(self.loaded, name)
+
+    def encode_pixels(self, pixels):
+        rows = self.loaded.encode_pixels(pixels)
+        rows[[bool((p.std((1, 2)) == 0).all()) for p in pixels], 0] = np.nan
+        return rows
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_row_that_is_not_finite_is_named_and_zero(tiny_model, tmp_path, cached):
+    loaded = Overflowing(get_model(tiny_model, device="cpu"))
+    white, grey = np.full((9, 9, 3), 255, dtype=np.uint8), np.zeros((9, 9, 3), dtype=np.uint8)
+    grey[:4] = 90
+    items = [grey, white, grey, white]
+    for _ in range(2):
+        with EmbeddingCache(tmp_path, "key", "label") as opened:
+            cache = opened if cached else None
+            (batch,) = embed_images(loaded, items, batch_size=4, cache=cache)
+            assert [str(failure) for failure in batch.failures] == [
+                f"item {i} (ndarray): what the model gives in float32 is NaN, infinite or zero"
+                for i in (1, 3)
+            ]
+            assert not batch.rows[[1, 3]].any()
+            assert batch.rows[[0, 2]].any(axis=1).all()
+            assert opened.problems == []
+
+
+def test_a_text_without_a_finite_row_is_refused(tiny_model, monkeypatch):
+    loaded = get_model(tiny_model, device="cpu")
+    monkeypatch.setattr(
+        loaded, "encode_text", lambda tokens: torch.full((len(tokens), loaded.n_features), 1e30)
+    )
+    with pytest.raises(ValueError, match=r"text 'a cat' at position 0 has no embedding: .*float32"):
+        list(embed_texts(loaded, ["a cat"], batch_size=2))

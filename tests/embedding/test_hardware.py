@@ -3,7 +3,7 @@
 import pytest
 
 from skclip.embedding import _hardware
-from skclip.embedding._hardware import bfloat16_speedup, resolve_device, resolve_dtype
+from skclip.embedding._hardware import bfloat16_speedup, check_device, resolve_device, resolve_dtype
 
 torch = pytest.importorskip("torch")
 
@@ -17,6 +17,12 @@ def test_auto_device_takes_the_accelerator(monkeypatch):
     assert resolve_device("auto") == "mps"
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert resolve_device("auto") == "cpu"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(ValueError, match=f"device='{device}' cannot be used on this machine"):
+        check_device(device)
 
 
 @pytest.mark.parametrize("supported", [True, False])

@@ -1,6 +1,7 @@
 """Where weights come from, and the one sentence when they do not. No test asks the network."""
 
 import logging
+import pickle
 from urllib.error import HTTPError, URLError
 
 import pytest
@@ -41,6 +42,12 @@ def test_checkpoint_file_passes_through(tmp_path):
     ("arguments", "message"),
     [
         (("ViT-B32", "auto"), r"'ViT-B32' is no model of open_clip; did you mean 'ViT-B-32'"),
+        (("ViT-B/32", "auto"), r"knows no default .* model_name='ViT-B-32', pretrained='openai'"),
+        (
+            ("openai/clip-vit-base-patch32", "auto"),
+            r"write model_name='ViT-B-32', pretrained='openai'\.",
+        ),
+        (("laion/CLIP-x", "auto"), r"write model_name='hf-hub:laion/CLIP-x'\."),
         (("qqqq", "auto"), r"'qqqq' is no model of open_clip\. open_clip\.list_models\(\)"),
         (("ViT-B-32", "laion2b"), r"neither a file nor a tag .* tags: 'openai', 'laion400m_e31'"),
         (("ViT-L-14", "auto"), r"knows no default .* tags: 'openai'"),
@@ -135,6 +142,35 @@ def test_folder_that_is_none(tmp_path):
         create_open_clip_model(f"local-dir:{tmp_path}/none", None)
 
 
+def test_missing_tokenizer_is_copied_with_its_folder(no_network, monkeypatch):
+    import open_clip
+
+    def needs_download(*args, **kwargs):
+        raise OSError("no such file in the cache")
+
+    monkeypatch.setattr(open_clip, "get_tokenizer", needs_download)
+    with pytest.raises(ModelNotFoundError, match="tokenizer's files in it") as caught:
+        _locate.create_tokenizer("ViT-B-16-SigLIP", "webli")
+    assert "pretrained='CHECKPOINT'" not in str(caught.value)
+
+
+def test_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    (tmp_path / "mine.pt").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert resolve_pretrained("ViT-B-32", "~/mine.pt") == str(tmp_path / "mine.pt")
+    assert _locate.expand_folder("local-dir:~/model") == f"local-dir:{tmp_path / 'model'}"
+    assert _locate.expand_folder("hf-hub:org/~") == "hf-hub:org/~"
+
+
+def test_torn_checkpoint_is_not_advised_to_be_trusted(tmp_path):
+    checkpoint = tmp_path / "torn.pt"
+    checkpoint.write_bytes(pickle.dumps({"weights": print}))
+    with pytest.raises(ModelNotFoundError, match="the file is damaged, or holds more") as caught:
+        create_open_clip_model("skclip-tiny", str(checkpoint))
+    assert "weights_only" not in str(caught.value)
+
+
 def test_weights_of_another_model(tmp_path, tiny_model):
     checkpoint = f"{tiny_model.removeprefix('local-dir:')}/model.safetensors"
     with pytest.raises(ModelNotFoundError, match="belong together"):
@@ -155,7 +191,9 @@ def test_missing_package_is_named(monkeypatch):
         raise ModuleNotFoundError("No module named 'transformers'", name="transformers")
 
     monkeypatch.setattr(open_clip, "get_tokenizer", needs_package)
-    with pytest.raises(ImportError, match="needs transformers: pip install transformers"):
+    with pytest.raises(
+        ImportError, match=r"needs transformers: pip install 'skclip\[transformers\]'"
+    ):
         _locate.create_tokenizer("skclip-tiny", None)
 
 

@@ -1,0 +1,40 @@
+"""Messages of the Python API as the command line says them."""
+
+from argparse import Namespace
+
+import pytest
+
+from skclip.cli._wording import in_options
+
+ARGS = Namespace(
+    model="ViT-B-32", device="auto", k=3, overwrite=False, jobs=1, lambda_nn=1.0, output="x"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("model_name='qq' is no model.", "--model 'qq' is no model."),
+        ("pass overwrite=True to replace it", "give --overwrite to replace it"),
+        ("The 'k' parameter of CaptionRetriever must be 1.", "--k must be 1."),
+        ("The 'n_jobs' parameter of X must be", "--jobs must be"),
+        ("k must be 1, k of us", "--k must be 1, k of us"),
+        ("set lambda_nn to 0", "set --lambda-nn to 0"),
+        ("a run with lambda_nn=0.1 (now 0.5)", "a run with --lambda-nn 0.1 (now 0.5)"),
+        ("add to it by Corpus(path).append(source).", "add to it by --append."),
+        (
+            "build it with embedder=, or give an embedder.",
+            "build it with --model, or give a model.",
+        ),
+        ("run the same call again", "run the same command again"),
+        # nothing that this verb has, and words of English
+        ("alpha=3 of a device", "alpha=3 of a device"),
+        # what stands in quotes was given
+        (
+            "'device=1/Corpus.build/embedder=.csv' is bad",
+            "'device=1/Corpus.build/embedder=.csv' is bad",
+        ),
+    ],
+)
+def test_parameters_become_options(message, said):
+    assert in_options(message, ARGS) == said

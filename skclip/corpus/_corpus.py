@@ -18,13 +18,13 @@ from skclip.corpus._build import (
     keep_embeddings,
     working_on,
 )
-from skclip.corpus._columns import Columns
+from skclip.corpus._readers._columns import Columns
 from skclip.corpus._embedding import Embedder
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, ShardEntry, read_manifest
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
-from skclip.corpus._sources import open_source
+from skclip.corpus._readers._sources import open_source
 from skclip.corpus._store import CaptionStore
 from skclip.exceptions import (
     CorpusError,

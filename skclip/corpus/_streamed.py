@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from skclip.corpus._columns import Columns
+from skclip.corpus._readers._columns import Columns
 from skclip.corpus._corpus import Corpus, open_corpus
 from skclip.corpus._images import ImageSlice
 from skclip.corpus._manifest import MANIFEST, UNFINISHED
-from skclip.corpus._sources import Part, open_source
+from skclip.corpus._readers._sources import Part, open_source
 from skclip.corpus._store import CaptionStore
 
 __all__ = ["StreamedStore", "open_collection"]

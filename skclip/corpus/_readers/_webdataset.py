@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from skclip.corpus._columns import archive_rows
+from skclip.corpus._readers._columns import archive_rows
 from skclip.exceptions import CorpusError
 
 __all__ = ["Sample", "expand_braces", "iter_samples", "read_webdataset"]
@@ -139,7 +139,7 @@ def expand_braces(path: str) -> list[Path]:
 
     Examples
     --------
-    >>> from skclip.corpus._webdataset import expand_braces
+    >>> from skclip.corpus._readers._webdataset import expand_braces
     >>> [path.name for path in expand_braces("data/{08..10}.tar")]
     ['08.tar', '09.tar', '10.tar']
     """

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skclip._validation import sample_of
-from skclip.corpus._columns import Columns, archive_rows, find_columns, rows_table
-from skclip.corpus._webdataset import iter_samples
+from skclip.corpus._readers._columns import Columns, archive_rows, find_columns, rows_table
+from skclip.corpus._readers._webdataset import iter_samples
 from skclip.exceptions import CorpusError, UnusablePairWarning
 
 __all__ = ["is_clip_retrieval", "is_img2dataset", "read_clip_retrieval", "read_img2dataset"]

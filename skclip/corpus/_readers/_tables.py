@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from skclip.corpus._columns import Columns, find_columns, rows_table
+from skclip.corpus._readers._columns import Columns, find_columns, rows_table
 from skclip.exceptions import CorpusError
 
 __all__ = ["TABLE_SUFFIXES", "column_names", "read_frame", "read_pairs", "read_table_file"]

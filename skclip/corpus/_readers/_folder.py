@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from skclip._validation import sample_of
-from skclip.corpus._columns import Columns, find_columns, rows_table
+from skclip.corpus._readers._columns import Columns, find_columns, rows_table
 from skclip.corpus._images import only_urls
-from skclip.corpus._tables import TABLE_SUFFIXES, column_names, read_table_file
+from skclip.corpus._readers._tables import TABLE_SUFFIXES, column_names, read_table_file
 from skclip.exceptions import CorpusError
 
 __all__ = ["IMAGE_SUFFIXES", "ImageFinder", "read_captions_file", "read_folder"]

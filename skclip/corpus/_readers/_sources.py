@@ -9,16 +9,16 @@ from typing import Any
 import pyarrow as pa
 
 from skclip._validation import sample_of
-from skclip.corpus._columns import Columns
-from skclip.corpus._folder import read_captions_file, read_folder
-from skclip.corpus._tables import TABLE_SUFFIXES, is_frame, is_pair, read_frame, read_pairs
-from skclip.corpus._tool_outputs import (
+from skclip.corpus._readers._columns import Columns
+from skclip.corpus._readers._folder import read_captions_file, read_folder
+from skclip.corpus._readers._tables import TABLE_SUFFIXES, is_frame, is_pair, read_frame, read_pairs
+from skclip.corpus._readers._tool_outputs import (
     is_clip_retrieval,
     is_img2dataset,
     read_clip_retrieval,
     read_img2dataset,
 )
-from skclip.corpus._webdataset import expand_braces, read_webdataset
+from skclip.corpus._readers._webdataset import expand_braces, read_webdataset
 from skclip.exceptions import CorpusError
 
 __all__ = ["Part", "open_source"]

@@ -26,9 +26,10 @@ from skclip.cli._common import (
     say,
 )
 from skclip.corpus import Corpus
-from skclip.corpus._readers._folder import IMAGE_SUFFIXES, ImageFinder
+from skclip.corpus._readers._finder import ImageFinder
 from skclip.embedding import CLIPEmbedder
 from skclip.embedding._decode import decode_image, fetch_image
+from skclip.embedding._formats import IMAGE_SUFFIXES
 from skclip.exceptions import UnreadableImageError, UnreadableImageWarning
 from skclip.recall import CaptionRetriever
 

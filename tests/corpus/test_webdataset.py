@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from skclip.corpus import Corpus
-from skclip.corpus._readers._webdataset import expand_braces, iter_samples
+from skclip.corpus._readers._webdataset import iter_samples
 from skclip.exceptions import CorpusError
 
 

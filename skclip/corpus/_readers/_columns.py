@@ -4,6 +4,8 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -11,20 +13,36 @@ import pyarrow as pa
 from PIL import Image
 
 from skclip._validation import sample_of
+from skclip.corpus._paths import stored_path, writable_text
+from skclip.corpus._readers._decoding import Doubts
+from skclip.embedding._find_file import find_file
 from skclip.exceptions import CorpusError
 
 __all__ = [
     "Columns",
     "archive_rows",
+    "caption_list",
+    "caption_text",
     "encode_image",
     "find_columns",
     "image_columns",
+    "is_missing",
     "rows_table",
 ]
 
 # Names that img2dataset, clip-retrieval, Hugging Face datasets, LAION and Flickr use.
-_CAPTION_NAMES = ("caption", "captions", "text", "alt_text", "title", "description")
-_IMAGE_NAMES = ("image", "image_path", "file_name", "filename", "filepath", "path", "file", "url")
+_CAPTION_NAMES = ("caption", "captions", "text", "alt_text", "title", "description", "comment")
+_IMAGE_NAMES = (
+    "image",
+    "image_path",
+    "image_name",
+    "file_name",
+    "filename",
+    "filepath",
+    "path",
+    "file",
+    "url",
+)
 _ID_NAMES = ("id", "key", "uid", "sample_id", "image_id")
 
 
@@ -51,7 +69,8 @@ class Columns:
     @property
     def present(self) -> list[str]:
         """Names of the columns that exist."""
-        return [name for name in (self.id, self.caption, self.image) if name is not None]
+        names = dict.fromkeys((self.id, self.caption, self.image))
+        return [name for name in names if name is not None]
 
 
 def find_columns(names: Sequence[str], wanted: Columns, *, where: str) -> Columns:
@@ -77,7 +96,7 @@ def find_columns(names: Sequence[str], wanted: Columns, *, where: str) -> Column
         if name not in names:
             raise CorpusError(f"{where} has no column {name!r}; it has {sample_of(names, 20)}.")
 
-    lower = {name.lower(): name for name in reversed(names)}
+    lower = {name.strip().lower(): name for name in reversed(names)}
 
     def usual(candidates: tuple[str, ...]) -> str | None:
         return next((lower[c] for c in candidates if c in lower), None)
@@ -92,50 +111,130 @@ def find_columns(names: Sequence[str], wanted: Columns, *, where: str) -> Column
             f"{where} has no caption column (looked for {', '.join(_CAPTION_NAMES)}); it has "
             f"{sample_of(names, 20)}: name the right one by caption_column=."
         )
+    for name in columns.present:
+        if names.count(name) > 1:
+            raise CorpusError(
+                f"{where} has {names.count(name)} columns {name!r}: leave one, or rename them."
+            )
     return columns
 
 
 def rows_table(
-    captions: Iterable[str | None],
+    captions: Iterable[Any],
     images: Sequence[Any] | None,
     ids: Sequence[Any] | None,
+    doubts: Doubts,
     *,
-    first_row: int,
+    problems: Sequence[str | None] | None = None,
 ) -> pa.Table:
     """Return rows of a corpus, image bytes in a column ``data`` of their own.
 
     Parameters
     ----------
-    captions : iterable of str or None
-        A missing caption becomes an empty one: its row is never recalled by name.
+    captions : iterable of str, list of str or None
+        A list gives a row for each of its captions. A missing caption becomes an empty one: its
+        row is never recalled by name.
 
     images : sequence or None
         Paths, URLs, bytes, ``{"bytes", "path"}`` dictionaries, PIL images or arrays.
 
     ids : sequence or None
-        Identifiers; None means the image path, or the row number without one.
+        Identifiers; where there is none, it is the image path.
 
-    first_row : int
-        Row number of the first row.
+    doubts : Doubts
+        Gets a note of captions that no file can hold.
+
+    problems : sequence of str or None, default=None
+        Why an image is missing, where that is known.
 
     Returns
     -------
     table : pyarrow.Table
-        Columns ``id``, ``caption``, ``image``, ``data`` and ``problem``.
+        Columns ``id`` (null where there is neither an identifier nor a path), ``caption``,
+        ``image``, ``data`` and ``problem``.
     """
-    texts = ["" if _is_missing(c) else _clean(str(c)) for c in captions]
-    paths, data, problems = image_columns([None] * len(texts) if images is None else images)
-    if ids is None:
-        ids = [p if p is not None else first_row + i for i, p in enumerate(paths)]
-    return pa.table(
+    texts, row = _one_caption_a_row(captions, doubts)
+    n_given = row[-1] + 1 if row else 0
+    paths, data, reasons = image_columns([None] * n_given if images is None else images)
+    names: Iterable[Any] = paths
+    if ids is not None:
+        names = (p if is_missing(i) else i for i, p in zip(ids, paths, strict=True))
+    if problems is not None:
+        reasons = [new or old for new, old in zip(problems, reasons, strict=True)]
+    table = pa.table(
         {
-            "id": pa.array([_clean(str(i)) for i in ids], pa.string()),
-            "caption": pa.array(texts, pa.string()),
-            "image": pa.array(paths, pa.string()),
+            "id": pa.array([None if n is None else _as_id(n) for n in names], pa.string()),
+            "image": pa.array([p if p is None else stored_path(p) for p in paths], pa.string()),
             "data": pa.array(data, pa.large_binary()),
-            "problem": pa.array(problems, pa.string()),
+            "problem": pa.array([r and writable_text(r) for r in reasons], pa.string()),
         }
     )
+    if len(texts) != n_given:
+        table = table.take(pa.array(row, pa.int64()))
+    return table.add_column(1, "caption", pa.array(texts, pa.string()))
+
+
+def _one_caption_a_row(captions: Iterable[Any], doubts: Doubts) -> tuple[list[str], list[int]]:
+    """Return captions as text, and the number of the given row that each is of."""
+    texts: list[str] = []
+    row: list[int] = []
+    for i, given in enumerate(captions):
+        for caption in caption_list(given):
+            text = caption if isinstance(caption, str) else caption_text(caption)
+            texts.append(text if text.isascii() else _replaced(text, doubts))
+            row.append(i)
+    return texts, row
+
+
+def caption_list(given: Any) -> Sequence[Any]:
+    """Return the captions of one row: a list of them, or the one that it has."""
+    if isinstance(given, list | tuple | np.ndarray) or hasattr(given, "to_pylist"):
+        values = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
+        return values or [None]
+    return [given]
+
+
+def caption_text(caption: Any) -> str:
+    """Return a caption as text; empty where it is missing.
+
+    Examples
+    --------
+    >>> from skclip.corpus._readers._columns import caption_text
+    >>> caption_text(b"a cat"), caption_text(12), caption_text(None)
+    ('a cat', '12', '')
+    """
+    if isinstance(caption, str):
+        return str(caption)
+    if is_missing(caption):
+        return ""
+    if isinstance(caption, bytes | bytearray | memoryview):
+        try:
+            return bytes(caption).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CorpusError(
+                f"The caption {sample_of([bytes(caption[:40])])} is bytes that are no UTF-8 "
+                f"({error.reason}): decode it first."
+            ) from error
+    if isinstance(caption, Number | np.generic | date):
+        return str(caption)
+    raise CorpusError(
+        f"A caption must be a string, or a list of strings, got {sample_of([caption])[:200]} "
+        f"({type(caption).__name__})."
+    )
+
+
+def _replaced(text: str, doubts: Doubts) -> str:
+    """Return a caption without lone surrogates, which no file can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        doubts.add(ascii(text)[:80], "lone surrogates became U+FFFD")
+        return "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+    return text
+
+
+def _as_id(identifier: Any) -> str:
+    return writable_text(str(identifier))
 
 
 def image_columns(
@@ -152,10 +251,12 @@ def image_columns(
         image = given
         if isinstance(image, dict):  # Hugging Face's image feature
             image = image.get("bytes") if image.get("bytes") is not None else image.get("path")
-        if _is_missing(image):
+        if is_missing(image):
             problem = None if given is None else "no image"
         elif isinstance(image, str | os.PathLike):
             path = os.fspath(image)
+            if path.startswith(("~", "file://")):
+                path = str(find_file(path))
         else:
             try:
                 content = encode_image(image)
@@ -179,17 +280,18 @@ def encode_image(image: Any) -> bytes:
 
 
 def archive_rows(
-    captions: Sequence[str],
+    captions: Sequence[Any],
     ids: Sequence[str],
     places: Sequence[tuple[str, int, int] | None],
     problems: Sequence[str | None],
+    doubts: Doubts,
 ) -> pa.Table:
     """Return rows of a corpus whose images are runs of bytes of other files.
 
     Parameters
     ----------
-    captions : sequence of str
-        One a row.
+    captions : sequence of str, list of str or None
+        One a row, or a list of them.
 
     ids : sequence of str
         One a row.
@@ -200,28 +302,28 @@ def archive_rows(
     problems : sequence of str or None
         Why there is none.
 
+    doubts : Doubts
+        Gets a note of captions that no file can hold.
+
     Returns
     -------
     table : pyarrow.Table
         All columns of a corpus.
     """
-    paths, offsets, sizes = zip(*(place or (None, None, None) for place in places), strict=True)
-    return pa.table(
-        {
-            "id": pa.array([_clean(i) for i in ids], pa.string()),
-            "caption": pa.array([_clean(c) for c in captions], pa.string()),
-            "image": pa.array(paths, pa.string()),
-            "offset": pa.array(offsets, pa.int64()),
-            "size": pa.array(sizes, pa.int64()),
-            "problem": pa.array(problems, pa.string()),
-        }
+    table = rows_table(captions, None, ids, doubts, problems=problems).drop_columns("data")
+    row = [i for i, given in enumerate(captions) for _ in caption_list(given)]
+    paths, offsets, sizes = zip(*(places[i] or (None, None, None) for i in row), strict=True)
+    at = table.column_names.index("image")
+    stored = [p and stored_path(p) for p in paths]
+    table = table.set_column(at, "image", pa.array(stored, pa.string()))
+    table = table.append_column("offset", pa.array(offsets, pa.int64()))
+    return table.append_column("size", pa.array(sizes, pa.int64()))
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for none: None, NaN, pandas' NA and NaT."""
+    return (
+        value is None
+        or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+        or type(value).__name__ in ("NAType", "NaTType")
     )
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value))
-
-
-def _clean(text: str) -> str:
-    """Replace lone surrogates, which no file can hold."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,70 +1,108 @@
 """Captions in tables: CSV, TSV and Parquet files, data frames, and plain sequences."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from skclip.corpus._readers._columns import Columns, find_columns, rows_table
+from skclip.corpus._readers._csv import csv_batches, csv_names, has_header, text_lines
+from skclip.corpus._readers._decoding import Doubts
+from skclip.corpus._readers._request import Request
 from skclip.exceptions import CorpusError
 
-__all__ = ["TABLE_SUFFIXES", "column_names", "read_frame", "read_pairs", "read_table_file"]
+__all__ = [
+    "TABLE_SUFFIXES",
+    "as_values",
+    "column_names",
+    "frame_columns",
+    "is_frame",
+    "is_pair",
+    "read_frame",
+    "read_pairs",
+    "read_table_file",
+    "reading",
+]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _BATCH = 4096
 
 
-def read_table_file(path: Path, wanted: Columns) -> Iterator[pa.Table]:
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a library raises over a file into an error that names it."""
+    try:
+        yield
+    except CorpusError:
+        raise
+    except (pa.ArrowException, OSError, EOFError, KeyError, ValueError) as error:
+        remedy = ". Save it as UTF-8" if "UTF8" in str(error) else ""
+        raise CorpusError(
+            f"{str(path)!r} cannot be read as {path.suffix.removeprefix('.').upper()}: "
+            f"{error}{remedy}"
+        ) from error
+
+
+def read_table_file(path: Path, request: Request) -> Iterator[pa.Table]:
     """Yield the rows of a CSV, TSV or Parquet file, or of a text file with a caption a line.
 
     Parameters
     ----------
     path : Path
-        File to read; its suffix says what it is.
+        File to read; its suffix says what it is. A text file whose first line is the header of a
+        table with captions and images is one.
 
-    wanted : Columns
-        Columns the user named.
+    request : Request
+        What is asked.
 
     Yields
     ------
     table : pyarrow.Table
         Rows as :func:`rows_table` gives them.
     """
-    try:
-        if path.suffix == ".txt":
-            with path.open(encoding="utf-8", errors="replace") as file:
-                yield from _read_batches(_line_batches(file), Columns(caption="caption"))
-        else:
-            columns = find_columns(column_names(path), wanted, where=f"{str(path)!r}")
-            batches = _parquet_batches if path.suffix == ".parquet" else _csv_batches
-            yield from _read_batches(batches(path, columns), columns)
-    except pa.ArrowException as error:
-        raise CorpusError(
-            f"{str(path)!r} cannot be read as {path.suffix.removeprefix('.').upper()}: {error}"
-        ) from error
+    kind = path.suffix.lower()
+    with reading(path):
+        if kind == ".txt" and not has_header(path, request.columns):
+            for lines in text_lines(path, _BATCH):
+                yield rows_table(lines, None, None, request.doubts)
+            return
+        columns = find_columns(column_names(path), request.columns, where=f"{str(path)!r}")
+        batches = _parquet_batches if kind == ".parquet" else csv_batches
+        for batch in batches(path, columns.present):
+            yield _arrow_rows(batch, columns, request.doubts)
 
 
-def read_frame(frame: Any, wanted: Columns) -> Iterator[pa.Table]:
+def read_frame(frame: Any, request: Request) -> Iterator[pa.Table]:
     """Yield the rows of a pandas, polars or Arrow table."""
-    table = _as_mapping(frame)
-    columns = find_columns(list(table), wanted, where="The data frame")
-    assert columns.caption is not None
-    yield from read_pairs(
-        table[columns.caption],
-        None if columns.image is None else table[columns.image],
-        None if columns.id is None else table[columns.id],
-    )
+    yield from read_pairs(*frame_columns(frame, request.columns), doubts=request.doubts)
+
+
+def frame_columns(
+    frame: Any, wanted: Columns
+) -> tuple[list[Any], list[Any] | None, list[Any] | None]:
+    """Return captions, images and ids of a pandas, polars or Arrow table."""
+    names = frame.column_names if isinstance(frame, pa.Table) else list(frame.columns)
+    columns = find_columns([str(name) for name in names], wanted, where="The data frame")
+    given = {str(name): name for name in names}
+
+    def values(name: str | None) -> list[Any] | None:
+        return None if name is None else as_values(frame[given[name]])
+
+    captions = values(columns.caption)
+    assert captions is not None
+    return captions, values(columns.image), values(columns.id)
 
 
 def read_pairs(
-    captions: Sequence[str], images: Sequence[Any] | None, ids: Sequence[Any] | None = None
+    captions: Any, images: Any = None, ids: Any = None, *, doubts: Doubts
 ) -> Iterator[pa.Table]:
     """Yield the rows of captions and images that are in memory."""
+    captions, images, ids = as_values(captions), as_values(images), as_values(ids)
     for name, values in (("images", images), ("ids", ids)):
         if values is not None and len(values) != len(captions):
             raise CorpusError(
@@ -76,36 +114,27 @@ def read_pairs(
             captions[part],
             None if images is None else images[part],
             None if ids is None else ids[part],
-            first_row=start,
+            doubts,
         )
 
 
+def as_values(column: Any) -> Any:
+    """Return a column of any library as a sequence of Python objects; None stays None."""
+    if hasattr(column, "to_pylist"):
+        return column.to_pylist()
+    return column if column is None or isinstance(column, list | tuple) else list(column)
+
+
 def column_names(path: Path) -> list[str]:
-    """Return the column names of a CSV, TSV or Parquet file."""
-    if path.suffix == ".parquet":
+    """Return the column names of a CSV, TSV, headed text, or Parquet file."""
+    with reading(path):
+        if path.suffix.lower() != ".parquet":
+            return csv_names(path)
         names: list[str] = pq.read_schema(path).names
         return names
-    with _open_csv(path, []) as reader:
-        names = reader.schema.names
-    return names
 
 
-def _as_mapping(frame: Any) -> dict[str, list[Any]]:
-    """Return the columns of a data frame of any library as lists."""
-    if isinstance(frame, pa.Table):
-        columns: dict[str, list[Any]] = frame.to_pydict()
-        return columns
-    return {str(name): list(frame[name]) for name in frame.columns}
-
-
-def _read_batches(batches: Iterable[pa.RecordBatch], columns: Columns) -> Iterator[pa.Table]:
-    first_row = 0
-    for batch in batches:
-        yield _arrow_rows(batch, columns, first_row)
-        first_row += batch.num_rows
-
-
-def _arrow_rows(batch: pa.RecordBatch, columns: Columns, first_row: int) -> pa.Table:
+def _arrow_rows(batch: pa.RecordBatch, columns: Columns, doubts: Doubts) -> pa.Table:
     """Return the rows of a batch; plain text never becomes Python objects."""
     assert columns.caption is not None
     images = None if columns.image is None else batch.column(columns.image)
@@ -116,15 +145,13 @@ def _arrow_rows(batch: pa.RecordBatch, columns: Columns, first_row: int) -> pa.T
             batch.column(columns.caption).to_pylist(),
             None if images is None else images.to_pylist(),
             None if ids is None else ids.to_pylist(),
-            first_row=first_row,
+            doubts,
         )
     missing = pa.nulls(batch.num_rows, pa.string())
     captions = pc.fill_null(batch.column(columns.caption).cast(pa.string()), "")
     images = missing if images is None else images.cast(pa.string())
-    if ids is None:
-        numbers = pa.array(range(first_row, first_row + batch.num_rows)).cast(pa.string())
-        ids = pc.coalesce(images, numbers)
-    table = {"id": ids.cast(pa.string()), "caption": captions, "image": images, "problem": missing}
+    ids = images if ids is None else pc.coalesce(ids.cast(pa.string()), images)
+    table = {"id": ids, "caption": captions, "image": images, "problem": missing}
     return pa.table(table)
 
 
@@ -139,42 +166,9 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _parquet_batches(path: Path, columns: Columns) -> Iterator[pa.RecordBatch]:
+def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(batch_size=_BATCH, columns=columns.present)
-
-
-def _csv_batches(path: Path, columns: Columns) -> Iterator[pa.RecordBatch]:
-    with _open_csv(path, columns.present) as reader:
-        yield from reader
-
-
-def _open_csv(path: Path, text_columns: list[str]) -> pa.csv.CSVStreamingReader:
-    tabs = path.suffix == ".tsv"
-    return pa.csv.open_csv(
-        path,
-        # a TSV has no quoting: a quotation mark is part of the caption
-        parse_options=pa.csv.ParseOptions(
-            delimiter="\t" if tabs else ",",
-            quote_char=False if tabs else '"',
-            newlines_in_values=not tabs,
-        ),
-        convert_options=pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(text_columns, pa.string()),
-            strings_can_be_null=False,
-        ),
-    )
-
-
-def _line_batches(lines: Iterable[str]) -> Iterator[pa.RecordBatch]:
-    batch: list[str] = []
-    for line in lines:
-        batch.append(line.rstrip("\r\n"))
-        if len(batch) == _BATCH:
-            yield pa.record_batch({"caption": batch})
-            batch = []
-    if batch:
-        yield pa.record_batch({"caption": pa.array(batch, pa.string())})
+        yield from file.iter_batches(batch_size=_BATCH, columns=list(columns))
 
 
 def is_frame(source: Any) -> bool:
@@ -187,5 +181,7 @@ def is_pair(source: Any) -> bool:
     return (
         isinstance(source, tuple)
         and len(source) == 2
-        and not any(isinstance(part, str | bytes | os.PathLike) for part in source)
+        and not any(isinstance(part, str | bytes | os.PathLike | Mapping) for part in source)
+        and isinstance(source[0], Iterable)
+        and (source[1] is None or isinstance(source[1], Iterable))
     )

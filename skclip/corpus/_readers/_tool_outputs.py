@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skclip._validation import sample_of
-from skclip.corpus._readers._columns import Columns, archive_rows, find_columns, rows_table
+from skclip.corpus._readers._columns import archive_rows, find_columns, rows_table
+from skclip.corpus._readers._decoding import Doubts
+from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._tables import column_names, reading
 from skclip.corpus._readers._webdataset import iter_samples
 from skclip.exceptions import CorpusError, UnusablePairWarning
 
@@ -18,15 +22,19 @@ __all__ = ["is_clip_retrieval", "is_img2dataset", "read_clip_retrieval", "read_i
 
 _BATCH = 4096
 _KINDS = ("jpg", "png", "webp")
+_IMG2DATASET = {"key", "status", "url"}
 
 
 def is_img2dataset(root: Path) -> bool:
     """Whether a folder is img2dataset's output: a table of downloads a shard."""
-    tables = sorted(root.glob("*.parquet"))
-    return bool(tables) and {"key", "status", "url"} <= set(pq.read_schema(tables[0]).names)
+    for path in sorted(root.glob("*.parquet")):
+        with suppress(CorpusError):  # one that is damaged is named when it is read
+            if set(column_names(path)) >= _IMG2DATASET:
+                return True
+    return False
 
 
-def read_img2dataset(root: Path, wanted: Columns) -> Iterator[pa.Table]:
+def read_img2dataset(root: Path, request: Request) -> Iterator[pa.Table]:
     """Yield the downloads of img2dataset, failed ones with the reason.
 
     Parameters
@@ -34,8 +42,8 @@ def read_img2dataset(root: Path, wanted: Columns) -> Iterator[pa.Table]:
     root : Path
         Output folder, with ``--output_format`` webdataset, files or parquet.
 
-    wanted : Columns
-        Columns the user named.
+    request : Request
+        What is asked.
 
     Yields
     ------
@@ -60,38 +68,52 @@ def read_img2dataset(root: Path, wanted: Columns) -> Iterator[pa.Table]:
             stacklevel=2,
         )
     for path in tables:
-        names = pq.read_schema(path).names
-        caption = find_columns(names, wanted, where=f"{str(path)!r}").caption
-        archive, folder = path.with_suffix(".tar"), path.with_suffix("")
-        members = {s.key: s.image for s in iter_samples(archive)} if archive.exists() else {}
-        kinds = [kind for kind in _KINDS if kind in names]
-        columns = ["key", "status", "error_message", caption, *kinds]
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_BATCH, columns=[c for c in columns if c in names]):
-                rows = batch.to_pydict()
-                messages = rows.get("error_message", [None] * batch.num_rows)
-                problems = [
-                    None if status == "success" else f"{status}: {message or 'no reason given'}"
-                    for status, message in zip(rows["status"], messages, strict=True)
-                ]
-                keys, captions = rows["key"], [text or "" for text in rows[caption]]
-                if archive.exists():
-                    places = [
-                        None if (at := members.get(key)) is None else (str(archive), *at)
-                        for key in keys
-                    ]
-                    yield archive_rows(captions, keys, places, _missing(places, problems))
-                else:
-                    images: list[Any] = (
-                        list(rows[kinds[0]]) if kinds else [_image_file(folder, k) for k in keys]
-                    )
-                    table = rows_table(captions, images, keys, first_row=0)
-                    reasons = pa.array(_missing(images, problems), pa.string())
-                    at = table.column_names.index("problem")
-                    yield table.set_column(at, "problem", [reasons])
+        names = column_names(path)
+        if lacking := _IMG2DATASET - set(names):
+            raise CorpusError(
+                f"{str(path)!r} is no table of img2dataset as those beside it: it lacks "
+                f"{sample_of(sorted(lacking))}. Move it out of the folder."
+            )
+        yield from _read_downloads(path, request)
 
 
-def _image_file(folder: Path, key: str) -> str | None:
+def _read_downloads(path: Path, request: Request) -> Iterator[pa.Table]:
+    """Yield the downloads of one shard."""
+    names, doubts = column_names(path), request.doubts
+    caption = find_columns(names, request.columns, where=f"{str(path)!r}").caption
+    archive, folder = path.with_suffix(".tar"), path.with_suffix("")
+    members = {}
+    if archive.exists():
+        # the table has the captions: those in the archive do not matter
+        members = {sample.key: sample.image for sample in iter_samples(archive, Doubts())}
+    kinds = [kind for kind in _KINDS if kind in names]
+    wanted = dict.fromkeys(["key", "status", "error_message", caption, *kinds])
+    columns = [name for name in wanted if name in names]
+    with reading(path), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH, columns=columns):
+            rows = batch.to_pydict()
+            messages = rows.get("error_message", [None] * batch.num_rows)
+            problems = [
+                None if status == "success" else f"{status}: {message or 'no reason given'}"
+                for status, message in zip(rows["status"], messages, strict=True)
+            ]
+            keys, captions = rows["key"], rows[caption]
+            if archive.exists():
+                at = map(members.get, keys)
+                places = [place and (str(archive), *place) for place in at]
+                problems = _missing(places, problems)
+                yield archive_rows(captions, keys, places, problems, doubts)
+            else:
+                images: list[Any] = (
+                    list(rows[kinds[0]]) if kinds else [_image_file(folder, k) for k in keys]
+                )
+                problems = _missing(images, problems)
+                yield rows_table(captions, images, keys, doubts, problems=problems)
+
+
+def _image_file(folder: Path, key: Any) -> str | None:
+    if Path(str(key)).name != str(key):  # a table of downloads speaks of its own folder alone
+        return None
     paths = (folder / f"{key}.{kind}" for kind in _KINDS)
     return next((str(path) for path in paths if path.exists()), None)
 
@@ -109,7 +131,7 @@ def is_clip_retrieval(root: Path) -> bool:
     return (root / "img_emb").is_dir() and (root / "metadata").is_dir()
 
 
-def read_clip_retrieval(root: Path, wanted: Columns) -> Iterator[tuple[Path, Iterator[pa.Table]]]:
+def read_clip_retrieval(root: Path, request: Request) -> Iterator[tuple[Path, Iterator[pa.Table]]]:
     """Yield the embeddings files of clip-retrieval with the rows they belong to.
 
     Parameters
@@ -117,8 +139,8 @@ def read_clip_retrieval(root: Path, wanted: Columns) -> Iterator[tuple[Path, Ite
     root : Path
         Output folder, with ``img_emb`` and ``metadata``.
 
-    wanted : Columns
-        Columns the user named.
+    request : Request
+        What is asked.
 
     Yields
     ------
@@ -138,26 +160,37 @@ def read_clip_retrieval(root: Path, wanted: Columns) -> Iterator[tuple[Path, Ite
             raise CorpusError(
                 f"{str(embeddings)!r} has no {metadata.name} that tells its captions."
             )
-        n_rows = pq.read_metadata(metadata).num_rows
-        shape = np.load(embeddings, mmap_mode="r").shape
+        with reading(metadata):
+            n_rows = pq.read_metadata(metadata).num_rows
+        with reading(embeddings):
+            shape = np.load(embeddings, mmap_mode="r", allow_pickle=False).shape
         if len(shape) != 2 or shape[0] != n_rows:
             raise CorpusError(
                 f"{str(embeddings)!r} has shape {shape} but {metadata.name} has {n_rows} rows: "
                 "expected one embedding a row."
             )
-        yield embeddings, _read_metadata(metadata, wanted)
+        yield embeddings, _read_metadata(metadata, request)
 
 
-def _read_metadata(path: Path, wanted: Columns) -> Iterator[pa.Table]:
-    columns = find_columns(pq.read_schema(path).names, wanted, where=f"{str(path)!r}")
+def _read_metadata(path: Path, request: Request) -> Iterator[pa.Table]:
+    columns = find_columns(column_names(path), request.columns, where=f"{str(path)!r}")
     assert columns.caption is not None
-    first_row = 0
-    with pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_BATCH, columns=columns.present):
             rows = batch.to_pydict()
+            captions = rows[columns.caption]
+            if any(isinstance(caption, list) for caption in captions):
+                raise CorpusError(
+                    f"{str(path)!r} has lists of captions, and its embeddings are one a row: "
+                    "give one caption a row."
+                )
             images = rows[columns.image] if columns.image else [None] * batch.num_rows
             ids = rows[columns.id] if columns.id else images if columns.image else None
-            # of archives clip-retrieval keeps the key alone: that is an id, but no path
-            found = [i if i and ("://" in i or Path(i).is_file()) else None for i in images]
-            yield rows_table(rows[columns.caption], found, ids, first_row=first_row)
-            first_row += batch.num_rows
+            yield rows_table(captions, list(map(_existing, images)), ids, request.doubts)
+
+
+def _existing(image: Any) -> str | None:
+    """Return an image that can be found; of archives clip-retrieval keeps the key alone."""
+    if isinstance(image, str) and image and ("://" in image or Path(image).is_file()):
+        return image
+    return None

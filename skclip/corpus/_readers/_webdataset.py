@@ -1,30 +1,29 @@
 """WebDataset archives: tar files whose members are samples, told apart by the stem of their name.
 
-Images stay in the archive; the corpus notes where they begin.
+Images stay in the archive; the corpus notes where they begin. An archive comes from elsewhere: its
+members have plain names inside it, and none is read that is too long to be a caption.
 """
 
-import json
-import re
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from skclip.corpus._readers._columns import archive_rows
+from skclip.corpus._readers._decoding import MAX_TEXT, Doubts, decoded, json_caption
+from skclip.embedding._formats import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError
 
-__all__ = ["Sample", "expand_braces", "iter_samples", "read_webdataset"]
+__all__ = ["Sample", "iter_samples", "read_webdataset"]
 
 _BATCH = 4096
-_IMAGE_KINDS = frozenset(("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"))
-_CAPTION_KEYS = ("caption", "text")
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_IMAGE_KINDS = frozenset(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
+_TEXT_KINDS = ("txt", "json")
 
 
-@dataclass
+@dataclass(slots=True)
 class Sample:
     """Members of one sample.
 
@@ -36,32 +35,33 @@ class Sample:
     image : tuple of int or None
         Offset and size of the image in the archive.
 
-    texts : dict of str to str
-        Contents of the text members, by suffix.
+    captions : dict of str to str or list of str
+        Captions of the text members, by suffix.
 
     problem : str or None
         What is wrong with it.
+
+    doubt : str or None
+        Why its JSON member has no caption, which matters where there is no text member.
+
+    kinds : set of str
+        Suffixes of the members.
     """
 
     key: str
     image: tuple[int, int] | None = None
-    texts: dict[str, str] = field(default_factory=dict)
+    captions: dict[str, str | list[str]] = field(default_factory=dict)
     problem: str | None = None
+    doubt: str | None = None
+    kinds: set[str] = field(default_factory=set)
 
     @property
-    def caption(self) -> str:
+    def caption(self) -> str | list[str]:
         """Caption from the ``.txt`` member, or from the ``.json`` one; empty without any."""
-        if "txt" in self.texts:
-            return " ".join(self.texts["txt"].split())
-        try:
-            content: Any = json.loads(self.texts.get("json", "{}"))
-        except json.JSONDecodeError:
-            return ""
-        values = [content.get(key) for key in _CAPTION_KEYS] if isinstance(content, dict) else []
-        return next((value for value in values if isinstance(value, str)), "")
+        return next((self.captions[k] for k in _TEXT_KINDS if k in self.captions), "")
 
 
-def read_webdataset(archives: Sequence[Path]) -> Iterator[pa.Table]:
+def read_webdataset(archives: Sequence[Path], doubts: Doubts) -> Iterator[pa.Table]:
     """Yield the samples of tar files.
 
     Parameters
@@ -69,100 +69,135 @@ def read_webdataset(archives: Sequence[Path]) -> Iterator[pa.Table]:
     archives : sequence of Path
         Tar files without compression, in order.
 
+    doubts : Doubts
+        Gets notes of captions that cannot be read as they are.
+
     Yields
     ------
     table : pyarrow.Table
         Rows of a corpus, images as offsets into the archives.
     """
     for archive in archives:
-        batch: list[Sample] = []
-        for sample in iter_samples(archive):
+        samples = list(iter_samples(archive, doubts))
+        for sample in samples:
+            if sample.doubt is not None and not sample.captions:
+                doubts.add(f"{sample.key}.json in {archive.name}", sample.doubt)
             if sample.image is None and sample.problem is None:
                 sample.problem = f"no image among the members of {sample.key!r} in {archive.name}"
-            batch.append(sample)
-            if len(batch) == _BATCH:
-                yield _table(archive, batch)
-                batch = []
-        if batch:
-            yield _table(archive, batch)
+        for start in range(0, len(samples), _BATCH):
+            yield _table(archive, samples[start : start + _BATCH], doubts)
 
 
-def iter_samples(archive: Path) -> Iterator[Sample]:
+def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
     """Yield the samples of a tar file; where it is cut off, a last one that says so.
+
+    Members of a sample belong together wherever they stand. Hidden ones, which macOS adds, and
+    those whose name leads out of the archive do not count.
 
     Parameters
     ----------
     archive : Path
         Tar file without compression.
 
+    doubts : Doubts
+        Gets notes of captions that cannot be read as they are.
+
     Yields
     ------
     sample : Sample
-        In order.
+        In the order of their first members.
     """
-    sample: Sample | None = None
+    samples: list[Sample] = []
+    latest: dict[str, Sample] = {}
     end = archive.stat().st_size
+    broken: str | None = None
     try:
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
-                if not member.isfile():
+                if member.size < 0:  # the next header would be sought before this one
+                    raise tarfile.ReadError(f"{member.name} has the size {member.size}")
+                name = _plain_name(member.name)
+                if name is None:
+                    doubts.add(repr(member.name), f"its name leads out of {archive.name}")
+                if not name or not member.isfile():
                     continue
-                key, _, suffix = _split(member.name)
-                if sample is None or sample.key != key:
-                    if sample is not None:
-                        yield sample
-                    sample = Sample(key)
-                whole = member.offset_data + member.size <= end
-                if not whole:
-                    sample.problem = f"{member.name} is cut off in {archive.name}"
-                elif suffix in _IMAGE_KINDS:
-                    sample.image = (member.offset_data, member.size)
-                elif suffix in ("txt", "json"):
-                    content = tar.extractfile(member)
-                    assert content is not None
-                    sample.texts[suffix] = content.read().decode("utf-8", "replace")
-    except tarfile.ReadError as error:
-        if sample is None:
+                key, suffix = _split(name)
+                sample = latest.get(key)
+                # the same member again is of another sample: archives were joined
+                if sample is None or suffix in sample.kinds:
+                    sample = latest[key] = Sample(key)
+                    samples.append(sample)
+                if suffix in _IMAGE_KINDS or suffix in _TEXT_KINDS:
+                    sample.kinds.add(suffix)
+                    _read_member(tar, member, suffix, sample, archive, end, doubts)
+    except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
+        if not samples:
             raise CorpusError(
                 f"{str(archive)!r} is no tar file ({error}); compressed ones must be unpacked "
                 "first, since images are read from the middle."
             ) from error
-        yield sample
-        yield Sample(archive.name, problem=f"the archive is cut off: {error}")
-        return
-    if sample is not None:
-        yield sample
+        broken = f"the archive is cut off: {error}"
+    yield from samples
+    if broken:
+        yield Sample(archive.name, problem=broken)
 
 
-def expand_braces(path: str) -> list[Path]:
-    """Return the paths that ``{00000..00010}`` stands for; a path without braces is itself.
+def _read_member(
+    tar: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    suffix: str,
+    sample: Sample,
+    archive: Path,
+    end: int,
+    doubts: Doubts,
+) -> None:
+    """Take what a member says into its sample."""
+    name = f"{member.name!r} in {archive.name}"
+    if member.offset_data + member.size > end:
+        sample.problem = f"{member.name} is cut off in {archive.name}"
+    elif member.issparse():
+        sample.problem = (
+            f"{member.name} is a sparse file in {archive.name}: it has no bytes to read"
+        )
+    elif suffix in _IMAGE_KINDS:
+        sample.image = (member.offset_data, member.size)
+    elif member.size > MAX_TEXT:
+        doubts.add(name, f"no caption is as long as its {member.size} bytes, left out")
+    else:
+        content = tar.extractfile(member)
+        assert content is not None
+        text = decoded(content.read(), name, doubts)
+        if suffix == "txt":
+            sample.captions[suffix] = " ".join(text.split())
+            return
+        try:
+            sample.captions[suffix] = json_caption(text)
+        except ValueError as error:
+            sample.doubt = str(error)
 
-    Examples
-    --------
-    >>> from skclip.corpus._readers._webdataset import expand_braces
-    >>> [path.name for path in expand_braces("data/{08..10}.tar")]
-    ['08.tar', '09.tar', '10.tar']
-    """
-    found = _RANGE.search(path)
-    if found is None:
-        return [Path(path)]
-    first, last = found.groups()
-    numbers = range(int(first), int(last) + 1)
-    names = (path[: found.start()] + f"{n:0{len(first)}d}" + path[found.end() :] for n in numbers)
-    return [expanded for name in names for expanded in expand_braces(name)]
+
+def _plain_name(name: str) -> str | None:
+    """Return a member's name; empty where it is hidden, None where it leads out of the archive."""
+    while name.startswith("./"):
+        name = name[2:]
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or "\\" in name or parts[0].endswith(":"):
+        return None
+    return "" if any(part.startswith(".") for part in parts) else name
 
 
-def _split(name: str) -> tuple[str, str, str]:
+def _split(name: str) -> tuple[str, str]:
     """Split a member's name at the first dot of its last part."""
     folder, slash, last = name.rpartition("/")
-    stem, dot, suffix = last.partition(".")
-    return folder + slash + stem, dot, suffix.lower()
+    stem, _, suffix = last.partition(".")
+    return folder + slash + stem, suffix.lower()
 
 
-def _table(archive: Path, samples: Sequence[Sample]) -> pa.Table:
+def _table(archive: Path, samples: Sequence[Sample], doubts: Doubts) -> pa.Table:
     return archive_rows(
         captions=[sample.caption for sample in samples],
         ids=[sample.key for sample in samples],
         places=[None if s.image is None else (str(archive), *s.image) for s in samples],
         problems=[sample.problem for sample in samples],
+        doubts=doubts,
     )

@@ -1,5 +1,6 @@
 """Keep what the zero-shot classifier agrees with (the filter of Neural Priming, 2306.10191)."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -13,6 +14,7 @@ from skclip._compat import HasMethods, Interval, fit_context
 from skclip._linalg import class_proba, gen_row_blocks, unit_rows
 from skclip._text_head import TextHead, check_same_width, resolve_text_head
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_labels
+from skclip.recall._resample import as_given
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
 
 __all__ = ["ZeroShotFilter", "agreement"]
@@ -145,7 +147,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "zero_shot": [HasMethods(["fit"]), dict, None],
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
         "threshold": [Interval(Real, 0, 1, closed="both")],
         "k": [Interval(Integral, 1, None, closed="left"), None],
         "step": STEP_CONSTRAINT,
@@ -232,14 +234,15 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X : ndarray of shape (n_kept, n_features)
+        X : ndarray or data frame of shape (n_kept, n_features)
             Rows that stay, in their order.
 
-        y : ndarray of shape (n_kept,)
+        y : ndarray or series of shape (n_kept,)
             Their labels.
         """
-        X, y = self._fit(X, y)
-        return X[self.support_], y[self.support_]
+        rows, labels = self._fit(X, y)
+        kept = self.support_
+        return as_given(rows[kept], X), as_given(labels[kept], y)
 
     def _fit(self, X: ArrayLike, y: ArrayLike | None) -> tuple[NDArray[Any], NDArray[Any]]:
         if y is None:

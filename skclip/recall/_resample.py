@@ -8,7 +8,41 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from skclip.recall._pool import PrimingPool
 
-__all__ = ["append_pool", "check_labelled"]
+__all__ = ["append_pool", "as_given", "check_labelled"]
+
+
+def as_given(rows: NDArray[Any], given: Any) -> Any:
+    """Return rows or labels as a data frame or a series where one was given.
+
+    imbalanced-learn's own samplers do so: the estimators after them see the same feature names.
+
+    Parameters
+    ----------
+    rows : ndarray
+        What a sampler returns.
+
+    given : array-like
+        What it was given.
+
+    Returns
+    -------
+    rows : ndarray, data frame or series
+        Of the type of ``given`` if that is one of pandas or polars.
+    """
+    if hasattr(given, "columns") and rows.ndim == 2:
+        names = list(given.columns)
+        return (
+            type(given)(rows, columns=given.columns)
+            if hasattr(given, "iloc")
+            else type(given)(rows, schema=names)
+        )
+    if hasattr(given, "to_frame") and hasattr(given, "name"):
+        return (
+            type(given)(rows, name=given.name)
+            if hasattr(given, "iloc")
+            else type(given)(given.name, rows)
+        )
+    return rows
 
 
 def check_labelled(X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -294,7 +294,9 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             try:
                 text_head = resolve_text_head(self.zero_shot, encode_labels(y)[0])
             except ValueError as error:
-                raise ValueError(f"The labels of the pool do not suit the filter: {error}") from error
+                raise ValueError(
+                    f"The labels of the pool do not suit the filter: {error}"
+                ) from error
         return self._keeps(X, y, text_head, source="The pool")
 
     def _keeps(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skclip._finite import without_unreadable
 from skclip._linalg import unit_rows
 from skclip._validation import sample_of
-from skclip.corpus._embedding import Embedder, embed_images
+from skclip.corpus._embedding import MISSES, Embedder, embed_images
 from skclip.corpus._store import CaptionStore
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 from skclip.recall._duplicates import content_hash, image_keys, is_near, near_duplicates
@@ -24,8 +24,6 @@ __all__ = ["REASONS", "Choice", "Chooser", "Excluded", "random_order"]
 # Why a match is not kept, in the order of the tests.
 REASONS = ("repeated", "unreadable", "excluded", "duplicates")
 _NEAR = 0.97
-# So many images that cannot be read, and none that can: the collection lacks its images.
-_MISSES = 300
 
 
 def random_order(rows: NDArray[np.int64], name: Any, seed: int) -> NDArray[np.int64]:
@@ -267,7 +265,7 @@ class Chooser:
         self._problems.update(problems)
         if embeddings is not None and embeddings.any():
             self._any_readable = True
-        if len(self._problems) >= _MISSES and not self._any_readable:
+        if len(self._problems) >= MISSES and not self._any_readable:
             reasons = list(dict.fromkeys(self._problems.values()))
             raise CorpusError(
                 f"None of the first {len(self._problems)} recalled images of {self._store!r} can "

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv
 
+from skclip._spreadsheet import unguard_column
 from skclip.corpus._readers._columns import Columns, find_columns
 from skclip.corpus._readers._decoding import MAX_TEXT, encoding_of
 from skclip.exceptions import CorpusError
@@ -35,7 +36,9 @@ def csv_names(path: Path) -> list[str]:
 def csv_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield some columns of a CSV or TSV file as text; what the others hold does not matter."""
     with _open(path, list(columns)) as reader:
-        yield from reader
+        for batch in reader:
+            cells = [unguard_column(column) for column in batch.columns]
+            yield pa.record_batch(cells, schema=batch.schema)
 
 
 def has_header(path: Path, wanted: Columns) -> bool:

@@ -117,7 +117,7 @@ class ImageFinder:
             local = find_file(slashed)
         else:  # in another Unicode form
             local = find_file(os.path.join(self._root, slashed))
-        if local.is_file():
+        if os.path.isfile(local):
             return str(local), None
         # a table beside `images/` often gives bare names
         named = self._by_name.get(unicodedata.normalize("NFC", slashed), [])

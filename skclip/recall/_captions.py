@@ -76,12 +76,12 @@ def as_list(names: Any, *, parameter: str = "names") -> list[Any]:
 
     Of a data frame with one column that column is taken: iterating over a frame gives its header.
     """
-    if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
+    shape: tuple[int, ...] = getattr(names, "shape", ())
+    if isinstance(names, str | bytes | Mapping) or not (shape or isinstance(names, Iterable)):
         raise ValueError(
             f"{parameter} must be a sequence of strings, got {sample_of([names])[:200]}"
             + (f": write [{names!r}]." if isinstance(names, str) else ".")
         )
-    shape: tuple[int, ...] = getattr(names, "shape", ())
     if len(shape) > 1:
         if len(shape) > 2 or shape[1] != 1:
             raise ValueError(

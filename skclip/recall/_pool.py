@@ -1,6 +1,6 @@
 """The priming pool: recalled images with the class each was recalled for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from skclip._finite import without_unreadable
 from skclip._optional import import_optional
 from skclip._validation import check_class_names, sample_of
 from skclip.corpus._memo import Memo
+from skclip.corpus._readers._columns import is_missing
+from skclip.corpus._readers._tables import as_values
 from skclip.recall._html import pool_html
 from skclip.recall._report import RecallReport, count_labels
 
@@ -93,13 +95,19 @@ class PrimingPool:
             raise ValueError(
                 f"labels must be one class name a row, got an array of shape {labels.shape}."
             )
+        missing = np.fromiter(map(is_missing, labels.tolist()), bool, len(labels))
+        if missing.any():
+            raise ValueError(
+                f"labels holds missing values in {missing.sum()} of {len(labels)} rows "
+                f"({sample_of(np.flatnonzero(missing))}): leave these rows out."
+            )
         self._set("labels", labels)
         if self.embeddings is not None:
             self._set("embeddings", _as_embeddings(self.embeddings))
         for name in ("ids", "captions", "images"):
             value = getattr(self, name)
             if value is not None:
-                self._set(name, _as_column(value))
+                self._set(name, _as_column(value, name))
         if self.sample_weight is not None:
             self._set("sample_weight", _as_weights(self.sample_weight))
         for name in _ROW_FIELDS:
@@ -254,10 +262,16 @@ def _as_embeddings(values: ArrayLike) -> NDArray[Any]:
     return without_unreadable(embeddings, "embeddings")
 
 
-def _as_column(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+def _as_column(values: Any, name: str) -> NDArray[Any]:
     """Return ``values`` as a 1-D object array, whatever they hold."""
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == object:
         return values
+    if hasattr(values, "columns"):  # iterating over a data frame gives its header
+        table = np.asarray(values, dtype=object)
+        if table.shape[1] != 1:
+            raise ValueError(f"{name} must be one value a row, got a table of shape {table.shape}.")
+        return table[:, 0]
+    values = as_values(values)
     return np.fromiter(values, dtype=object, count=len(values))
 
 

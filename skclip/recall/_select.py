@@ -97,6 +97,9 @@ class Excluded:
             Ready to compare with.
         """
         threshold = _NEAR if threshold is None else threshold
+        if hasattr(images, "columns"):  # iterating over a data frame gives its header
+            table = np.asarray(images)
+            images = table[:, 0] if table.shape[1] == 1 else table
         array = images if isinstance(images, np.ndarray) else None
         if array is not None and array.ndim == 2 and array.dtype.kind == "f":
             unit = unit_rows(without_unreadable(array, "exclude_images"))

@@ -95,12 +95,13 @@ class PrimingPool:
             raise ValueError(
                 f"labels must be one class name a row, got an array of shape {labels.shape}."
             )
-        missing = np.fromiter(map(is_missing, labels.tolist()), bool, len(labels))
-        if missing.any():
-            raise ValueError(
-                f"labels holds missing values in {missing.sum()} of {len(labels)} rows "
-                f"({sample_of(np.flatnonzero(missing))}): leave these rows out."
-            )
+        if labels.dtype.kind in "Of":
+            missing = [i for i, label in enumerate(labels.tolist()) if is_missing(label)]
+            if missing:
+                raise ValueError(
+                    f"labels holds missing values in {len(missing)} of {len(labels)} rows "
+                    f"({sample_of(missing)}): leave these rows out."
+                )
         self._set("labels", labels)
         if self.embeddings is not None:
             self._set("embeddings", _as_embeddings(self.embeddings))

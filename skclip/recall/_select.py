@@ -15,6 +15,7 @@ from skclip._linalg import unit_rows
 from skclip._validation import sample_of
 from skclip.corpus._embedding import MISSES, Embedder, embed_images
 from skclip.corpus._store import CaptionStore
+from skclip.embedding._find_file import is_remote
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 from skclip.recall._duplicates import content_hash, image_keys, is_near, near_duplicates
 from skclip.recall._vectors import row_vectors
@@ -105,8 +106,8 @@ class Excluded:
             unit = unit_rows(without_unreadable(array, "exclude_images"))
             return cls(frozenset(), frozenset(), unit[unit.any(axis=1)], threshold)
         images = list(images)
-        urls = frozenset(i for i in images if isinstance(i, str) and "://" in i)
-        files = [i for i in images if not (isinstance(i, str) and "://" in i)]
+        urls = frozenset(i for i in images if isinstance(i, str) and is_remote(i))
+        files = [i for i in images if not (isinstance(i, str) and is_remote(i))]
         hashes = [content_hash(image) for image in files]
         unreadable = [i for i, digest in zip(files, hashes, strict=True) if digest is None]
         if unreadable:

@@ -1,7 +1,10 @@
 """What a source is, and what of it is text, an image, an identifier."""
 
+import io
 import os
 import shutil
+import tarfile
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -348,3 +351,45 @@ def test_a_text_file_in_another_encoding(tmp_path, target):
     path.write_bytes("ein Hund\nein Käfer".encode("latin-1"))
     with pytest.raises(CorpusError, match=r"a\.txt' is no UTF-8 text from about line 1"):
         Corpus.build(path, target, overwrite=True)
+
+
+def test_a_caption_that_is_none_is_named_with_its_file(tmp_path, target):
+    pq.write_table(pa.table({"caption": pa.array([b"\xff"])}), tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match=r"a\.parquet' cannot be used: The caption .* no UTF-8"):
+        Corpus.build(tmp_path / "a.parquet", target)
+
+
+def test_sidecars_may_differ_from_images_in_their_unicode_form(tmp_path, target):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (2, 2)).save(folder / unicodedata.normalize("NFD", "é.png"))
+    (folder / unicodedata.normalize("NFC", "é.txt")).write_text("a cup")
+    assert Corpus.build(folder, target).captions().tolist() == ["a cup"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.tar"])
+def test_what_may_not_be_read_is_named(tmp_path, target, monkeypatch, name):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (2, 2)).save(photos / "a.png")
+    (photos / name).write_text("a cat")
+    opened = io.open
+
+    def denied(path, *args, **kwargs):
+        if os.fspath(path).endswith(name):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(io, "open", denied)
+    monkeypatch.setattr("tarfile.bltn_open", denied)
+    with pytest.raises(CorpusError, match=rf"{name}' cannot be read: Permission denied"):
+        Corpus.build(photos, target)
+
+
+def test_images_root_is_for_tables(photos, target, tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        tar.add(photos / "red.png", "0.png")
+    with pytest.raises(CorpusError, match="goes with a table of captions: archives have images"):
+        Corpus.build(tmp_path / "a.tar", target, images_root=photos)
+    with pytest.raises(CorpusError, match="folders with a file beside each image have images"):
+        Corpus.build(photos, target, images_root=tmp_path)

@@ -234,6 +234,8 @@ def _replaced(text: str, doubts: Doubts) -> str:
 
 
 def _as_id(identifier: Any) -> str:
+    if isinstance(identifier, bytes):
+        return identifier.decode("utf-8", "backslashreplace")
     return writable_text(str(identifier))
 
 

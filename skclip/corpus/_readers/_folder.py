@@ -1,5 +1,6 @@
 """A folder of images with captions beside them: tables for all, or one small file each."""
 
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -75,6 +76,8 @@ def read_folder(root: Path, request: Request) -> Iterator[pa.Table]:
             UnusablePairWarning,
             stacklevel=2,
         )
+    if pairs:
+        request.refuse_images_root("folders with a file beside each image")
     found = ImageFinder(request.images_root) if request.images_root else finder
     for path in chosen:
         yield from read_captions_file(path, request, found)
@@ -182,14 +185,15 @@ def _located(table: pa.Table, places: list[tuple[str | None, str | None]]) -> pa
 
 def _pairs(finder: ImageFinder) -> list[tuple[str, str]]:
     """Return images with the files beside them that hold their captions."""
-    files = frozenset(finder.files)
+    # names that differ in their Unicode form alone belong together
+    files = {unicodedata.normalize("NFC", path): path for path in finder.files}
     images = (path for path in finder.files if Path(path).suffix.lower() in IMAGE_SUFFIXES)
     return [(image, sidecar) for image in images if (sidecar := _sidecar(image, files))]
 
 
-def _sidecar(image: str, files: frozenset[str]) -> str | None:
-    stem = image.rpartition(".")[0]
-    return next((stem + s for s in (".txt", ".json") if stem + s in files), None)
+def _sidecar(image: str, files: dict[str, str]) -> str | None:
+    stem = unicodedata.normalize("NFC", image.rpartition(".")[0])
+    return next((files[stem + s] for s in (".txt", ".json") if stem + s in files), None)
 
 
 def _is_sidecar(name: str, files: frozenset[str]) -> bool:
@@ -207,8 +211,11 @@ def _read_sidecars(
 
 
 def _read_sidecar(path: Path, request: Request) -> str | list[str]:
-    with path.open("rb") as file:
-        data = file.read(MAX_TEXT + 1)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TEXT + 1)
+    except OSError as error:
+        raise CorpusError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     if len(data) > MAX_TEXT:
         raise CorpusError(f"{str(path)!r} has more than {MAX_TEXT} bytes: no caption is so long.")
     text = decoded(data, repr(str(path)), request.doubts)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from skclip.corpus._readers._columns import Columns
 from skclip.corpus._readers._decoding import Doubts
+from skclip.exceptions import CorpusError
 
 __all__ = ["Request"]
 
@@ -36,3 +37,11 @@ class Request:
     images_found: bool = True
     stop_early: bool = True
     doubts: Doubts = field(default_factory=Doubts)
+
+    def refuse_images_root(self, what: str) -> None:
+        """Raise if ``images_root`` is given for a source that is no table."""
+        if self.images_root is not None:
+            raise CorpusError(
+                f"images_root={str(self.images_root)!r} goes with a table of captions: {what} "
+                "have images of their own."
+            )

@@ -158,13 +158,17 @@ def _open_paths(given: Sequence[str], request: Request) -> Iterator[Part]:
     if missing:
         raise CorpusError(f"The source {sample_of(missing)} does not exist.")
     # archives in a row share a part: their images are named by absolute paths
-    for archives, run in groupby(paths, key=lambda path: path.suffix.lower() == ".tar"):
+    for archives, run in groupby(paths, key=_is_archive):
         if archives:
-            _refuse_images_root(request, "archives")
+            request.refuse_images_root("archives")
             yield Part(read_webdataset(list(run), request.doubts))
         else:
             for path in run:
                 yield from _open_path(path, request)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".tar" and not path.is_dir()
 
 
 def _open_path(path: Path, request: Request) -> Iterator[Part]:
@@ -182,25 +186,17 @@ def _open_path(path: Path, request: Request) -> Iterator[Part]:
 
 def _open_folder(path: Path, request: Request) -> Iterator[Part]:
     if is_clip_retrieval(path):
-        _refuse_images_root(request, "clip-retrieval's output")
+        request.refuse_images_root("clip-retrieval's folders")
         for embeddings, tables in read_clip_retrieval(path, request):
             yield Part(tables, embeddings=str(embeddings))
     elif is_img2dataset(path):
-        _refuse_images_root(request, "img2dataset's output")
+        request.refuse_images_root("img2dataset's folders")
         yield Part(read_img2dataset(path, request))
-    elif archives := sorted(path.glob("*.tar")):
-        _refuse_images_root(request, "archives")
+    elif archives := sorted(filter(_is_archive, path.iterdir())):
+        request.refuse_images_root("archives")
         yield Part(read_webdataset(archives, request.doubts))
     else:
         yield Part(read_folder(path, request), image_root=str(request.images_root or path))
-
-
-def _refuse_images_root(request: Request, what: str) -> None:
-    if request.images_root is not None:
-        raise CorpusError(
-            f"images_root={str(request.images_root)!r} goes with a table of captions: {what} "
-            "have images of their own."
-        )
 
 
 def _is_texts(source: Any) -> bool:

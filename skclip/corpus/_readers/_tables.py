@@ -38,8 +38,10 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what a library raises over a file into an error that names it."""
     try:
         yield
-    except CorpusError:
-        raise
+    except CorpusError as error:
+        if str(path) in str(error):
+            raise
+        raise CorpusError(f"{str(path)!r} cannot be used: {error}") from error
     except (pa.ArrowException, OSError, EOFError, KeyError, ValueError) as error:
         remedy = ". Save it as UTF-8" if "UTF8" in str(error) else ""
         raise CorpusError(
@@ -120,8 +122,9 @@ def read_pairs(
 
 def as_values(column: Any) -> Any:
     """Return a column of any library as a sequence of Python objects; None stays None."""
-    if hasattr(column, "to_pylist"):
-        return column.to_pylist()
+    for method in ("to_pylist", "to_list"):  # Arrow; pandas and polars, lists within them too
+        if hasattr(column, method):
+            return getattr(column, method)()
     return column if column is None or isinstance(column, list | tuple) else list(column)
 
 

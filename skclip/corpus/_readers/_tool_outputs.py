@@ -1,5 +1,6 @@
 """The folders that img2dataset and clip-retrieval write."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._readers._request import Request
 from skclip.corpus._readers._tables import column_names, reading
 from skclip.corpus._readers._webdataset import iter_samples
+from skclip.embedding._find_file import find_file, is_remote
 from skclip.exceptions import CorpusError, UnusablePairWarning
 
 __all__ = ["is_clip_retrieval", "is_img2dataset", "read_clip_retrieval", "read_img2dataset"]
@@ -191,6 +193,7 @@ def _read_metadata(path: Path, request: Request) -> Iterator[pa.Table]:
 
 def _existing(image: Any) -> str | None:
     """Return an image that can be found; of archives clip-retrieval keeps the key alone."""
-    if isinstance(image, str) and image and ("://" in image or Path(image).is_file()):
-        return image
-    return None
+    if not isinstance(image, str) or is_remote(image):
+        return image if isinstance(image, str) else None
+    local = find_file(image)
+    return str(local) if os.path.isfile(local) else None

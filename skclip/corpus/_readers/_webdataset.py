@@ -109,9 +109,9 @@ def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
     """
     samples: list[Sample] = []
     latest: dict[str, Sample] = {}
-    end = archive.stat().st_size
     broken: str | None = None
     try:
+        end = archive.stat().st_size
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
                 if member.size < 0:  # the next header would be sought before this one
@@ -130,6 +130,8 @@ def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
                 if suffix in _IMAGE_KINDS or suffix in _TEXT_KINDS:
                     sample.kinds.add(suffix)
                     _read_member(tar, member, suffix, sample, archive, end, doubts)
+    except OSError as error:
+        raise CorpusError(f"{str(archive)!r} cannot be read: {error.strerror}.") from error
     except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         if not samples:
             raise CorpusError(

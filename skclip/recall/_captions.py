@@ -54,18 +54,16 @@ def memory_shard(
         )
     if not texts:
         raise ValueError("captions is empty (0 samples): give at least one caption.")
-    pool = PrimingPool(
-        np.asarray(texts), embeddings=embeddings, ids=ids, images=images
-    )  # checks lengths
+    numbers = np.arange(first_row, first_row + len(texts))
+    pool = PrimingPool(numbers, embeddings=embeddings, ids=ids, images=images)  # checks lengths
     vectors = None
     if pool.embeddings is not None:
         with np.errstate(over="ignore"):
             narrow = pool.embeddings.astype(np.float32, copy=False)
         vectors = without_unreadable(narrow, "embeddings")
-    own_numbers = np.arange(first_row, first_row + len(texts)).astype(object)
     return MemoryShard(
         np.fromiter(texts, dtype=object, count=len(texts)),
-        own_numbers if pool.ids is None else pool.ids,
+        numbers.astype(object) if pool.ids is None else pool.ids,
         pool.images,
         vectors,
     )

@@ -29,19 +29,13 @@ def as_given(rows: NDArray[Any], given: Any) -> Any:
     rows : ndarray, data frame or series
         Of the type of ``given`` if that is one of pandas or polars.
     """
-    if hasattr(given, "columns") and rows.ndim == 2:
-        names = list(given.columns)
-        return (
-            type(given)(rows, columns=given.columns)
-            if hasattr(given, "iloc")
-            else type(given)(rows, schema=names)
-        )
-    if hasattr(given, "to_frame") and hasattr(given, "name"):
-        return (
-            type(given)(rows, name=given.name)
-            if hasattr(given, "iloc")
-            else type(given)(given.name, rows)
-        )
+    make, n_axes = type(given), len(getattr(given, "shape", ()))
+    if rows.ndim != n_axes:
+        return rows
+    if hasattr(given, "iloc"):  # pandas
+        return make(rows, columns=given.columns) if n_axes == 2 else make(rows, name=given.name)
+    if make.__module__.startswith("polars."):
+        return make(rows, schema=list(given.columns)) if n_axes == 2 else make(given.name, rows)
     return rows
 
 

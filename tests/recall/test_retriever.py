@@ -1,6 +1,7 @@
 """CaptionRetriever: names in, matches or a pool out."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -581,3 +582,11 @@ def test_a_fitted_retriever_is_nested_frozen_or_by_its_pool(retriever):
             "green",
             "red",
         ]
+
+
+def test_a_long_caption_costs_its_own_length_alone():
+    tracemalloc.start()
+    CaptionRetriever().fit(["a cat"] * 5_000 + ["x" * 20_000])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000_000

@@ -249,3 +249,10 @@ def test_a_collection_without_its_images_is_refused(mean_color):
     retriever.fit(["a cat"] * 1000, images=images)
     with pytest.raises(CorpusError, match=r"None of the first 400 recalled images .* can be read"):
         retriever.recall(["cat"])
+
+
+def test_counts_that_are_remembered_cannot_be_changed():
+    counts = fitted([[1, 0]]).recall(["cat"]).report().counts
+    for values in counts.values():
+        with pytest.raises(ValueError, match="read-only"):
+            values[:] = 7

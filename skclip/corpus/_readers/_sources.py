@@ -185,6 +185,12 @@ def _open_path(path: Path, request: Request) -> Iterator[Part]:
 
 
 def _open_folder(path: Path, request: Request) -> Iterator[Part]:
+    try:
+        archives = sorted(filter(_is_archive, path.iterdir()))
+    except OSError as error:
+        raise CorpusError(
+            f"The folder {str(path)!r} cannot be listed: {error.strerror}."
+        ) from error
     if is_clip_retrieval(path):
         request.refuse_images_root("clip-retrieval's folders")
         for embeddings, tables in read_clip_retrieval(path, request):
@@ -192,7 +198,7 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
     elif is_img2dataset(path):
         request.refuse_images_root("img2dataset's folders")
         yield Part(read_img2dataset(path, request))
-    elif archives := sorted(filter(_is_archive, path.iterdir())):
+    elif archives:
         request.refuse_images_root("archives")
         yield Part(read_webdataset(archives, request.doubts))
     else:

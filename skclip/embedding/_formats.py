@@ -30,10 +30,10 @@ RASTER = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
-# Formats that a plug-in brings, and the module that registers them when it is imported.
+# Formats that a plug-in brings, the module that registers them when it is imported, our extra.
 PLUG_INS = {
-    "HEIF": ((".heic", ".heif", ".hif"), "pillow_heif.HeifImagePlugin", "pillow-heif"),
-    "JXL": ((".jxl",), "pillow_jxl", "pillow-jxl-plugin"),
+    "HEIF": ((".heic", ".heif", ".hif"), "pillow_heif.HeifImagePlugin", "heif"),
+    "JXL": ((".jxl",), "pillow_jxl", "jxl"),
 }
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset(
@@ -90,7 +90,7 @@ def unreadable_because(content: bytes) -> str:
         if content.startswith(beginning):
             return f"it is {name}, which is never opened: save it as pixels, for instance as PNG"
     if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
-        return f"it is HEIF: pip install {PLUG_INS['HEIF'][2]}"
+        return f"it is HEIF: pip install 'skclip[{PLUG_INS['HEIF'][2]}]'"
     if content.startswith(_JXL):
-        return f"it is JPEG XL: pip install {PLUG_INS['JXL'][2]}"
+        return f"it is JPEG XL: pip install 'skclip[{PLUG_INS['JXL'][2]}]'"
     return "not an image in a format Pillow reads"

@@ -10,6 +10,7 @@ __all__ = [
     "CorpusError",
     "CorpusFormatError",
     "CorpusNotFoundError",
+    "DoubtfulTextWarning",
     "ModelMismatchError",
     "ModelNotFoundError",
     "NoEvidenceWarning",
@@ -59,6 +60,10 @@ class TrainingDivergedError(FloatingPointError):
 
 class UnusablePairWarning(UserWarning):
     """Some image-caption pairs have no readable image or no caption and were left out."""
+
+
+class DoubtfulTextWarning(UserWarning):
+    """Some captions are in an unknown encoding, or hold what no file can; they may be wrong."""
 
 
 class UnreadableImageWarning(UserWarning):

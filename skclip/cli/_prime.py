@@ -28,7 +28,7 @@ from skclip.cli._output import choose_format, open_rows
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
-from skclip.corpus._folder import ImageFinder
+from skclip.corpus._readers._finder import ImageFinder
 from skclip.embedding import IMAGE_SUFFIXES, CLIPEmbedder
 from skclip.embedding._decode import decode_image, fetch_image
 from skclip.embedding._find_file import find_file

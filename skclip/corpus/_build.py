@@ -32,8 +32,8 @@ from skclip.corpus._manifest import (
     replacing,
     write_manifest,
 )
+from skclip.corpus._readers._sources import Part
 from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
-from skclip.corpus._sources import Part
 from skclip.corpus._writer import write_shards
 from skclip.exceptions import CorpusError
 

@@ -18,13 +18,15 @@ from skclip.corpus._build import (
     keep_embeddings,
     working_on,
 )
-from skclip.corpus._columns import Columns
 from skclip.corpus._embedding import Embedder
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, ShardEntry, read_manifest
+from skclip.corpus._paths import user_path
+from skclip.corpus._readers._columns import Columns
+from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._sources import open_source
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
-from skclip.corpus._sources import open_source
 from skclip.corpus._store import CaptionStore
 from skclip.exceptions import (
     CorpusError,
@@ -80,7 +82,7 @@ class Corpus(CaptionStore):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        self.path = user_path(path)
         self._manifest = read_manifest(self.path)
         self._shards = tuple(DiskShard(self.path, entry) for entry in self._manifest.shards)
         self.n_features = self._manifest.n_features
@@ -98,6 +100,7 @@ class Corpus(CaptionStore):
         caption_column: str | None = None,
         image_column: str | None = None,
         id_column: str | None = None,
+        images_root: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -110,11 +113,13 @@ class Corpus(CaptionStore):
 
         Parameters
         ----------
-        source : path-like, data frame, (captions, images) or list of str
+        source : path-like, list of path-like, data frame, (captions, images) or list of str
             A folder with images and, in it, one CSV, TSV or Parquet file with captions by image
             path, or a ``.txt`` or ``.json`` file beside each image; such a table itself; a text
-            file with one caption a line; a pandas, polars or Arrow table; two sequences, where
-            images are paths, URLs, bytes, PIL images or arrays; or captions alone.
+            file with one caption a line; several of these in a list or by a range in braces; a
+            pandas, polars or Arrow table; two sequences, where images are paths, URLs, bytes, PIL
+            images or arrays; or captions alone. A list in place of a caption is several captions
+            of one image.
 
         path : path-like
             Directory to write; new, empty, or a corpus (see ``overwrite``).
@@ -136,6 +141,10 @@ class Corpus(CaptionStore):
         caption_column, image_column, id_column : str, default=None
             Columns of a table; None finds the usual names.
 
+        images_root : path-like, default=None
+            Folder that the relative image paths of a table start from; None means the table's
+            own, and the working directory for a data frame or sequences.
+
         overwrite : bool, default=False
             Whether to replace a corpus that is already there.
 
@@ -151,9 +160,15 @@ class Corpus(CaptionStore):
         corpus : Corpus
             Opened.
         """
-        directory = Path(path).absolute()
+        directory = user_path(path)
         _check_free(directory, overwrite=overwrite)
-        parts = open_source(source, Columns(caption_column, image_column, id_column))
+        parts = open_source(
+            source,
+            Request(
+                Columns(caption_column, image_column, id_column),
+                None if images_root is None else user_path(images_root),
+            ),
+        )
         return cls._add(
             directory,
             first_rows_read(parts, embedder, must_embed=False),
@@ -175,6 +190,7 @@ class Corpus(CaptionStore):
         caption_column: str | None = None,
         image_column: str | None = None,
         id_column: str | None = None,
+        images_root: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> Self:
@@ -194,6 +210,10 @@ class Corpus(CaptionStore):
         caption_column, image_column, id_column : str, default=None
             Columns of a table; None finds the usual names.
 
+        images_root : path-like, default=None
+            Folder that the relative image paths of a table start from; None means the table's
+            own, and the working directory for a data frame or sequences.
+
         n_jobs : int, default=None
             Number of shards indexed at once.
 
@@ -207,7 +227,13 @@ class Corpus(CaptionStore):
         """
         if embedder is not None:
             self._check_model(embedder)
-        parts = open_source(source, Columns(caption_column, image_column, id_column))
+        parts = open_source(
+            source,
+            Request(
+                Columns(caption_column, image_column, id_column),
+                None if images_root is None else user_path(images_root),
+            ),
+        )
         return self._add(
             self.path,
             first_rows_read(parts, embedder, must_embed=self.has_embeddings),
@@ -460,7 +486,7 @@ def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:
     """
     if isinstance(corpus, Corpus):
         return corpus
-    path = Path(corpus).resolve()
+    path = user_path(corpus).resolve()
     try:
         status = (path / MANIFEST).stat()
     except OSError:

@@ -11,16 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skclip._validation import sample_of
 from skclip.corpus._images import ImageSlice
 from skclip.corpus._row_file import append_bytes, resume_rows, start_rows
 from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 
-__all__ = ["Embedder", "embed_images", "embed_shard"]
+__all__ = ["MISSES", "Embedder", "embed_images", "embed_shard"]
 
 # Batches between two writes: few enough that little is lost, many enough that reading images
 # ahead, which ends with a call of the embedder, hardly pauses.
 _BATCHES_A_CHUNK = 8
+# So many images that cannot be read, and none that can: all the others would fail, too.
+MISSES = 300
 
 
 class Embedder(Protocol):
@@ -129,9 +132,20 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     chunk = _BATCHES_A_CHUNK * getattr(embedder, "batch_size", 64)
     done, width = resume_rows(partial, shard.n_rows, chunk)
     yield done
+    n_failed, any_embedded = 0, done > 0
     while done < shard.n_rows:
         rows = np.arange(done, min(done + chunk, shard.n_rows))
-        vectors, reasons = embed_images(embedder, shard.column("image", rows).tolist())
+        images = shard.column("image", rows).tolist()
+        vectors, reasons = embed_images(embedder, images)
+        failed = [why for i, why in zip(images, reasons, strict=True) if why and i is not None]
+        n_failed += len(failed)
+        any_embedded = any_embedded or bool(vectors.any())
+        if n_failed >= MISSES and not any_embedded:
+            raise CorpusError(
+                f"None of the first {n_failed} images of {shard.entry.name} can be read "
+                f"({sample_of(dict.fromkeys(failed), 2)}): give the folder they are in by "
+                "images_root=, or mend what is wrong and run the same build again."
+            )
         if width is None:
             width = vectors.shape[1]
             start_rows(partial, (shard.n_rows, width))

@@ -48,4 +48,5 @@ def load_images(references: NDArray[Any]) -> NDArray[Any]:
 
 def only_urls(images: pa.ChunkedArray) -> bool:
     """Whether a column of references names no file, and so has no path to look up."""
-    return bool(pc.all(pc.match_substring(images, "://"), min_count=0).as_py())
+    remote = pc.and_not(pc.match_substring(images, "://"), pc.starts_with(images, "file:"))
+    return bool(pc.all(remote, min_count=0).as_py())

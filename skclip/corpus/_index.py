@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +24,8 @@ __all__ = [
     "build_index_image",
     "check_index",
     "index_words",
+    "indexed_word",
+    "is_stand_in",
     "matching_rows",
     "open_index",
     "phrase_query",
@@ -35,6 +38,11 @@ _CREATE = (
 # Positions are gathered in so much memory before they are written; what fits is written once,
 # in order, and needs no merging.
 _HASH_BYTES = 64 << 20
+# FTS5 cuts longer words off. A caption of fewer characters has none, whatever folding makes of it.
+_MAX_WORD_BYTES = 32_768
+_SHORT_CAPTION = 2000
+# Begins what stands for a longer word. It is in no word of a caption: normalising makes it a space.
+_STAND_IN = "\ue000"
 # One string a query instead of one Python object a row: eight times faster on common words.
 _SELECT = "SELECT group_concat(rowid) FROM captions WHERE captions MATCH ?"
 
@@ -87,6 +95,8 @@ def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> N
         texts = batch
         if not all(map(str.isascii, batch)):
             texts = [text if text.isascii() else normalize(text) for text in batch]
+        if max(map(len, batch), default=0) > _SHORT_CAPTION:
+            texts = [" ".join(map(indexed_word, normalize(text).split())) for text in texts]
         connection.executemany(
             "INSERT INTO captions(rowid, caption) VALUES (?, ?)", enumerate(texts, n_rows)
         )
@@ -156,11 +166,32 @@ def check_index(index: str) -> None:
             raise sqlite3.DatabaseError("the file is cut off")
 
 
+def indexed_word(word: str) -> str:
+    """Return a word as the index holds it: itself, or what stands for it if it is too long.
+
+    Examples
+    --------
+    >>> from skclip.corpus._index import indexed_word
+    >>> indexed_word("cat"), len(indexed_word("x" * 40_000))
+    ('cat', 65)
+    """
+    if len(word) * 4 <= _MAX_WORD_BYTES or len(data := word.encode()) <= _MAX_WORD_BYTES:
+        return word
+    return _STAND_IN + sha256(data).hexdigest()
+
+
+def is_stand_in(word: str) -> bool:
+    """Whether a word of the index stands for another, or is a part of one that was cut off."""
+    return word.startswith(_STAND_IN) or len(word.encode()) > _MAX_WORD_BYTES - 4
+
+
 def index_words(connection: sqlite3.Connection) -> list[str]:
     """Return the distinct words of the indexed captions, sorted."""
     connection.execute(
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
     )
+    # an index from before stand-ins has words that are cut off within a character
+    connection.text_factory = lambda data: data.decode("utf-8", "ignore")
     # in order of their UTF-8 bytes, which is that of their code points
     return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
 
@@ -170,7 +201,7 @@ def phrase_query(tokens: Sequence[str]) -> str:
 
     A quoted phrase is data, never an operator; a token has no quote that could end it.
     """
-    return '"' + " ".join(tokens) + '"'
+    return '"' + " ".join(map(indexed_word, tokens)) + '"'
 
 
 def matching_rows(connection: sqlite3.Connection, query: str) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skclip.corpus._images import ImageSlice, only_urls
 from skclip.corpus._index import check_index
 from skclip.corpus._manifest import ShardEntry, replacing
+from skclip.corpus._paths import resolved_path, writable_text
 from skclip.exceptions import CorpusFormatError
 
 __all__ = ["ROW_GROUP_SIZE", "SCHEMA", "DiskShard", "ShardFiles", "write_failures"]
@@ -160,7 +161,7 @@ class DiskShard:
     def _image(
         self, path: str | None, offset: int | None, size: int | None
     ) -> str | ImageSlice | None:
-        path = _resolve(path, self.entry.image_root)
+        path = resolved_path(path, self.entry.image_root)
         if offset is None or size is None:
             return path
         return ImageSlice(str(self.files.images) if path is None else path, offset, size)
@@ -189,16 +190,9 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
         files.failures.unlink(missing_ok=True)
         return
     rows = np.fromiter(reasons, dtype=np.int64)
-    columns = [rows, shard.column("id", rows), list(reasons.values())]
+    columns = [rows, shard.column("id", rows), list(map(writable_text, reasons.values()))]
     with replacing(files.failures) as temporary:
         pq.write_table(pa.table(columns, schema=FAILURES), temporary)
-
-
-def _resolve(image: str | None, root: str | None) -> str | None:
-    """Return the path of an image; URLs and absolute paths stay as they are."""
-    if image is None or root is None or "://" in image:
-        return image
-    return str(Path(root, image))
 
 
 def _objects(column: pa.ChunkedArray) -> NDArray[Any]:

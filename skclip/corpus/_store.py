@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._finite import unreadable_rows, warn_unreadable
 from skclip._validation import sample_of
 from skclip.corpus._images import load_images
 from skclip.corpus._index import matching_rows, open_index, phrase_query
@@ -76,6 +77,10 @@ class CaptionStore(ABC):
     def neighbor_indexes(self) -> Memo:
         """Neighbour indexes over the embeddings, by method."""
         return Memo(max_size=2)
+
+    @cached_property
+    def _named_unreadable(self) -> set[int]:
+        return set()
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -157,16 +162,30 @@ class CaptionStore(ABC):
         Returns
         -------
         embeddings : ndarray of shape (n_rows, n_features)
-            float32; a zero row belongs to an image that could not be read.
+            float32; a zero row belongs to an image that could not be read. Rows that hold NaN or
+            infinity are zero too, and named by a warning when they are first met.
         """
         if not self.has_embeddings:
             raise CorpusError(
                 f"{self!r} has no stored embeddings: build it with embedder=, or give the "
                 "retriever an embedder."
             )
-        return self._gather(
+        X = self._gather(
             rows, lambda shard, local: shard.embeddings(local), at_once=_EMBEDDINGS_AT_ONCE
         )
+        unreadable = unreadable_rows(X)
+        if len(unreadable):
+            X[unreadable] = 0
+            self._name_unreadable(self._check_rows(rows)[unreadable])
+        return X
+
+    def _name_unreadable(self, rows: NDArray[np.int64]) -> None:
+        """Warn of rows that hold NaN or infinity, of each once."""
+        new = sorted(set(rows.tolist()) - self._named_unreadable)
+        if new:
+            self._named_unreadable.update(new)
+            ids = self.ids(new[:3]).tolist() + new[3:]
+            warn_unreadable(f"{self!r} stores", len(new), len(self), ids, stacklevel=4)
 
     def search(self, phrase: str) -> NDArray[np.int64]:
         """Return the rows whose caption contains a phrase.

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from skclip.corpus._columns import Columns
 from skclip.corpus._corpus import Corpus, open_corpus
 from skclip.corpus._images import ImageSlice
 from skclip.corpus._manifest import MANIFEST, UNFINISHED
-from skclip.corpus._sources import Part, open_source
+from skclip.corpus._paths import resolved_path, user_path
+from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._sources import Part, open_source
 from skclip.corpus._store import CaptionStore
 
 __all__ = ["StreamedStore", "open_collection"]
@@ -98,7 +99,7 @@ class StreamedShard:
         columns = {name: np.full(len(rows), None) for name in ("caption", "id", "image")}
         order = np.argsort(rows, kind="stable")
         wanted, first = rows[order], 0
-        for part, table in self._tables():
+        for part, table in self._tables(images=True):
             begin, end = np.searchsorted(wanted, [first, first + table.num_rows])
             if begin < end:
                 taken = table.take(pa.array(wanted[begin:end] - first))
@@ -111,8 +112,9 @@ class StreamedShard:
                 break
         return columns
 
-    def _tables(self) -> Iterator[tuple[Part, pa.Table]]:
-        for part in open_source(self._source, Columns()):
+    def _tables(self, *, images: bool = False) -> Iterator[tuple[Part, pa.Table]]:
+        request = Request(images_found=images, stop_early=False)
+        for part in open_source(self._source, request):
             for table in part.tables:
                 yield part, table
 
@@ -120,12 +122,10 @@ class StreamedShard:
 def _images(part: Part, table: pa.Table) -> Iterator[Any]:
     rows = table.select([n for n in table.column_names if n not in ("id", "caption", "problem")])
     for row in rows.to_pylist():
-        path = row["image"]
-        if path is not None and part.image_root is not None and "://" not in path:
-            path = str(Path(part.image_root, path))
+        path = resolved_path(row["image"], part.image_root)
         if row.get("data") is not None:
             yield row["data"]
-        elif row.get("offset") is not None:
+        elif path is not None and row.get("offset") is not None:
             yield ImageSlice(path, row["offset"], row["size"])
         else:
             yield path
@@ -149,7 +149,7 @@ def open_collection(corpus: Corpus | str | os.PathLike[str], *, scan: bool) -> C
     """
     if isinstance(corpus, Corpus) or not scan:
         return open_corpus(corpus)
-    path = Path(corpus)
+    path = user_path(corpus)
     if path.is_file() or not any((path / name).exists() for name in (MANIFEST, UNFINISHED)):
         return StreamedStore(path)
     return open_corpus(path)

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skclip.corpus._manifest import ShardEntry
+from skclip.corpus._readers._sources import Part
 from skclip.corpus._shard import ROW_GROUP_SIZE, SCHEMA, ShardFiles
-from skclip.corpus._sources import Part
 
 if TYPE_CHECKING:
     from typing import Self

@@ -121,15 +121,19 @@ class _Faiss:
 
     def __init__(self, source: Rows) -> None:
         faiss: Any = import_optional("faiss", extra="faiss", purpose="method='faiss'")
-        n_lists = source.n_rows // self._ROWS_A_LIST if source.n_rows > self._FEW else 0
+        spread = np.empty((0, source.n_features), np.float32)
+        if source.n_rows > self._FEW:
+            n_trained = source.n_rows * self._TRAINED_ROWS_A_LIST // self._ROWS_A_LIST
+            rows = np.linspace(0, source.n_rows - 1, n_trained).astype(np.int64)
+            spread = unit_rows(source.embeddings(rows)).astype(np.float32, copy=False)
+            spread = spread[spread.any(axis=1)]
+        n_lists = len(spread) // self._TRAINED_ROWS_A_LIST
         description = f"IVF{n_lists},SQfp16" if n_lists else "IDMap,Flat"
         metric = faiss.METRIC_INNER_PRODUCT
         self._index = faiss.index_factory(source.n_features, description, metric)
         if n_lists:
             self._index.nprobe = max(16, n_lists // 16)
-            n_trained = min(source.n_rows, n_lists * self._TRAINED_ROWS_A_LIST)
-            spread = np.linspace(0, source.n_rows - 1, n_trained).astype(np.int64)
-            self._index.train(unit_rows(source.embeddings(spread)).astype(np.float32, copy=False))
+            self._index.train(spread)
 
     def add(self, X: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
         """Insert rows."""

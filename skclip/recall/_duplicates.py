@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from skclip._linalg import unit_rows
 from skclip.corpus._images import ImageSlice
 from skclip.embedding._decode import content_key, fetch_image
+from skclip.embedding._find_file import is_remote
 from skclip.exceptions import UnreadableImageError
 
 __all__ = ["content_hash", "image_keys", "is_near", "near_duplicates"]
@@ -20,7 +21,7 @@ _ROUNDING = 1e-6
 
 def content_hash(image: Any) -> bytes | None:
     """Return a hash of an image's content; None where it cannot be read without the network."""
-    if image is None or (isinstance(image, str) and "://" in image):
+    if image is None or (isinstance(image, str) and is_remote(image)):
         return None
     try:
         return content_key(fetch_image(image))

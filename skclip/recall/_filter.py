@@ -1,5 +1,6 @@
 """Keep what the zero-shot classifier agrees with (the filter of Neural Priming, 2306.10191)."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -12,7 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from skclip._compat import HasMethods, Interval, fit_context
 from skclip._linalg import class_proba, gen_row_blocks, unit_rows
 from skclip._text_head import TextHead, check_same_width, resolve_text_head
-from skclip._validation import check_embeddings, check_labelled_embeddings, encode_labels
+from skclip._validation import (
+    check_embeddings,
+    check_labelled_embeddings,
+    encode_known,
+    encode_labels,
+)
+from skclip.recall._resample import as_given
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
 
 __all__ = ["ZeroShotFilter", "agreement"]
@@ -35,7 +42,7 @@ def agreement(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Embeddings. A zero row carries no evidence and is rejected.
+        Embeddings. A zero row carries no evidence and is rejected, as one with NaN or infinity is.
 
     codes : ndarray of shape (n_samples,)
         Label of every row as its index in ``text_head.classes``.
@@ -62,7 +69,10 @@ def agreement(
         proba = class_proba(scores, text_head.logit_scale, text_head.logit_bias)
         own[rows] = proba[np.arange(len(unit)), own_codes]
         kept[rows] = (
-            (scores.argmax(axis=1) == own_codes) & (own[rows] >= threshold) & unit.any(axis=1)
+            (scores.argmax(axis=1) == own_codes)
+            & (own[rows] >= threshold)
+            & unit.any(axis=1)
+            & np.isfinite(unit).all(axis=1)
         )
     if k is not None:
         order = np.lexsort((-own, codes))
@@ -145,7 +155,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "zero_shot": [HasMethods(["fit"]), dict, None],
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
         "threshold": [Interval(Real, 0, 1, closed="both")],
         "k": [Interval(Integral, 1, None, closed="left"), None],
         "step": STEP_CONSTRAINT,
@@ -232,14 +242,15 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X : ndarray of shape (n_kept, n_features)
+        X : ndarray or data frame of shape (n_kept, n_features)
             Rows that stay, in their order.
 
-        y : ndarray of shape (n_kept,)
+        y : ndarray or series of shape (n_kept,)
             Their labels.
         """
-        X, y = self._fit(X, y)
-        return X[self.support_], y[self.support_]
+        rows, labels = self._fit(X, y)
+        kept = self.support_
+        return as_given(rows[kept], X), as_given(labels[kept], y)
 
     def _fit(self, X: ArrayLike, y: ArrayLike | None) -> tuple[NDArray[Any], NDArray[Any]]:
         if y is None:
@@ -280,16 +291,21 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Rows that stay.
         """
         if self.zero_shot is not None:
-            text_head = resolve_text_head(self.zero_shot, encode_labels(y)[0])
-        return self._keeps(X, y, text_head)
+            try:
+                text_head = resolve_text_head(self.zero_shot, encode_labels(y)[0])
+            except ValueError as error:
+                raise ValueError(
+                    f"The labels of the pool do not suit the filter: {error}"
+                ) from error
+        return self._keeps(X, y, text_head, source="The pool")
 
     def _keeps(
-        self, X: NDArray[Any], y: NDArray[Any], text_head: TextHead | None
+        self, X: NDArray[Any], y: NDArray[Any], text_head: TextHead | None, *, source: str = "y"
     ) -> NDArray[np.bool_]:
         if text_head is None:
             return np.ones(len(X), dtype=bool)
         check_same_width(X.shape[1], text_head)
-        codes = np.searchsorted(text_head.classes, y)
+        codes = encode_known(y, text_head.classes, source=source)
         return agreement(X, codes, text_head, threshold=self.threshold, k=self.k)
 
     def __sklearn_tags__(self) -> Tags:

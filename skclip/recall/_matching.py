@@ -10,6 +10,8 @@ from skclip.recall._query import Phrase
 
 __all__ = ["Matching", "stem_words"]
 
+_LONGEST_STEMMED = 64
+
 
 @dataclass
 class Matching:
@@ -116,6 +118,8 @@ def stem_words(words: Sequence[str]) -> list[str]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE VIRTUAL TABLE words USING fts5(word, tokenize='porter ascii')")
         connection.execute("CREATE VIRTUAL TABLE stems USING fts5vocab(words, 'instance')")
-        connection.executemany("INSERT INTO words(rowid, word) VALUES (?, ?)", enumerate(words))
+        # the stemmer leaves longer words alone, and SQLite cuts very long ones off
+        short = ((i, word) for i, word in enumerate(words) if len(word) <= _LONGEST_STEMMED)
+        connection.executemany("INSERT INTO words(rowid, word) VALUES (?, ?)", short)
         stems = dict(connection.execute("SELECT doc, term FROM stems"))
     return [stems.get(i, word) for i, word in enumerate(words)]

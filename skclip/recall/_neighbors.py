@@ -20,7 +20,7 @@ from skclip.recall._approximate import NeighborIndex, build_index, search_or_fal
 from skclip.recall._collection import CorpusCollection, PoolCollection
 from skclip.recall._nearest import nearest_rows
 from skclip.recall._pool import PrimingPool
-from skclip.recall._resample import append_pool, check_labelled
+from skclip.recall._resample import append_pool, as_given, check_labelled
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
 
 __all__ = ["NeighborRetriever"]
@@ -278,15 +278,16 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_resampled : ndarray of shape (n_samples + n_recalled, n_features)
+        X_resampled : ndarray or data frame of shape (n_samples + n_recalled, n_features)
             The given rows first.
 
-        y_resampled : ndarray of shape (n_samples + n_recalled,)
+        y_resampled : ndarray or series of shape (n_samples + n_recalled,)
             Class names.
         """
-        X, y = check_labelled(X, y)
-        pool = self.recall(X, y)
-        return append_pool(X, y, pool[np.isin(pool.labels, y)])
+        rows, labels = check_labelled(X, y)
+        pool = self.recall(rows, labels)
+        more = append_pool(rows, labels, pool[np.isin(pool.labels, labels)])
+        return as_given(more[0], X), as_given(more[1], y)
 
     def _collection(self) -> CorpusCollection | PoolCollection:
         validate_parameters(self)
@@ -297,7 +298,8 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         if not hasattr(self, "_fitted"):
             raise NotFittedError(
                 "This NeighborRetriever has nothing to recall from: give corpus=, or call fit with "
-                "embeddings first."
+                "embeddings first. Inside another estimator give FrozenEstimator(retriever): "
+                "clones forget what was fitted."
             )
         return self._fitted
 

@@ -1,6 +1,6 @@
 """The priming pool: recalled images with the class each was recalled for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._finite import without_unreadable
 from skclip._optional import import_optional
 from skclip._validation import check_class_names, sample_of
 from skclip.corpus._memo import Memo
+from skclip.corpus._readers._columns import is_missing
+from skclip.corpus._readers._tables import as_values
 from skclip.recall._html import pool_html
 from skclip.recall._report import RecallReport, count_labels
 
@@ -26,7 +29,8 @@ class PrimingPool:
 
     A pool is what a retriever's ``recall`` returns and what a primed classifier adds to the
     labelled samples. It is its own retriever: ``pool.recall(names)`` gives the rows of those
-    classes. Cloning an estimator shares the pool instead of copying it.
+    classes. Cloning an estimator shares the pool instead of copying it, and so its arrays cannot be
+    written to: those that can are copied when the pool is made.
 
     Parameters
     ----------
@@ -34,7 +38,8 @@ class PrimingPool:
         Class of each row, as the class names were passed to ``recall``.
 
     embeddings : array-like of shape (n_samples, n_features), default=None
-        Image embeddings; a zero row carries no evidence.
+        Image embeddings; a zero row carries no evidence. Rows that hold NaN or infinity become
+        zero, with a warning that names them.
 
     ids : array-like of shape (n_samples,), default=None
         What the collection calls each row.
@@ -90,21 +95,37 @@ class PrimingPool:
             raise ValueError(
                 f"labels must be one class name a row, got an array of shape {labels.shape}."
             )
+        if labels.dtype.kind in "Of":
+            missing = [i for i, label in enumerate(labels.tolist()) if is_missing(label)]
+            if missing:
+                raise ValueError(
+                    f"labels holds missing values in {len(missing)} of {len(labels)} rows "
+                    f"({sample_of(missing)}): leave these rows out."
+                )
         self._set("labels", labels)
         if self.embeddings is not None:
             self._set("embeddings", _as_embeddings(self.embeddings))
         for name in ("ids", "captions", "images"):
             value = getattr(self, name)
             if value is not None:
-                self._set(name, _as_column(value))
+                self._set(name, _as_column(value, name))
         if self.sample_weight is not None:
             self._set("sample_weight", _as_weights(self.sample_weight))
-        for name in _ROW_FIELDS[1:]:
+        for name in _ROW_FIELDS:
             value = getattr(self, name)
             if value is not None and len(value) != len(labels):
                 raise ValueError(
                     f"{name} has {len(value)} rows but labels has {len(labels)}: give one a row."
                 )
+            if value is not None:
+                self._set(name, _unchangeable(value))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in _ROW_FIELDS:  # a pickle forgets what may not be written
+            value = getattr(self, name)
+            if value is not None:
+                value.flags.writeable = False
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)  # the dataclass is frozen
@@ -137,6 +158,20 @@ class PrimingPool:
 
     def __sklearn_clone__(self) -> "PrimingPool":
         return self
+
+    def set_params(self, **params: Any) -> "PrimingPool":
+        """Refuse: a pool is the result of a recall, and has nothing to tune.
+
+        Parameters
+        ----------
+        **params : dict
+            What a search wanted to set.
+        """
+        names = sample_of(params)
+        raise ValueError(
+            f"A PrimingPool has no parameter {names}: it was recalled already. To tune how images "
+            "are recalled, give a retriever in its place, for instance CaptionRetriever(corpus)."
+        )
 
     def __repr__(self) -> str:
         classes = self.classes
@@ -206,6 +241,14 @@ class PrimingPool:
 _ROW_FIELDS = ("labels", "embeddings", "ids", "captions", "images", "sample_weight")
 
 
+def _unchangeable(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that cannot be written to; one that can is copied, and stays as it is."""
+    if values.flags.writeable:
+        values = values.copy()
+        values.flags.writeable = False
+    return values
+
+
 def _as_embeddings(values: ArrayLike) -> NDArray[Any]:
     """Return ``values`` as a float matrix; only stored and Python floats are converted."""
     embeddings = np.asarray(values)
@@ -214,15 +257,22 @@ def _as_embeddings(values: ArrayLike) -> NDArray[Any]:
             "embeddings must have one row a sample, shape (n_samples, n_features); "
             f"got shape {embeddings.shape}."
         )
-    if isinstance(values, np.ndarray) and embeddings.dtype in (np.float32, np.float64):
-        return embeddings
-    return embeddings.astype(np.float32)
+    if not (isinstance(values, np.ndarray) and embeddings.dtype in (np.float32, np.float64)):
+        with np.errstate(over="ignore"):
+            embeddings = embeddings.astype(np.float32)
+    return without_unreadable(embeddings, "embeddings")
 
 
-def _as_column(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+def _as_column(values: Any, name: str) -> NDArray[Any]:
     """Return ``values`` as a 1-D object array, whatever they hold."""
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype == object:
         return values
+    if hasattr(values, "columns"):  # iterating over a data frame gives its header
+        table = np.asarray(values, dtype=object)
+        if table.shape[1] != 1:
+            raise ValueError(f"{name} must be one value a row, got a table of shape {table.shape}.")
+        return table[:, 0]
+    values = as_values(values)
     return np.fromiter(values, dtype=object, count=len(values))
 
 

@@ -50,6 +50,10 @@ class RecallReport:
     counts: dict[str, NDArray[np.int64]]
     problems: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        for values in self.counts.values():  # reports are remembered with their pools
+            values.flags.writeable = False
+
     @property
     def empty(self) -> list[Any]:
         """Classes for which nothing was kept."""

@@ -8,7 +8,35 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from skclip.recall._pool import PrimingPool
 
-__all__ = ["append_pool", "check_labelled"]
+__all__ = ["append_pool", "as_given", "check_labelled"]
+
+
+def as_given(rows: NDArray[Any], given: Any) -> Any:
+    """Return rows or labels as a data frame or a series where one was given.
+
+    imbalanced-learn's own samplers do so: the estimators after them see the same feature names.
+
+    Parameters
+    ----------
+    rows : ndarray
+        What a sampler returns.
+
+    given : array-like
+        What it was given.
+
+    Returns
+    -------
+    rows : ndarray, data frame or series
+        Of the type of ``given`` if that is one of pandas or polars.
+    """
+    make, n_axes = type(given), len(getattr(given, "shape", ()))
+    if rows.ndim != n_axes:
+        return rows
+    if hasattr(given, "iloc"):  # pandas
+        return make(rows, columns=given.columns) if n_axes == 2 else make(rows, name=given.name)
+    if make.__module__.startswith("polars."):
+        return make(rows, schema=list(given.columns)) if n_axes == 2 else make(given.name, rows)
+    return rows
 
 
 def check_labelled(X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

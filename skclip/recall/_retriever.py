@@ -26,13 +26,13 @@ from skclip.corpus._embedding import Embedder
 from skclip.corpus._memory import MemoryStore
 from skclip.corpus._store import CaptionStore
 from skclip.corpus._streamed import open_collection
-from skclip.recall._captions import as_list, memory_shard
+from skclip.recall._captions import as_list, check_one_each, memory_shard
 from skclip.recall._find import find_matches
 from skclip.recall._matching import Matching
 from skclip.recall._pool import PrimingPool
 from skclip.recall._query import Spellings, make_queries
 from skclip.recall._recall import recall_pool, warn_about
-from skclip.recall._resample import append_pool, check_labelled
+from skclip.recall._resample import append_pool, as_given, check_labelled
 from skclip.recall._settle import Matches, Settler
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
 from skclip.recall._vectors import check_same_model
@@ -232,8 +232,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        captions : sequence of str
-            Captions to recall from. Ignored if ``corpus`` is given.
+        captions : sequence of str, or data frame
+            Captions to recall from. Ignored if ``corpus`` is given. Of a data frame the columns
+            of captions, images and ids are taken, by their usual names.
 
         y : None
             Ignored.
@@ -273,7 +274,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        captions : sequence of str
+        captions : sequence of str, or data frame
             Captions to add.
 
         y : None
@@ -317,7 +318,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             1 where the caption names the class.
         """
         self._check()
-        names = as_list(names)
+        names = check_one_each(as_list(names))
         store = self._store()
         # a name that is given twice is still one class
         distinct = list(dict.fromkeys(map(str, names)))
@@ -348,7 +349,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         matches : CSR matrix of shape (n_captions, n_captions)
             1 where the caption of the column contains that of the row.
         """
-        return self.fit(captions, y, **fit_params).transform(captions)
+        self.fit(captions, y, **fit_params)
+        return self.transform(captions if self.corpus is not None else self.store_.captions())
 
     def recall(self, names: Iterable[Any]) -> PrimingPool:
         """Recall at most ``k`` images a class.
@@ -367,6 +369,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             appears for each of them. Names without a match are listed by a warning.
         """
         self._check()
+        if not isinstance(names, str):
+            names = check_one_each(as_list(names))
         names = check_class_names(names)
         store = self._store()
         check_same_model(store, self.embedder)
@@ -391,14 +395,15 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_resampled : ndarray of shape (n_samples + n_recalled, n_features)
+        X_resampled : ndarray or data frame of shape (n_samples + n_recalled, n_features)
             The given rows first.
 
-        y_resampled : ndarray of shape (n_samples + n_recalled,)
+        y_resampled : ndarray or series of shape (n_samples + n_recalled,)
             Class names.
         """
-        X, y = check_labelled(X, y)
-        return append_pool(X, y, self.recall(np.unique(y).tolist()))
+        rows, labels = check_labelled(X, y)
+        more = append_pool(rows, labels, self.recall(np.unique(labels).tolist()))
+        return as_given(more[0], X), as_given(more[1], y)
 
     def _check(self) -> None:
         validate_parameters(self)
@@ -415,7 +420,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         if not hasattr(self, "store_"):
             raise NotFittedError(
                 "This CaptionRetriever has nothing to recall from: give corpus=, or call fit with "
-                "captions first."
+                "captions first. Inside another estimator give FrozenEstimator(retriever) or "
+                "retriever.recall(names): clones forget captions."
             )
         return self.store_
 

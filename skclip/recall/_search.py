@@ -10,7 +10,13 @@ from sqlite3 import Connection
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.corpus._index import index_words, matching_rows, phrase_query
+from skclip.corpus._index import (
+    index_words,
+    indexed_word,
+    is_stand_in,
+    matching_rows,
+    phrase_query,
+)
 from skclip.recall._matching import Matching
 from skclip.recall._query import Phrase
 from skclip.recall._settle import Named
@@ -89,7 +95,9 @@ class IndexSearch:
         spellings = self._words.spellings(phrase)
         if not all(spellings):
             return None, True
-        if matching.match == "all" or len(phrase) == 1:
+        if matching.match == "all" or (
+            len(phrase) == 1 and not any(map(is_stand_in, spellings[0]))
+        ):
             return _all_of(spellings), True
         if matching.match == "phrase" and prod(map(len, spellings)) <= _MAX_COMBINATIONS:
             return " OR ".join(map(phrase_query, product(*spellings))), True
@@ -124,9 +132,11 @@ class _Words:
     """
 
     def __init__(self, words: list[str], matching: Matching) -> None:
-        self._words = words
+        # what stands for a longer word may hold anything: the text decides
+        self._hidden = [word for word in words if is_stand_in(word)]
+        self._words = [word for word in words if not is_stand_in(word)]
         self._matching = matching
-        self._lines = "\n" + "\n".join(words) + "\n"
+        self._lines = "\n" + "\n".join(self._words) + "\n"
 
     def spellings(self, phrase: Phrase) -> list[list[str]]:
         """Return for each word of a phrase the words that may stand for it."""
@@ -134,12 +144,18 @@ class _Words:
         if self._matching.match != "substring":
             return [self._of_stem(stem) for stem in wanted]
         if len(wanted) == 1:
-            return [self._with(wanted[0])]
+            return [self._with(wanted[0]) + self._hidden]
         # a substring of several words starts within its first word and ends within its last
         first, *middle, last = wanted
-        return [self._with(first + "\n"), *([word] for word in middle), self._beginning(last)]
+        return [
+            self._with(first + "\n") + self._hidden,
+            *([word] for word in middle),
+            self._beginning(last) + self._hidden,
+        ]
 
     def _of_stem(self, stem: str) -> list[str]:
+        if is_stand_in(indexed_word(stem)):  # so long a word is its own stem
+            return [stem]
         # stemming changes nothing before the last letter of a stem
         words = self._beginning(stem[:-1])
         stems = self._matching.learn(words)

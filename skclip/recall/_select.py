@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._finite import without_unreadable
 from skclip._linalg import unit_rows
 from skclip._validation import sample_of
-from skclip.corpus._embedding import Embedder, embed_images
+from skclip.corpus._embedding import MISSES, Embedder, embed_images
 from skclip.corpus._store import CaptionStore
-from skclip.exceptions import UnreadableImageWarning
+from skclip.embedding._find_file import is_remote
+from skclip.exceptions import CorpusError, UnreadableImageWarning
 from skclip.recall._duplicates import content_hash, image_keys, is_near, near_duplicates
 from skclip.recall._vectors import row_vectors
 
@@ -96,12 +98,16 @@ class Excluded:
             Ready to compare with.
         """
         threshold = _NEAR if threshold is None else threshold
+        if hasattr(images, "columns"):  # iterating over a data frame gives its header
+            table = np.asarray(images)
+            images = table[:, 0] if table.shape[1] == 1 else table
         array = images if isinstance(images, np.ndarray) else None
         if array is not None and array.ndim == 2 and array.dtype.kind == "f":
-            return cls(frozenset(), frozenset(), unit_rows(array), threshold)
+            unit = unit_rows(without_unreadable(array, "exclude_images"))
+            return cls(frozenset(), frozenset(), unit[unit.any(axis=1)], threshold)
         images = list(images)
-        urls = frozenset(i for i in images if isinstance(i, str) and "://" in i)
-        files = [i for i in images if not (isinstance(i, str) and "://" in i)]
+        urls = frozenset(i for i in images if isinstance(i, str) and is_remote(i))
+        files = [i for i in images if not (isinstance(i, str) and is_remote(i))]
         hashes = [content_hash(image) for image in files]
         unreadable = [i for i, digest in zip(files, hashes, strict=True) if digest is None]
         if unreadable:
@@ -218,6 +224,7 @@ class Chooser:
                 "embedder=, or give one."
             )
         self._problems: dict[int, str] = {}
+        self._any_readable = False
 
     def choose(self, candidates: Sequence[NDArray[np.int64]]) -> Choice:
         """Choose from the matches of every class.
@@ -260,6 +267,15 @@ class Chooser:
         keys = image_keys(references, self._store.ids(rows))
         embeddings, problems = row_vectors(self._store, rows, self._embedder)
         self._problems.update(problems)
+        if embeddings is not None and embeddings.any():
+            self._any_readable = True
+        if len(self._problems) >= MISSES and not self._any_readable:
+            reasons = list(dict.fromkeys(self._problems.values()))
+            raise CorpusError(
+                f"None of the first {len(self._problems)} recalled images of {self._store!r} can "
+                f"be read ({sample_of(reasons, 2)}): are its images where they were when it was "
+                "built? Build it again with images_root=."
+            )
         begin = 0
         for c, helping in zip(classes, helpings, strict=True):
             part = slice(begin, begin + len(helping))

@@ -18,7 +18,12 @@ from filelock import FileLock
 from PIL import Image
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, ModelMismatchError, UnreadableImageWarning
+from skclip.exceptions import (
+    CorpusError,
+    DoubtfulTextWarning,
+    ModelMismatchError,
+    UnreadableImageWarning,
+)
 
 
 @pytest.fixture
@@ -97,10 +102,11 @@ def test_an_empty_source_is_refused(target, source):
 
 def test_captions_may_be_any_string(target):
     captions = ["", "  ", "a\x00b", "lone \ud800 surrogate", "emoji 🦀", "x" * 100_000]
-    corpus = Corpus.build(captions, target)
+    with pytest.warns(DoubtfulTextWarning, match=r"1 texts .*ud800 surrogate': lone surrogates"):
+        corpus = Corpus.build(captions, target)
     assert corpus.search("emoji").tolist() == [4]
     assert corpus.search("surrogate").tolist() == [3]
-    assert corpus.captions([2, 3]).tolist() == ["a\x00b", "lone ? surrogate"]
+    assert corpus.captions([2, 3]).tolist() == ["a\x00b", "lone \ufffd surrogate"]
 
 
 def test_shards_are_cut_at_their_size(target):

@@ -7,7 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, UnreadableImageWarning
+from skclip.exceptions import (
+    CorpusError,
+    UnreadableImageWarning,
+    UnusablePairWarning,
+)
 
 
 @pytest.fixture
@@ -122,7 +126,8 @@ def test_two_tables_need_a_choice(photos, target):
 
 def test_a_table_without_images_in_it_is_not_the_captions(photos, target):
     (photos / "notes.csv").write_text("caption,stars\nx,5\n")
-    assert len(Corpus.build(photos, target)) == 4
+    with pytest.warns(UnusablePairWarning, match=r"'notes\.csv': it has no image column among"):
+        assert len(Corpus.build(photos, target)) == 4
 
 
 def test_urls_stay_as_they_are(photos, target):

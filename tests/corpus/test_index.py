@@ -7,10 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from skclip.corpus import _index
 from skclip.corpus._index import (
     build_index,
     build_index_image,
     index_words,
+    indexed_word,
+    is_stand_in,
     matching_rows,
     open_index,
     phrase_query,
@@ -113,3 +116,39 @@ def test_many_matches_come_as_ascending_row_numbers():
 def test_the_words_of_an_index_are_sorted_tokens(captions):
     with open_index(build_index_image([captions])) as connection:
         assert index_words(connection) == sorted({t for c in captions for t in tokenize(c)})
+
+
+LONG = "x" * 40_000
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "猫"])
+def test_words_that_are_too_long_for_the_index_are_whole_words(letter):
+    word = letter * 33_000
+    captions = [f"{word}a", f"a {word}b c", letter * 32_768, "a cat"]
+    with open_index(build_index_image([captions])) as connection:
+        for phrase, rows in [
+            (f"{word}a", [0]),
+            (f"A {word}B c", [1]),
+            (word, []),
+            (letter * 32_768, [2]),
+            (letter * 8_192, []),
+        ]:
+            found = matching_rows(connection, phrase_query(tokenize(phrase)))
+            assert found.tolist() == rows
+
+
+def test_what_stands_for_a_long_word_is_no_word_of_a_caption():
+    stand_in = indexed_word(LONG)
+    assert is_stand_in(stand_in)
+    assert not is_stand_in("cat")
+    with open_index(build_index_image([[stand_in, LONG]])) as connection:
+        assert matching_rows(connection, phrase_query(tokenize(stand_in))).tolist() == [0]
+        assert matching_rows(connection, phrase_query([LONG])).tolist() == [1]
+
+
+def test_words_that_an_earlier_version_cut_off_can_be_listed(monkeypatch):
+    monkeypatch.setattr(_index, "_SHORT_CAPTION", 10**9)
+    with open_index(build_index_image([["猫" * 20_000, "a cat"]])) as connection:
+        words = index_words(connection)
+    assert words[:2] == ["a", "cat"]
+    assert is_stand_in(words[2])

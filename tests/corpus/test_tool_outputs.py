@@ -9,7 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, ModelMismatchError, UnusablePairWarning
+from skclip.exceptions import (
+    CorpusError,
+    ModelMismatchError,
+    UnreadableImageWarning,
+    UnusablePairWarning,
+)
 from skclip.recall import CaptionRetriever
 
 
@@ -132,3 +137,43 @@ def test_archives_without_a_table_are_named(downloads, target):
     (downloads / "00001.tar").write_bytes((downloads / "00000.tar").read_bytes())
     with pytest.warns(UnusablePairWarning, match=r"1 archives .*00001\.tar.* are left out"):
         assert len(Corpus.build(downloads, target)) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1xxxx", None])
+@pytest.mark.parametrize("name", ["00000.parquet", "00001.parquet", "a.parquet"])
+@pytest.mark.parametrize("downloads", ["parquet"], indirect=True)
+def test_a_table_that_is_damaged_or_foreign_is_named(downloads, target, content, name):
+    other = downloads / "00000.parquet"
+    other.rename(downloads / "00009.parquet")
+    if content is None:
+        pq.write_table(pa.table({"url": ["u"], "caption": ["c"]}), downloads / name)
+        message = rf"{name}' is no table of img2dataset .* lacks 'key', 'status'"
+    else:
+        (downloads / name).write_bytes(content)
+        message = rf"{name}' cannot be read as PARQUET"
+    with pytest.raises(CorpusError, match=message):
+        Corpus.build(downloads, target)
+
+
+@pytest.mark.parametrize("key", ["../secret", "/tmp/secret", "a/b", None])
+@pytest.mark.parametrize("downloads", ["files"], indirect=True)
+def test_keys_of_downloads_lead_nowhere_else(downloads, target, red, key):
+    (downloads / "secret.jpg").write_bytes(red)
+    table = {"url": ["u"], "key": [key], "status": ["success"], "caption": ["a red"]}
+    pq.write_table(pa.table(table), downloads / "00000.parquet")
+    with pytest.warns(UnreadableImageWarning, match="the image is missing"):
+        assert Corpus.build(downloads, target).images().tolist() == [None]
+
+
+@pytest.mark.parametrize("name", ["img_emb/img_emb_0.npy", "metadata/metadata_0.parquet"])
+def test_damaged_inference_is_named(inference, target, name):
+    (inference / name).write_bytes(b"no such thing")
+    with pytest.raises(CorpusError, match=rf"{name}' cannot be read as (NPY|PARQUET)"):
+        Corpus.build(inference, target)
+
+
+def test_lists_of_captions_do_not_fit_embeddings_that_are_there(inference, target):
+    path = inference / "metadata" / "metadata_0.parquet"
+    pq.write_table(pa.table({"image_path": list("abc"), "caption": [["x", "y"]] * 3}), path)
+    with pytest.raises(CorpusError, match="lists of captions, and its embeddings are one a row"):
+        Corpus.build(inference, target)

@@ -1,12 +1,17 @@
 """ZeroShotFilter: agreement, its invariants, its two halves, bad input."""
 
+from types import MappingProxyType
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imblearn.pipeline import make_pipeline
 from numpy.testing import assert_array_equal
 
-from skclip import ZeroShotClassifier, ZeroShotFilter
+from skclip import NearestClassMean, ZeroShotClassifier, ZeroShotFilter
+from skclip._text_head import resolve_text_head
 
 TEXT = {"cat": [1.0, 0.0], "dog": [0.0, 1.0]}
 X = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.1], [0.0, 0.0]])
@@ -141,3 +146,37 @@ def test_set_output_pandas():
 def test_bad_input(params, args, message):
     with pytest.raises(ValueError, match=message):
         ZeroShotFilter(**params).fit(*args)
+
+
+def test_any_mapping_is_a_text_head():
+    text = MappingProxyType(TEXT)
+    assert ZeroShotFilter(text).fit(X, Y).support_.tolist() == [True, False, False, False]
+
+
+def test_a_sampler_keeps_data_frames():
+    frame, labels = pd.DataFrame(X, columns=["a", "b"]), pd.Series(Y, name="label")
+    kept, y = ZeroShotFilter(TEXT, step="resample").fit_resample(frame, labels)
+    assert list(kept.columns) == ["a", "b"]
+    assert (y.name, y.tolist()) == ("label", ["cat"])
+    sampler = ZeroShotFilter(TEXT, step="resample")
+    make_pipeline(sampler, NearestClassMean()).fit(frame, labels).predict(frame)  # no warning
+
+
+@pytest.mark.parametrize("labels", [["cat", "owl"], [0, 1], [0, 7], [None, "cat"]])
+def test_labels_of_a_pool_are_checked_against_the_text(labels):
+    text_head = resolve_text_head(TEXT, None)
+    labels = np.array(labels, dtype=object)
+    with pytest.raises(ValueError, match=r"The pool holds labels that are not among the classes"):
+        ZeroShotFilter().support(np.eye(2), labels, text_head)
+    if "owl" in labels:
+        with pytest.raises(ValueError, match=r"The labels of the pool do not suit the filter"):
+            ZeroShotFilter(TEXT).support(np.eye(2), labels, text_head)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("k", [None, 1])
+def test_rows_of_a_pool_that_are_not_finite_agree_with_nobody(value, k):
+    rows = np.array([[value, 0.0], [value, 0.0], [1.0, 0.0]])
+    labels = np.array(["cat", "dog", "cat"])
+    kept = ZeroShotFilter(k=k).support(rows, labels, resolve_text_head(TEXT, None))
+    assert kept.tolist() == [False, False, True]

@@ -280,3 +280,32 @@ def test_a_scan_without_its_library_says_what_to_install(monkeypatch):
     settler = Settler(["cat"], make_queries(["cat"]), Matching(), longest=False, ambiguous="keep")
     with pytest.raises(ImportError, match=r"method='scan' needs ahocorasick: .*skclip\[scan\]"):
         find_matches(store_of(["a cat"]), settler, method="scan", n_jobs=None)
+
+
+WORD = "x" * 33_000
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("name", "options", "rows"),
+    [
+        (f"{WORD}a", {}, [0]),
+        (WORD, {}, [1]),
+        ("x" * 32_768, {}, []),
+        ("x" * 32_768, {"match": "substring"}, [0, 1]),
+        (f"{WORD[:32_900]}b", {"match": "substring"}, [1]),
+        (f"{WORD[:-5]}b c", {"match": "substring"}, [1]),
+        (f"c {WORD}", {"match": "substring"}, [1]),
+        ("ca", {"match": "substring"}, [2]),
+        (f"c {WORD}b", {"match": "all"}, [1]),
+        (f"{WORD}a", {"stem": True}, [0]),
+        (f"c {WORD}a", {"stem": True, "match": "all"}, []),
+        ("猫猫", {"match": "substring"}, [3]),
+        ("猫" * 20_000, {"longest": True}, [3]),
+    ],
+    ids=range(13),
+)
+def test_words_that_are_too_long_for_the_index(method, name, options, rows):
+    captions = [f"{WORD}a", f"{WORD}b c {WORD}", "a cat", "猫" * 20_000]
+    matches = find(store_of(captions), [name], method, **options)
+    assert matches.rows[0].tolist() == rows

@@ -3,6 +3,8 @@
 import pickle
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from imblearn.pipeline import Pipeline as SamplingPipeline
 from sklearn.base import clone
@@ -13,7 +15,12 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, NoMatchWarning, SearchFallbackWarning
+from skclip.exceptions import (
+    CorpusError,
+    NoMatchWarning,
+    SearchFallbackWarning,
+    UnreadableImageWarning,
+)
 from skclip.recall import CaptionRetriever, NeighborRetriever, PrimingPool
 
 METHODS = ["exact", "hnsw", "faiss"]
@@ -289,3 +296,43 @@ def test_an_unmatched_class_in_a_corpus_recalls_nothing(tmp_path, photos, mean_c
     assert (
         len(NeighborRetriever(corpus, restrict_to_class=True).recall(np.eye(4), ["zebra"] * 4)) == 0
     )
+
+
+@pytest.mark.parametrize("n_rows", [600, 10_500])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_nobodys_neighbours(method, n_rows, value):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_rows, 8)).astype(np.float32)
+    X[::50, 3] = value
+    with pytest.warns(UnreadableImageWarning, match=f"{n_rows // 50} of {n_rows} rows"):
+        pool = PrimingPool(["a"] * n_rows, X)
+    distances, rows = NeighborRetriever(pool, k=5, method=method).kneighbors(X[1:9])
+    assert np.isfinite(distances).all()
+    assert not (rows % 50 == 0).any()
+    assert (rows[:, 0] == np.arange(1, 9)).mean() > 0.8
+
+
+def test_few_readable_rows_of_many_are_searched(method):
+    X = np.zeros((10_500, 4), np.float32)
+    X[[3, 9_000]] = np.eye(4)[:2]
+    assert NeighborRetriever(method=method, k=3).fit(X).kneighbors(X[[3]])[1].tolist() == [
+        [3, 9_000, -1]
+    ]
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_a_sampler_keeps_data_frames(pool, library):
+    frame = library.DataFrame({"u": [1.0], "v": [0.0], "w": [0.0]})
+    sampler = NeighborRetriever(pool, k=1, step="resample")
+    X, y = sampler.fit_resample(
+        frame, library.Series("label", ["cat"]) if library is pl else ["cat"]
+    )
+    assert type(X) is type(frame)
+    assert list(X.columns) == ["u", "v", "w"]
+    assert len(X) == len(y) == 2
+    assert isinstance(y, pl.Series if library is pl else np.ndarray)
+
+
+def test_a_fitted_retriever_in_another_estimator_is_told_to_be_frozen():
+    with pytest.raises(NotFittedError, match=r"give FrozenEstimator\(retriever\)"):
+        clone(NeighborRetriever().fit(np.eye(2))).kneighbors(np.eye(2))

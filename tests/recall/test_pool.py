@@ -4,9 +4,15 @@ import dataclasses
 import pickle
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
+from skclip import PrimedNCMClassifier
+from skclip.exceptions import UnreadableImageWarning
 from skclip.recall import PrimingPool
 
 
@@ -118,3 +124,63 @@ def test_the_repr_is_short():
     assert repr(pool) == (
         "PrimingPool(n_samples=6, classes=['a', 'b', 'c' and 3 more], n_features=2)"
     )
+
+
+@pytest.mark.parametrize("field", ["labels", "embeddings", "ids", "captions", "images"])
+def test_a_pool_cannot_be_written_to(pool, field):
+    for made in (pool, pool[[0, 2]], pool.recall(["cat"]), pickle.loads(pickle.dumps(pool))):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(made, field)[:] = getattr(made, field)
+
+
+def test_what_a_pool_was_made_of_may_change():
+    X = np.eye(2)
+    pool = PrimingPool(["a", "b"], X)
+    X[:] = 7
+    np.testing.assert_array_equal(pool.embeddings, np.eye(2))
+
+
+def test_what_cannot_be_written_to_is_not_copied():
+    X = np.eye(2)
+    X.flags.writeable = False
+    assert PrimingPool(["a", "b"], X).embeddings is X
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_rows_that_are_not_finite_are_unreadable_images(dtype, value):
+    X = np.ones((4, 2), dtype)
+    X[1, 0] = value
+    with pytest.warns(UnreadableImageWarning, match=r"infinity in 1 of 4 rows \(1\)"):
+        pool = PrimingPool(list("abca"), X)
+    again = pool[[1, 2]].recall(["b"])  # named once: this does not warn
+    assert pool.embeddings.tolist() == [[1, 1], [0, 0], [1, 1], [1, 1]]
+    assert again.embeddings.tolist() == [[0, 0]]
+    assert np.isnan(X[1, 0]) or np.isinf(X[1, 0])  # what is given stays as it is
+
+
+def test_numbers_beyond_single_precision_are_unreadable_images():
+    with pytest.warns(UnreadableImageWarning, match="1 of 2 rows"):
+        pool = PrimingPool(["a", "b"], [[1e300, 0.0], [1.0, 0.0]])
+    assert pool.embeddings.tolist() == [[0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_labels_must_not_be_missing(missing):
+    with pytest.raises(ValueError, match=r"labels holds missing values in 1 of 2 rows \(1\)"):
+        PrimingPool(np.array(["a", missing], dtype=object))
+
+
+def test_columns_of_other_libraries_are_values():
+    columns = {"ids": pa.array([1, 2]), "captions": pd.DataFrame({"caption": ["a", "b"]})}
+    pool = PrimingPool(["a", "b"], images=pl.Series(["x", "y"]), **columns)
+    assert (pool.ids.tolist(), pool.captions.tolist()) == ([1, 2], ["a", "b"])
+    assert pool.images.tolist() == ["x", "y"]
+    with pytest.raises(ValueError, match=r"ids must be one value a row, got a table of shape"):
+        PrimingPool(["a", "b"], ids=pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
+
+
+def test_a_search_over_the_parameters_of_a_pool_says_what_to_give(pool):
+    search = GridSearchCV(PrimedNCMClassifier(retriever=pool), {"retriever__k": [1, 2]}, cv=2)
+    with pytest.raises(ValueError, match=r"PrimingPool has no parameter 'k'.*CaptionRetriever"):
+        search.fit(np.eye(4, 3), ["cat", "dog", "cat", "dog"])

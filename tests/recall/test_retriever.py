@@ -1,21 +1,26 @@
 """CaptionRetriever: names in, matches or a pool out."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from imblearn.pipeline import Pipeline as SamplingPipeline
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 
-from skclip import CLIPEmbedder
+from skclip import CLIPEmbedder, PrimedNCMClassifier
 from skclip.corpus import Corpus
 from skclip.exceptions import (
     CorpusError,
@@ -448,3 +453,140 @@ def test_a_scan_is_proposed_where_there_is_no_index(tmp_path):
     corpus = Corpus.build(["red"], tmp_path / "corpus", index=False)
     with pytest.raises(CorpusError, match="no caption index"):
         CaptionRetriever(corpus).recall(["red"])
+
+
+# -- data frames and other containers
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_of_a_data_frame_the_columns_of_a_corpus_are_taken(library):
+    frame = library({"n": [7, 8], "TEXT": ["a cat", None], "id": ["x", "y"], "url": ["u", "v"]})
+    pool = CaptionRetriever().fit(frame).recall(["cat"])
+    assert (pool.captions.tolist(), pool.ids.tolist()) == (["a cat"], ["x"])
+    assert pool.images.tolist() == ["u"]
+    assert CaptionRetriever().partial_fit(frame).partial_fit(frame).transform(["cat"]).nnz == 2
+
+
+def test_a_data_frame_without_captions_is_refused():
+    with pytest.raises(CorpusError, match=r"The data frame has no caption column"):
+        CaptionRetriever().fit(pd.DataFrame({"a": ["a cat"]}))
+
+
+def test_a_data_frame_transforms_into_its_captions():
+    frame = pd.DataFrame({"caption": ["cat", "a cat"], "id": [1, 2]})
+    assert CaptionRetriever().fit_transform(frame).toarray().tolist() == [[1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pd.DataFrame({"class": ["red", "green"]}),
+        pl.DataFrame({"class": ["red", "green"]}),
+        pa.table({"class": ["red", "green"]}),
+        pa.array(["red", "green"]),
+        np.array([["red"], ["green"]]),
+        {"red": 1, "green": 2}.keys(),
+    ],
+)
+def test_names_come_from_the_only_column(retriever, names):
+    assert set(retriever.recall(names).labels.tolist()) == {"red", "green"}
+    assert retriever.transform(names).sum(axis=1).tolist() == [[3], [2]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pd.DataFrame({"class": ["red"], "other": ["green"]}),
+        np.array([["red", "green"]]),
+        [("red", "scarlet"), ("green", "lime")],
+        [["red", "green"]],
+        ["red", None],
+        ["red", float("nan")],
+        [b"red"],
+        {"red": ["scarlet"]},
+    ],
+)
+def test_names_that_are_several_values_or_none_are_refused(retriever, names):
+    for method in (retriever.recall, retriever.transform):
+        with pytest.raises((ValueError, TypeError), match="names"):
+            method(names)
+
+
+@pytest.mark.parametrize(
+    "captions",
+    [{"a cat": 1}, np.array([["a", "b"]]), (["a cat"], ["x.png"]), [b"a cat"], ["a cat", None]],
+)
+def test_captions_that_are_none_are_refused(captions):
+    with pytest.raises((ValueError, TypeError), match="captions must be"):
+        CaptionRetriever().fit(captions)
+
+
+def test_a_sampler_keeps_data_frames(embedded_corpus):
+    frame = pd.DataFrame(np.eye(1, 4), columns=list("abcd"))
+    sampler = CaptionRetriever(embedded_corpus, step="resample")
+    X, y = sampler.fit_resample(frame, pd.Series(["red"], name="label"))
+    assert list(X.columns) == list("abcd")
+    assert (y.name, y.tolist()) == ("label", ["red"] * 3)
+
+
+# -- what is remembered, and rows that are not finite
+
+
+def test_what_is_remembered_cannot_be_changed(retriever):
+    first = retriever.recall(["red"])
+    before = first.embeddings.copy()
+    for array in (first.embeddings, first.labels, first.ids, first.captions):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = array
+    np.testing.assert_array_equal(retriever.recall(["red"]).embeddings, before)
+
+
+def test_what_a_retriever_was_fitted_on_may_change():
+    X = np.eye(3, dtype=np.float32)
+    retriever = CaptionRetriever().fit(["a cat", "a dog", "a fox"], embeddings=X)
+    X[:] = 0
+    assert retriever.recall(["dog"]).embeddings.tolist() == [[0, 1, 0]]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_rows_that_are_not_finite_are_not_recalled(value):
+    X = np.eye(3)
+    X[1, 1] = value
+    with pytest.warns(UnreadableImageWarning, match=r"NaN or infinity in 1 of 3 rows \(1\)"):
+        retriever = CaptionRetriever().fit(["cat", "cat", "cat"], embeddings=X)
+    pool = retriever.recall(["cat"])
+    assert pool.ids.tolist() == [0, 2]
+    assert pool.report().counts["unreadable"].tolist() == [1]
+
+
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.UnreadableImageWarning")
+def test_stored_rows_that_are_not_finite_are_not_recalled(tmp_path):
+    for name in ("img_emb", "metadata"):
+        (tmp_path / "inference" / name).mkdir(parents=True)
+    X = np.eye(3, dtype="f2")
+    X[1, 1] = np.inf
+    np.save(tmp_path / "inference" / "img_emb" / "img_emb_0.npy", X)
+    table = pa.table({"caption": ["cat"] * 3, "image_path": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "inference" / "metadata" / "metadata_0.parquet")
+    corpus = Corpus.build(tmp_path / "inference", tmp_path / "c", model_id="m")
+    assert CaptionRetriever(corpus).recall(["cat"]).ids.tolist() == ["a", "c"]
+    assert corpus.embeddings().tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
+
+
+def test_a_fitted_retriever_is_nested_frozen_or_by_its_pool(retriever):
+    text = {"red": [1.0, 0, 0, 0, 0], "green": [0, 1.0, 0, 0, 0]}
+    with pytest.raises(NotFittedError, match=r"FrozenEstimator\(retriever\) or retriever\.recall"):
+        PrimedNCMClassifier(text, retriever=retriever).fit()
+    for given in (FrozenEstimator(retriever), retriever.recall(["red", "green"])):
+        assert PrimedNCMClassifier(text, retriever=given).fit().classes_.tolist() == [
+            "green",
+            "red",
+        ]
+
+
+def test_a_long_caption_costs_its_own_length_alone():
+    tracemalloc.start()
+    CaptionRetriever().fit(["a cat"] * 5_000 + ["x" * 20_000])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000_000

@@ -1,11 +1,12 @@
 """Which of a class's matches are taken, and what the report says of the others."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from skclip.corpus import Corpus
-from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
+from skclip.exceptions import CorpusError, NoMatchWarning, UnreadableImageWarning
 from skclip.recall import CaptionRetriever
 from skclip.recall._select import random_order
 
@@ -226,3 +227,32 @@ def test_a_pool_of_many_classes_shows_some():
     names = [f"c{i}" for i in range(30)]
     html = CaptionRetriever().fit(names).recall(names)._repr_html_()
     assert "and 18 more classes" in html
+
+
+def test_test_embeddings_that_are_not_finite_hide_no_other():
+    test = np.array([[np.nan, 0.0], [1.0, 0.0]])
+    retriever = fitted([[1, 0], [0, 1]], exclude_images=test)
+    with pytest.warns(UnreadableImageWarning, match=r"exclude_images holds NaN .* \(0\)"):
+        assert kept(retriever) == [1]
+
+
+def test_test_embeddings_may_be_a_data_frame(photos, corpus):
+    frame = pd.DataFrame([[1.0, 0.0]], columns=["a", "b"])
+    assert kept(fitted([[1, 0], [0, 1]], exclude_images=frame)) == [1]
+    images = pd.DataFrame({"image": [str(photos / "red.png")]})
+    assert kept(CaptionRetriever(corpus, exclude_images=images), ["red"]) == ["pink.png"]
+
+
+def test_a_collection_without_its_images_is_refused(mean_color):
+    images = [f"/nowhere/{i}.png" for i in range(1000)]
+    retriever = CaptionRetriever(k=400, embedder=mean_color)
+    retriever.fit(["a cat"] * 1000, images=images)
+    with pytest.raises(CorpusError, match=r"None of the first 400 recalled images .* can be read"):
+        retriever.recall(["cat"])
+
+
+def test_counts_that_are_remembered_cannot_be_changed():
+    counts = fitted([[1, 0]]).recall(["cat"]).report().counts
+    for values in counts.values():
+        with pytest.raises(ValueError, match="read-only"):
+            values[:] = 7

@@ -1,0 +1,121 @@
+"""CSV, TSV and text files, as people save them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv
+
+from skclip._spreadsheet import unguard_column
+from skclip.corpus._readers._columns import Columns, find_columns
+from skclip.corpus._readers._decoding import MAX_TEXT, encoding_of
+from skclip.exceptions import CorpusError
+
+__all__ = ["csv_batches", "csv_names", "has_header", "text_lines"]
+
+_HEAD = 1 << 16
+_DELIMITERS = (",", "\t", ";", "|")
+
+
+class _Dialect(NamedTuple):
+    """How a file is written: its encoding, its delimiter, and whether cells may be quoted."""
+
+    encoding: str
+    delimiter: str
+    quoted: bool
+
+
+def csv_names(path: Path) -> list[str]:
+    """Return the column names of a CSV or TSV file."""
+    with _open(path, None) as reader:
+        names: list[str] = reader.schema.names
+    return names
+
+
+def csv_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of a CSV or TSV file as text; what the others hold does not matter."""
+    with _open(path, list(columns)) as reader:
+        for batch in reader:
+            cells = [unguard_column(column) for column in batch.columns]
+            yield pa.record_batch(cells, schema=batch.schema)
+
+
+def has_header(path: Path, wanted: Columns) -> bool:
+    """Whether a text file begins with the header of a table that has captions and images."""
+    head, dialect = _head(path), _dialect(path)
+    if dialect.delimiter not in head:
+        return False
+    names = [name.strip().strip('"') for name in head.split(dialect.delimiter)]
+    try:
+        return find_columns(names, wanted, where=f"{str(path)!r}").image is not None
+    except CorpusError:
+        return False
+
+
+def text_lines(path: Path, batch_size: int) -> Iterator[list[str]]:
+    """Yield the lines of a text file, some at a time."""
+    encoding = _dialect(path).encoding
+    batch: list[str] = []
+    n_lines = 0
+    try:
+        with path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding) as file:
+            while line := file.readline(MAX_TEXT + 1):
+                n_lines += 1
+                if len(line) > MAX_TEXT:
+                    raise CorpusError(
+                        f"Line {n_lines} of {str(path)!r} is longer than {MAX_TEXT} characters: "
+                        "no caption is so long."
+                    )
+                batch.append(line.rstrip("\r\n"))
+                if len(batch) == batch_size:
+                    yield batch
+                    batch = []
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{str(path)!r} is no {encoding.upper()} text from about line {n_lines + 1} on "
+            f"({error.reason}): save it as UTF-8."
+        ) from error
+    if batch:
+        yield batch
+
+
+def _head(path: Path) -> str:
+    """Return the first line of a file."""
+    with path.open("rb") as file:
+        data = file.read(_HEAD)
+    text = data.decode(encoding_of(data), "replace").removeprefix("\ufeff")
+    return text.splitlines()[0] if text else ""
+
+
+def _dialect(path: Path) -> _Dialect:
+    """Tell by the first line how a file is written."""
+    with path.open("rb") as file:
+        encoding = encoding_of(file.read(_HEAD))
+    tabs = path.suffix.lower() == ".tsv"
+    usual, head = "\t" if tabs else ",", _head(path)
+    others = [delimiter for delimiter in _DELIMITERS if delimiter in head]
+    delimiter = usual if usual in head or not others else others[0]
+    # a TSV has no quoting: a quotation mark is part of the caption
+    return _Dialect(encoding, delimiter, quoted=not (tabs and delimiter == "\t"))
+
+
+def _open(path: Path, columns: list[str] | None) -> pyarrow.csv.CSVStreamingReader:
+    """Open a file; without columns, for its header alone."""
+    encoding, delimiter, quoted = _dialect(path)
+    return pyarrow.csv.open_csv(
+        path,
+        read_options=pyarrow.csv.ReadOptions(
+            encoding="utf8" if encoding.startswith("utf-8") else encoding
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=delimiter,
+            quote_char='"' if quoted else False,
+            newlines_in_values=quoted,
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            include_columns=columns,
+            column_types=dict.fromkeys(columns or (), pa.string()),
+            strings_can_be_null=False,
+        ),
+    )

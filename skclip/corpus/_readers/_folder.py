@@ -1,0 +1,227 @@
+"""A folder of images with captions beside them: tables for all, or one small file each."""
+
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from skclip._validation import sample_of
+from skclip.corpus._images import only_urls
+from skclip.corpus._paths import stored_path
+from skclip.corpus._readers._columns import find_columns, rows_table
+from skclip.corpus._readers._csv import has_header
+from skclip.corpus._readers._decoding import MAX_TEXT, decoded, json_caption
+from skclip.corpus._readers._finder import ImageFinder
+from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._tables import TABLE_SUFFIXES, column_names, read_table_file
+from skclip.embedding._formats import IMAGE_SUFFIXES
+from skclip.exceptions import CorpusError, UnusablePairWarning
+
+__all__ = ["read_captions_file", "read_folder"]
+
+_BATCH = 4096
+# So many missing images of a table, with hardly one found: it speaks of another folder.
+_MISSES = 300
+
+
+def read_folder(root: Path, request: Request) -> Iterator[pa.Table]:
+    """Yield the captioned images of a folder.
+
+    Parameters
+    ----------
+    root : Path
+        Folder with images, below it too, and either a table that gives captions by image path
+        (CSV, TSV, text with a header, or Parquet, which may be in several shards), or a ``.txt``
+        or ``.json`` file beside each image.
+
+    request : Request
+        What is asked.
+
+    Yields
+    ------
+    table : pyarrow.Table
+        Rows as :func:`rows_table` gives them.
+
+    Warns
+    -----
+    UnusablePairWarning
+        If there are tables that are not read.
+    """
+    finder = ImageFinder(root)
+    tables = _Tables.of(root, finder, request)
+    pairs = [] if tables.with_images else _pairs(finder)
+    chosen = tables.with_images
+    if not (chosen or pairs):
+        chosen = tables.captions_only
+    if not (chosen or pairs):
+        n_images = sum(Path(path).suffix.lower() in IMAGE_SUFFIXES for path in finder.files)
+        unused = f" Not used: {tables.unused()}." if tables.unused() else ""
+        raise CorpusError(
+            f"The folder {str(root)!r} has {n_images} images but no captions: put a CSV, TSV "
+            "or Parquet file with the columns `image` and `caption` into it, or a .txt file of "
+            f"the same name beside each image.{unused}"
+        )
+    if len(chosen) > 1 and not tables.are_shards(chosen):
+        raise CorpusError(
+            f"The folder {str(root)!r} has several tables of captions "
+            f"({sample_of(path.name for path in chosen)}): give the one to use as the source."
+        )
+    if unused := tables.unused(chosen):
+        warnings.warn(
+            f"Tables of the folder {str(root)!r} are left out: {unused}. The captions come from "
+            + (f"{chosen[0].name!r}." if chosen else "the files beside the images."),
+            UnusablePairWarning,
+            stacklevel=2,
+        )
+    if pairs:
+        request.refuse_images_root("folders with a file beside each image")
+    found = ImageFinder(request.images_root) if request.images_root else finder
+    for path in chosen:
+        yield from read_captions_file(path, request, found)
+    yield from _read_sidecars(root, pairs, request)
+
+
+@dataclass
+class _Tables:
+    """The tables of a folder."""
+
+    with_images: list[Path] = field(default_factory=list)
+    captions_only: list[Path] = field(default_factory=list)
+    names: dict[Path, list[str]] = field(default_factory=dict)
+    reasons: dict[Path, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, root: Path, finder: ImageFinder, request: Request) -> "_Tables":
+        """Look at the files of a folder."""
+        tables, files = cls(), frozenset(finder.files)
+        for name in (file for file in finder.files if "/" not in file):
+            path, kind = root / name, Path(name).suffix.lower()
+            if kind not in TABLE_SUFFIXES and not (
+                kind == ".txt"
+                and not _is_sidecar(name, files)
+                and has_header(path, request.columns)
+            ):
+                continue
+            try:
+                tables.names[path] = column_names(path)
+                columns = find_columns(tables.names[path], request.columns, where="it")
+            except CorpusError as error:
+                tables.reasons[path] = str(error).removesuffix(".").replace(f"{str(path)!r}", "it")
+                continue
+            (tables.captions_only if columns.image is None else tables.with_images).append(path)
+            if columns.image is None:
+                tables.reasons[path] = f"it has no image column among {tables.names[path]}"
+        return tables
+
+    def are_shards(self, paths: list[Path]) -> bool:
+        """Whether tables are the parts of one: Parquet files of the same columns."""
+        kinds = {path.suffix.lower() for path in paths}
+        return kinds == {".parquet"} and len({tuple(self.names[path]) for path in paths}) == 1
+
+    def unused(self, chosen: list[Path] | None = None) -> str:
+        """Say which tables are not read, and why."""
+        left = [(path, why) for path, why in self.reasons.items() if path not in (chosen or [])]
+        said = "; ".join(f"{path.name!r}: {why}" for path, why in left[:5])
+        return f"{said} and {len(left) - 5} more" if len(left) > 5 else said
+
+
+def read_captions_file(
+    path: Path, request: Request, finder: ImageFinder | None = None
+) -> Iterator[pa.Table]:
+    """Yield the rows of a table of captions, its images looked up.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, TSV, Parquet or text file.
+
+    request : Request
+        What is asked.
+
+    finder : ImageFinder, default=None
+        Knows the files of the folder; None means ``images_root``, or the folder of ``path``.
+
+    Yields
+    ------
+    table : pyarrow.Table
+        Rows as :func:`rows_table` gives them; ``problem`` is set where the image is missing.
+    """
+    root = request.images_root or path.parent
+    finder = ImageFinder(root) if finder is None else finder
+    n_images = n_missing = 0
+    for table in read_table_file(path, request):
+        if not request.images_found or only_urls(table.column("image")):
+            yield table
+            continue
+        images = table.column("image").to_pylist()
+        found = {image: finder.find(image) for image in dict.fromkeys(images) if image is not None}
+        missing = [why for place, why in found.values() if place is None]
+        n_images += len(found)
+        n_missing += len(missing)
+        if request.stop_early and n_missing >= _MISSES and n_missing >= 0.99 * n_images:
+            raise CorpusError(
+                f"Of the first {n_images} images that {str(path)!r} names, {n_missing} are not "
+                f"below {str(root)!r} ({sample_of(missing, 2)}): give the folder they are in by "
+                "images_root=, or, to search captions alone, captions without images."
+            )
+        yield _located(table, [(None, None) if i is None else found[i] for i in images])
+
+
+def _located(table: pa.Table, places: list[tuple[str | None, str | None]]) -> pa.Table:
+    """Return rows with the places of their images, and the reasons where there is none."""
+    problems = table.column("problem").to_pylist()
+    columns = {
+        "image": [place and stored_path(place) for place, _ in places],
+        "problem": [new or old for (_, new), old in zip(places, problems, strict=True)],
+    }
+    for name, values in columns.items():
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, [pa.array(values, pa.string())])
+    return table
+
+
+def _pairs(finder: ImageFinder) -> list[tuple[str, str]]:
+    """Return images with the files beside them that hold their captions."""
+    # names that differ in their Unicode form alone belong together
+    files = {unicodedata.normalize("NFC", path): path for path in finder.files}
+    images = (path for path in finder.files if Path(path).suffix.lower() in IMAGE_SUFFIXES)
+    return [(image, sidecar) for image in images if (sidecar := _sidecar(image, files))]
+
+
+def _sidecar(image: str, files: dict[str, str]) -> str | None:
+    stem = unicodedata.normalize("NFC", image.rpartition(".")[0])
+    return next((files[stem + s] for s in (".txt", ".json") if stem + s in files), None)
+
+
+def _is_sidecar(name: str, files: frozenset[str]) -> bool:
+    stem = name.rpartition(".")[0]
+    return any(stem + suffix in files for suffix in IMAGE_SUFFIXES)
+
+
+def _read_sidecars(
+    root: Path, pairs: list[tuple[str, str]], request: Request
+) -> Iterator[pa.Table]:
+    for start in range(0, len(pairs), _BATCH):
+        part = pairs[start : start + _BATCH]
+        captions = [_read_sidecar(root / sidecar, request) for _, sidecar in part]
+        yield rows_table(captions, [image for image, _ in part], None, request.doubts)
+
+
+def _read_sidecar(path: Path, request: Request) -> str | list[str]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TEXT + 1)
+    except OSError as error:
+        raise CorpusError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+    if len(data) > MAX_TEXT:
+        raise CorpusError(f"{str(path)!r} has more than {MAX_TEXT} bytes: no caption is so long.")
+    text = decoded(data, repr(str(path)), request.doubts)
+    if path.suffix == ".txt":
+        return " ".join(text.split())
+    try:
+        return json_caption(text)
+    except ValueError as error:
+        raise CorpusError(f"{str(path)!r} {error}.") from error

@@ -1,0 +1,215 @@
+"""What a corpus can be built from, as runs of rows."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skclip._validation import sample_of
+from skclip.corpus._paths import user_path
+from skclip.corpus._readers._braces import expand_braces
+from skclip.corpus._readers._columns import is_missing
+from skclip.corpus._readers._folder import read_captions_file, read_folder
+from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._tables import (
+    TABLE_SUFFIXES,
+    as_values,
+    is_frame,
+    is_pair,
+    read_frame,
+    read_pairs,
+)
+from skclip.corpus._readers._tool_outputs import (
+    is_clip_retrieval,
+    is_img2dataset,
+    read_clip_retrieval,
+    read_img2dataset,
+)
+from skclip.corpus._readers._webdataset import read_webdataset
+from skclip.embedding._formats import IMAGE_SUFFIXES
+from skclip.exceptions import CorpusError
+
+__all__ = ["Part", "open_source"]
+
+_FILE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".tar")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that share a folder of images and, if there are any, an embeddings file.
+
+    Parameters
+    ----------
+    tables : iterable of pyarrow.Table
+        Rows in order; read once.
+
+    image_root : str or None
+        Folder that relative image paths start from.
+
+    embeddings : str or None
+        Absolute path of a ``.npy`` file with one row a caption, used where it lies.
+    """
+
+    tables: Iterable[pa.Table]
+    image_root: str | None = None
+    embeddings: str | None = None
+
+
+def open_source(source: Any, request: Request) -> Iterator[Part]:
+    """Yield the parts of whatever holds captions.
+
+    Parameters
+    ----------
+    source : path-like, list of path-like, data frame, (captions, images) or list of str
+        What :meth:`skclip.corpus.Corpus.build` takes.
+
+    request : Request
+        What is asked.
+
+    Yields
+    ------
+    part : Part
+        In a fixed order: the same source gives the same rows every time.
+
+    Warns
+    -----
+    DoubtfulTextWarning
+        At the end, if captions may have been read wrongly.
+    """
+    root = request.images_root
+    if root is not None and not root.is_dir():
+        raise CorpusError(f"images_root={str(root)!r} is no folder.")
+    first_row = 0
+
+    def numbered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        nonlocal first_row
+        for table in tables:
+            yield _numbered(table, first_row)
+            first_row += table.num_rows
+
+    for part in _parts(source, request):
+        yield replace(part, tables=numbered(part.tables))
+    request.doubts.warn()
+
+
+def _parts(source: Any, request: Request) -> Iterator[Part]:
+    images = str(request.images_root or os.getcwd())
+    if paths := _as_paths(source):
+        yield from _open_paths(paths, request)
+    elif is_frame(source):
+        yield Part(read_frame(source, request), image_root=images)
+    elif is_pair(source):
+        yield Part(read_pairs(*source, doubts=request.doubts), image_root=images)
+    elif _is_texts(source):
+        yield Part(read_pairs(source, doubts=request.doubts))
+    else:
+        raise CorpusError(
+            f"A corpus cannot be built from {type(source).__name__}: give a folder, a CSV, TSV, "
+            "Parquet, text or tar file, or several, a data frame, (captions, images), or a list "
+            "of captions."
+        )
+
+
+def _numbered(table: pa.Table, first_row: int) -> pa.Table:
+    """Return rows with their numbers as ids where they have none."""
+    ids = table.column("id")
+    if not ids.null_count:
+        return table
+    numbers = pa.array(range(first_row, first_row + table.num_rows)).cast(pa.string())
+    at = table.column_names.index("id")
+    return table.set_column(at, "id", pc.coalesce(ids, numbers))
+
+
+def _as_paths(source: Any) -> list[str]:
+    """Return the paths that a source is given by; nothing if it is given otherwise.
+
+    A list of strings is one of captions, unless all of them are files that can be read.
+    """
+    if isinstance(source, str | os.PathLike):
+        return expand_braces(os.fspath(source))
+    if not isinstance(source, list | tuple) or not source:
+        return []
+    if all(isinstance(item, os.PathLike) for item in source):
+        return [path for item in source for path in expand_braces(os.fspath(item))]
+    if not all(isinstance(item, str) for item in source):
+        return []
+    if all(item.lower().endswith(_FILE_SUFFIXES) and _is_one_word(item) for item in source):
+        return [path for item in source for path in expand_braces(item)]
+    if all(Path(item).suffix.lower() in IMAGE_SUFFIXES and os.path.isfile(item) for item in source):
+        raise CorpusError(
+            f"The list holds image files ({sample_of(source)}), not captions: give (captions, "
+            "images), or the folder."
+        )
+    return []
+
+
+def _is_one_word(text: str) -> bool:
+    return " " not in text or os.path.exists(text)
+
+
+def _open_paths(given: Sequence[str], request: Request) -> Iterator[Part]:
+    paths = [user_path(path) for path in given]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise CorpusError(f"The source {sample_of(missing)} does not exist.")
+    # archives in a row share a part: their images are named by absolute paths
+    for archives, run in groupby(paths, key=_is_archive):
+        if archives:
+            request.refuse_images_root("archives")
+            yield Part(read_webdataset(list(run), request.doubts))
+        else:
+            for path in run:
+                yield from _open_path(path, request)
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".tar" and not path.is_dir()
+
+
+def _open_path(path: Path, request: Request) -> Iterator[Part]:
+    if path.is_dir():
+        yield from _open_folder(path, request)
+    elif path.suffix.lower() in _FILE_SUFFIXES:
+        root = request.images_root or path.parent
+        yield Part(read_captions_file(path, request), image_root=str(root))
+    else:
+        raise CorpusError(
+            f"The source {str(path)!r} is neither a folder nor a table of captions: expected a "
+            f"file ending in {', '.join(TABLE_SUFFIXES)}, .txt or .tar."
+        )
+
+
+def _open_folder(path: Path, request: Request) -> Iterator[Part]:
+    try:
+        archives = sorted(filter(_is_archive, path.iterdir()))
+    except OSError as error:
+        raise CorpusError(
+            f"The folder {str(path)!r} cannot be listed: {error.strerror}."
+        ) from error
+    if is_clip_retrieval(path):
+        request.refuse_images_root("clip-retrieval's folders")
+        for embeddings, tables in read_clip_retrieval(path, request):
+            yield Part(tables, embeddings=str(embeddings))
+    elif is_img2dataset(path):
+        request.refuse_images_root("img2dataset's folders")
+        yield Part(read_img2dataset(path, request))
+    elif archives:
+        request.refuse_images_root("archives")
+        yield Part(read_webdataset(archives, request.doubts))
+    else:
+        yield Part(read_folder(path, request), image_root=str(request.images_root or path))
+
+
+def _is_texts(source: Any) -> bool:
+    return (
+        hasattr(source, "__len__")
+        and (hasattr(source, "__getitem__") or hasattr(source, "to_pylist"))
+        and not isinstance(source, bytes | str | dict)
+        and len(source) != 0
+        and all(isinstance(text, str) or is_missing(text) for text in as_values(source))
+    ) or (isinstance(source, list | tuple) and not source)

@@ -1,0 +1,190 @@
+"""Captions in tables: CSV, TSV and Parquet files, data frames, and plain sequences."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from skclip.corpus._readers._columns import Columns, find_columns, rows_table
+from skclip.corpus._readers._csv import csv_batches, csv_names, has_header, text_lines
+from skclip.corpus._readers._decoding import Doubts
+from skclip.corpus._readers._request import Request
+from skclip.exceptions import CorpusError
+
+__all__ = [
+    "TABLE_SUFFIXES",
+    "as_values",
+    "column_names",
+    "frame_columns",
+    "is_frame",
+    "is_pair",
+    "read_frame",
+    "read_pairs",
+    "read_table_file",
+    "reading",
+]
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+_BATCH = 4096
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what a library raises over a file into an error that names it."""
+    try:
+        yield
+    except CorpusError as error:
+        if str(path) in str(error):
+            raise
+        raise CorpusError(f"{str(path)!r} cannot be used: {error}") from error
+    except (pa.ArrowException, OSError, EOFError, KeyError, ValueError) as error:
+        remedy = ". Save it as UTF-8" if "UTF8" in str(error) else ""
+        raise CorpusError(
+            f"{str(path)!r} cannot be read as {path.suffix.removeprefix('.').upper()}: "
+            f"{error}{remedy}"
+        ) from error
+
+
+def read_table_file(path: Path, request: Request) -> Iterator[pa.Table]:
+    """Yield the rows of a CSV, TSV or Parquet file, or of a text file with a caption a line.
+
+    Parameters
+    ----------
+    path : Path
+        File to read; its suffix says what it is. A text file whose first line is the header of a
+        table with captions and images is one.
+
+    request : Request
+        What is asked.
+
+    Yields
+    ------
+    table : pyarrow.Table
+        Rows as :func:`rows_table` gives them.
+    """
+    kind = path.suffix.lower()
+    with reading(path):
+        if kind == ".txt" and not has_header(path, request.columns):
+            for lines in text_lines(path, _BATCH):
+                yield rows_table(lines, None, None, request.doubts)
+            return
+        columns = find_columns(column_names(path), request.columns, where=f"{str(path)!r}")
+        batches = _parquet_batches if kind == ".parquet" else csv_batches
+        for batch in batches(path, columns.present):
+            yield _arrow_rows(batch, columns, request.doubts)
+
+
+def read_frame(frame: Any, request: Request) -> Iterator[pa.Table]:
+    """Yield the rows of a pandas, polars or Arrow table."""
+    yield from read_pairs(*frame_columns(frame, request.columns), doubts=request.doubts)
+
+
+def frame_columns(
+    frame: Any, wanted: Columns
+) -> tuple[list[Any], list[Any] | None, list[Any] | None]:
+    """Return captions, images and ids of a pandas, polars or Arrow table."""
+    names = frame.column_names if isinstance(frame, pa.Table) else list(frame.columns)
+    columns = find_columns([str(name) for name in names], wanted, where="The data frame")
+    given = {str(name): name for name in names}
+
+    def values(name: str | None) -> list[Any] | None:
+        return None if name is None else as_values(frame[given[name]])
+
+    captions = values(columns.caption)
+    assert captions is not None
+    return captions, values(columns.image), values(columns.id)
+
+
+def read_pairs(
+    captions: Any, images: Any = None, ids: Any = None, *, doubts: Doubts
+) -> Iterator[pa.Table]:
+    """Yield the rows of captions and images that are in memory."""
+    captions, images, ids = as_values(captions), as_values(images), as_values(ids)
+    for name, values in (("images", images), ("ids", ids)):
+        if values is not None and len(values) != len(captions):
+            raise CorpusError(
+                f"There are {len(captions)} captions but {len(values)} {name}: give one a caption."
+            )
+    for start in range(0, len(captions), _BATCH):
+        part = slice(start, start + _BATCH)
+        yield rows_table(
+            captions[part],
+            None if images is None else images[part],
+            None if ids is None else ids[part],
+            doubts,
+        )
+
+
+def as_values(column: Any) -> Any:
+    """Return a column of any library as a sequence of Python objects; None stays None."""
+    for method in ("to_pylist", "to_list"):  # Arrow; pandas and polars, lists within them too
+        if hasattr(column, method):
+            return getattr(column, method)()
+    return column if column is None or isinstance(column, list | tuple) else list(column)
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the column names of a CSV, TSV, headed text, or Parquet file."""
+    with reading(path):
+        if path.suffix.lower() != ".parquet":
+            return csv_names(path)
+        names: list[str] = pq.read_schema(path).names
+        return names
+
+
+def _arrow_rows(batch: pa.RecordBatch, columns: Columns, doubts: Doubts) -> pa.Table:
+    """Return the rows of a batch; plain text never becomes Python objects."""
+    assert columns.caption is not None
+    images = None if columns.image is None else batch.column(columns.image)
+    ids = None if columns.id is None else batch.column(columns.id)
+    plain = [batch.column(columns.caption), images, ids]
+    if not all(column is None or _is_text(column.type) for column in plain):
+        return rows_table(
+            batch.column(columns.caption).to_pylist(),
+            None if images is None else images.to_pylist(),
+            None if ids is None else ids.to_pylist(),
+            doubts,
+        )
+    missing = pa.nulls(batch.num_rows, pa.string())
+    captions = pc.fill_null(batch.column(columns.caption).cast(pa.string()), "")
+    images = missing if images is None else images.cast(pa.string())
+    ids = images if ids is None else pc.coalesce(ids.cast(pa.string()), images)
+    table = {"id": ids, "caption": captions, "image": images, "problem": missing}
+    return pa.table(table)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type read the same in Arrow as in Python."""
+    types = pa.types
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_integer(kind)
+        or types.is_null(kind)
+    )
+
+
+def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_size=_BATCH, columns=list(columns))
+
+
+def is_frame(source: Any) -> bool:
+    """Whether ``source`` is a data frame of some library."""
+    return hasattr(source, "columns") and hasattr(source, "__getitem__")
+
+
+def is_pair(source: Any) -> bool:
+    """Whether ``source`` is ``(captions, images)``."""
+    return (
+        isinstance(source, tuple)
+        and len(source) == 2
+        and not any(isinstance(part, str | bytes | os.PathLike | Mapping) for part in source)
+        and isinstance(source[0], Iterable)
+        and (source[1] is None or isinstance(source[1], Iterable))
+    )

@@ -19,7 +19,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
@@ -457,12 +456,10 @@ def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | Non
 def _common_width(directory: Path, entries: Sequence[ShardEntry]) -> int | None:
     """Return the width of all embeddings, or say that they differ."""
     widths = {
-        np.load(directory / e.embeddings, mmap_mode="r").shape[1]
-        for e in entries
-        if e.embeddings is not None
+        DiskShard(directory, entry).width() for entry in entries if entry.embeddings is not None
     }
     if len(widths) > 1:
         raise CorpusError(
             f"The embeddings have different widths ({sorted(widths)}): they are of several models."
         )
-    return int(widths.pop()) if widths else None
+    return widths.pop() if widths else None

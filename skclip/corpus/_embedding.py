@@ -82,7 +82,7 @@ def _embed_items(
         given = _on_error(embedder, "skip").transform(items)
         vectors: NDArray[np.float32] = np.asarray(given, dtype=np.float32)
     reasons: list[str | None] = [None] * len(items)
-    finite: NDArray[np.bool_] = np.isfinite(vectors).all(axis=1)
+    finite = np.logical_and.reduce(np.isfinite(vectors), axis=1)
     if not finite.all():
         vectors = np.where(finite[:, None], vectors, np.float32(0))
         for i in np.flatnonzero(~finite):

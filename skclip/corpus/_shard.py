@@ -1,7 +1,7 @@
 """One shard on disk: Parquet captions, FTS5 index, float16 embeddings."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from skclip.corpus._hashes import file_hash
 from skclip.corpus._images import ImageSlice, only_urls
 from skclip.corpus._index import check_index
 from skclip.corpus._manifest import ShardEntry, replacing
@@ -81,10 +82,20 @@ class DiskShard:
         self.files = ShardFiles(directory, entry.name)
         self._directory = directory
 
-    @property
+    @cached_property
     def index(self) -> str | None:
-        """Path of the caption index; None if there is none."""
-        return str(self.files.index) if self.entry.indexed else None
+        """Path of the caption index; None if there is none.
+
+        It is compared with its hash when it is first asked for: SQLite keeps no checksums, and in
+        most of its bytes a bit that flips gives other rows instead of an error.
+        """
+        if not self.entry.indexed:
+            return None
+        expected = self.entry.sha256.get(self.files.index.name)
+        with suppress(OSError):  # whoever opens it says what is wrong
+            if expected is not None and file_hash(self.files.index) != expected:
+                raise self._damaged(self.files.index, "its contents have changed")
+        return str(self.files.index)
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return ``"caption"``, ``"id"`` or ``"image"`` (a reference) of the given rows."""
@@ -163,10 +174,14 @@ class DiskShard:
             if not file.schema_arrow.equals(SCHEMA):
                 raise ValueError(f"it has other columns than {', '.join(SCHEMA.names)}")
         if self.entry.embeddings is not None:
-            width = self._open_embeddings().shape[1]
+            width = self.width()
             if width != n_features:
                 path = self._directory / self.entry.embeddings
                 raise self._damaged(path, f"it has {width} columns, the manifest says {n_features}")
+
+    def width(self) -> int:
+        """Return how many numbers an embedding has."""
+        return int(self._open_embeddings().shape[1])
 
     @cached_property
     def _stored_embeddings(self) -> NDArray[Any]:

@@ -190,8 +190,12 @@ class DiskShard:
     def _open_embeddings(self) -> NDArray[Any]:
         assert self.entry.embeddings is not None
         path = self._directory / self.entry.embeddings
-        with self._reading(path):
+        try:
             stored: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except OSError as error:
+            raise self._damaged(path, error) from error
+        except Exception:  # NumPy's own words may name the parameter that runs code of a file
+            raise self._damaged(path, "it is no array of numbers, or is cut off") from None
         own = path.parent == self._directory
         if (
             stored.ndim != 2

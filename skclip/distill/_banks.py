@@ -238,8 +238,8 @@ def read_bank(
             partial.replace(path)
     try:
         bank: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # what is damaged can raise anything
-        raise damaged_file(path, error) from error
+    except Exception:  # NumPy's own words may name the parameter that runs code of a file
+        raise damaged_file(path, "it is no array of numbers, or is cut off") from None
     if bank.ndim != 2 or len(bank) != n_rows or bank.dtype != "<f2" or not bank.flags.c_contiguous:
         raise damaged_file(path, f"{bank.dtype} of shape {bank.shape}, expected {n_rows} rows")
     return bank

@@ -68,13 +68,14 @@ class Guides:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 guides = cls(arrays["image"], arrays["text"])
-            for rows, n in zip((guides.image, guides.text), n_rows or (), strict=False):
-                if rows.shape != (2, n_rows[1]) or rows.dtype.kind != "i":
-                    raise ValueError(f"it holds {rows.dtype} of shape {rows.shape}")
+            n_image, n_text = n_rows or (len(guides.image.T), len(guides.text.T))
+            for rows, n in ((guides.image, n_image), (guides.text, n_text)):
+                if rows.shape != (2, n_text) or rows.dtype.kind != "i":
+                    raise ValueError
                 if rows.min() < 0 or rows.max() >= n:
-                    raise ValueError(f"its rows are not numbers below {n}")
-        except Exception as error:  # what is damaged can raise anything
-            raise damaged_file(path, error) from error
+                    raise ValueError
+        except Exception:  # NumPy's own words may name the parameter that runs code of a file
+            raise damaged_file(path, "it holds no numbers of rows, or is cut off") from None
         return guides
 
 

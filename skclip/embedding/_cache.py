@@ -19,7 +19,14 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.embedding._cache_file import FILE, connect, connect_read_only, is_damage, is_refusal
+from skclip.embedding._cache_file import (
+    FILE,
+    connect,
+    connect_read_only,
+    damage,
+    is_damage,
+    is_refusal,
+)
 from skclip.embedding._claims import Claims
 
 __all__ = ["DAY", "EmbeddingCache"]
@@ -232,7 +239,11 @@ class EmbeddingCache:
                     (self.model, self.label),
                 )
             found = connection.execute(query, (self.model,)).fetchone()
-        return -1 if found is None else int(found[0])
+        if found is None:
+            return -1
+        if not isinstance(found[0], int):
+            raise damage("a model in it has no number")
+        return found[0]
 
     def _set_aside(self, error: Exception) -> None:
         """Rename the damaged file, unless another process has done so meanwhile."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-__all__ = ["FILE", "connect", "connect_read_only", "is_damage", "is_refusal"]
+__all__ = ["FILE", "connect", "connect_read_only", "damage", "is_damage", "is_refusal"]
 
 FILE = "embeddings.sqlite"
 FORMAT = 1
@@ -100,6 +100,13 @@ def _check_format(connection: sqlite3.Connection) -> None:
 def _format(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
+
+
+def damage(why: str) -> sqlite3.DatabaseError:
+    """Return the error for contents that skclip has not written, as SQLite's own for bad pages."""
+    error = sqlite3.DatabaseError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def is_damage(error: Exception) -> bool:

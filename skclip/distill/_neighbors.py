@@ -66,14 +66,14 @@ class Guides:
             If the file is damaged, or is that of other pairs.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 guides = cls(arrays["image"], arrays["text"])
-            n_image, n_text = n_rows or (len(guides.image.T), len(guides.text.T))
-            for rows, n in ((guides.image, n_image), (guides.text, n_text)):
-                if rows.shape != (2, n_text) or rows.dtype.kind != "i":
-                    raise ValueError
-                if rows.min() < 0 or rows.max() >= n:
-                    raise ValueError
+            if n_rows is not None:
+                for rows, n in zip((guides.image, guides.text), n_rows, strict=True):
+                    if rows.shape != (2, n_rows[1]) or rows.dtype.kind != "i":
+                        raise ValueError
+                    if rows.min() < 0 or rows.max() >= n:
+                        raise ValueError
         except Exception:  # NumPy's own words may name the parameter that runs code of a file
             raise damaged_file(path, "it holds no numbers of rows, or is cut off") from None
         return guides

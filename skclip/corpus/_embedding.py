@@ -115,7 +115,7 @@ def as_stored(
     Parameters
     ----------
     vectors : ndarray of shape (n_rows, n_features)
-        Finite.
+        What a model gave.
 
     reasons : sequence of str or None
         Why rows are zero already.
@@ -135,6 +135,8 @@ def as_stored(
     for i in np.flatnonzero(vectors.any(axis=1) & ~half.any(axis=1)):
         size = "large" if too_large[i] else "small"
         found[i] = f"its embedding is too {size} for half precision: normalise it"
+        if not np.isfinite(vectors[i]).all():
+            found[i] = "its embedding is not finite"
     return half, found
 
 

@@ -73,7 +73,8 @@ def _retry(
             old = shard.embeddings(np.arange(part.start, part.stop))
             # embeddings of another program may be larger than half precision holds
             written[part], found = as_stored(old, [None] * len(old))
-            kept |= {part.start + i: why for i, why in enumerate(found) if why is not None}
+            useless = {part.start + i: why for i, why in enumerate(found) if why is not None}
+            kept = useless | kept
         written[rows[succeeded]] = half[succeeded]
         written.flush()
         del written  # Windows renames no file that is open

@@ -106,12 +106,9 @@ class DiskShard:
             return np.fromiter(_strings(column), dtype=object, count=len(rows))
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the embeddings of the given rows; one that is not finite is a zero row."""
+        """Return the embeddings of the given rows."""
         stored = self._stored_embeddings
-        with np.errstate(over="ignore"):
-            vectors = stored[rows + self.entry.first_embedding].astype(np.float32)
-        vectors[~np.isfinite(vectors).all(axis=1)] = 0
-        return vectors
+        return stored[rows + self.entry.first_embedding].astype(np.float32)
 
     def useless_embeddings(self) -> Iterator[tuple[int, str]]:
         """Yield the rows whose stored embedding is not finite, with what is wrong."""

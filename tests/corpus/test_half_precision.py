@@ -72,6 +72,14 @@ def test_rows_of_another_program_that_are_not_finite_are_named(tmp_path):
     pq.write_table(table, folder / "metadata" / "metadata_0.parquet")
     with pytest.warns(UnreadableImageWarning, match="is not finite"):
         corpus = Corpus.build(folder, tmp_path / "c", model_id="m/p@1", shard_size=2)
-    assert corpus.embeddings().tolist() == [[1, 1], [0, 0], [1, 1]]
     assert corpus.failures().column("row").to_pylist() == [1]
     corpus.verify()
+
+
+def test_what_is_not_finite_is_stored_as_zero():
+    half, reasons = as_stored(np.array([[np.nan, 1], [7e4, 1]], np.float32), [None, None])
+    assert half.tolist() == [[0, 0], [0, 0]]
+    assert reasons == [
+        "its embedding is not finite",
+        "its embedding is too large for half precision: normalise it",
+    ]

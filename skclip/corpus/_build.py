@@ -8,8 +8,6 @@ process that dies between the new manifest and that end leaves a commit that cou
 which the same call is known when it comes again.
 """
 
-import errno
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +21,7 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from skclip.corpus._begin import note_begin, refuse_links, storage_problem, was_committed
 from skclip.corpus._embedding import Embedder, embed_shard
 from skclip.corpus._hashes import file_hash, hashed
 from skclip.corpus._index import build_index
@@ -51,7 +50,6 @@ __all__ = [
     "first_rows_read",
     "index_shards",
     "keep_embeddings",
-    "was_committed",
     "working_on",
 ]
 
@@ -164,7 +162,7 @@ class Job:
 
 def _remove(path: Path) -> None:
     """Remove a file; one that a reader has open on Windows goes with the next commit."""
-    with suppress(PermissionError):
+    with suppress(PermissionError, IsADirectoryError):
         path.unlink(missing_ok=True)
 
 
@@ -190,31 +188,24 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _refuse_links(directory)
+        refuse_links(directory)
         with FileLock(directory / LOCK, timeout=0):
             generation = next_generation(directory)
             repeats = generation - 1 if was_committed(directory) else None
-            _note_begin(directory, generation, model_id, repeats)
+            note_begin(directory, generation, model_id, repeats)
             yield Job(directory, generation, verbose, repeats)
     except Timeout as error:
         raise CorpusError(
             f"Another process is building the corpus {str(directory)!r}: wait for it to end."
         ) from error
     except (OSError, sqlite3.OperationalError) as error:
-        reason = _storage_problem(error)
+        reason = storage_problem(error)
         if reason is None:
             raise
         raise CorpusError(
             f"The corpus {str(directory)!r} cannot be written: {reason}. Nothing that was there is "
             "lost; run the same call again once this is solved, it goes on where it stopped."
         ) from error
-
-
-def was_committed(directory: Path) -> bool:
-    """Whether the note of unfinished work is about a manifest that is in place."""
-    manifest, note = noted(directory, MANIFEST), noted(directory)
-    begun = note.get("generation"), note.get("repeats")
-    return bool(manifest) and manifest["generation"] in begun
 
 
 def finish_commit(directory: Path) -> None:
@@ -230,50 +221,10 @@ def finish_commit(directory: Path) -> None:
     generation = noted(directory).get("generation")
     if generation is None or generation != noted(directory, MANIFEST).get("generation"):
         return
+    refuse_links(directory)
     with suppress(OSError), FileLock(directory / LOCK, timeout=0):
         if noted(directory).get("generation") == generation:  # nobody else was faster
             Job(directory, generation, 0).finish(read_manifest(directory))
-
-
-def _refuse_links(directory: Path) -> None:
-    """Refuse to write where a symbolic link would lead out of the directory.
-
-    Files that are replaced or removed may be links, which take the place of what they point to.
-    """
-    for path in directory.iterdir():
-        written = path.name == LOCK or path.suffix in (".tmp", ".partial")
-        if written and path.is_symlink():
-            raise CorpusError(
-                f"{str(path)!r} is a symbolic link, and writing would follow it out of the "
-                "corpus: remove it."
-            )
-
-
-def _note_begin(
-    directory: Path, generation: int, model_id: str | None, repeats: int | None
-) -> None:
-    """Say what is unfinished; drop what an earlier attempt began differently."""
-    path = directory / UNFINISHED
-    begun = {"generation": generation, "model_id": model_id}
-    if repeats is not None:
-        begun["repeats"] = repeats
-    if noted(directory) == begun:
-        return
-    for stale in directory.glob(f"{generation:03d}-*.*"):
-        if ".embeddings." in stale.name or ".failures." in stale.name:
-            stale.unlink()
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(begun), encoding="utf-8")
-
-
-def _storage_problem(error: Exception) -> str | None:
-    """Return what is wrong with the disk, or None if the error is about something else."""
-    code = getattr(error, "errno", None)
-    if code in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
-        return "the disk is full"
-    if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in str(error):
-        return "the place is read-only"
-    return None
 
 
 def first_rows_read(

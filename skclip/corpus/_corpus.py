@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skclip._validation import sample_of
+from skclip.corpus._begin import check_free, is_taken
 from skclip.corpus._build import (
     add_captions,
     embed_shards,
@@ -18,13 +19,12 @@ from skclip.corpus._build import (
     first_rows_read,
     index_shards,
     keep_embeddings,
-    was_committed,
     working_on,
 )
 from skclip.corpus._columns import Columns
 from skclip.corpus._embedding import Embedder
 from skclip.corpus._hashes import damaged_files, own_files
-from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, read_manifest
+from skclip.corpus._manifest import MANIFEST, read_manifest
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._sources import open_source
@@ -157,7 +157,7 @@ class Corpus(CaptionStore):
             Opened.
         """
         directory = Path(path).absolute()
-        _check_free(directory, overwrite=overwrite)
+        check_free(directory, overwrite=overwrite)
         parts = open_source(source, Columns(caption_column, image_column, id_column))
         return cls._add(
             directory,
@@ -307,7 +307,7 @@ class Corpus(CaptionStore):
                 kept = there.shards[: -len(new)]
             elif job.repeats is not None and not overwrite:
                 job.finish(read_manifest(directory))
-                raise _is_taken(directory)
+                raise is_taken(directory)
             else:
                 if index:
                     new = index_shards(job, new, n_jobs=n_jobs)
@@ -445,32 +445,6 @@ class Corpus(CaptionStore):
 
     def __sklearn_clone__(self) -> "Self":
         return self
-
-
-def _check_free(directory: Path, *, overwrite: bool) -> None:
-    """Refuse to build where something is that is not to be replaced."""
-    if (directory / MANIFEST).exists():
-        # what a build was killed at the end of may be this one
-        if not overwrite and not was_committed(directory):
-            raise _is_taken(directory)
-        return
-    resumable = (directory / UNFINISHED).exists()
-    # a build that dies before it has said what it does leaves these
-    begun = {LOCK, f"{UNFINISHED}.tmp"}
-    free = not directory.exists() or (
-        directory.is_dir() and all(path.name in begun for path in directory.iterdir())
-    )
-    if not (resumable or free):
-        raise CorpusError(
-            f"{str(directory)!r} exists and is not a corpus: give a new or empty directory."
-        )
-
-
-def _is_taken(directory: Path) -> CorpusError:
-    return CorpusError(
-        f"{str(directory)!r} already holds a corpus: pass overwrite=True to replace it, or add to "
-        "it by Corpus(path).append(source)."
-    )
 
 
 def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:

@@ -4,8 +4,8 @@ Errors also inherit from the built-in error they refine, so ``except ValueError`
 """
 
 __all__ = [
-    "BelowZeroShotWarning",
     "BareNumberWarning",
+    "BelowZeroShotWarning",
     "CacheWarning",
     "CorpusError",
     "CorpusFormatError",

@@ -2,10 +2,12 @@
 
 Every file is complete before it gets its name, and no file counts before the manifest names it.
 Running an interrupted build again finds the finished files and goes on.
+
+A note, ``unfinished.json``, stands from before the first new file until the last old one is gone. A
+process that dies between the new manifest and that end leaves a commit that counts, and the note by
+which the same call is known when it comes again.
 """
 
-import errno
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,20 +17,23 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from skclip.corpus._begin import note_begin, refuse_links, storage_problem, was_committed
 from skclip.corpus._embedding import Embedder, embed_shard
-from skclip.corpus._hashes import hashed
+from skclip.corpus._hashes import file_hash, hashed
 from skclip.corpus._index import build_index
 from skclip.corpus._manifest import (
     LOCK,
+    MANIFEST,
     UNFINISHED,
     Manifest,
     ShardEntry,
     next_generation,
+    noted,
+    read_manifest,
     replacing,
     write_manifest,
 )
@@ -39,9 +44,11 @@ from skclip.exceptions import CorpusError
 
 __all__ = [
     "Job",
-    "add_shards",
+    "add_captions",
     "embed_shards",
+    "finish_commit",
     "first_rows_read",
+    "index_shards",
     "keep_embeddings",
     "working_on",
 ]
@@ -63,11 +70,15 @@ class Job:
 
     verbose : int
         Whether to show progress bars.
+
+    repeats : int or None, default=None
+        Generation of a commit that was cut short in its last step: this work may be the same again.
     """
 
     directory: Path
     generation: int
     verbose: int
+    repeats: int | None = None
 
     def files(self, entry: ShardEntry) -> ShardFiles:
         """Return the names of new files for a shard, which itself may be older."""
@@ -94,11 +105,65 @@ class Job:
                 bar.update(entry.n_rows)
         manifest = replace(manifest, shards=tuple(shards), generation=self.generation)
         write_manifest(self.directory, manifest)
+        self.finish(manifest)
+
+    def finish(self, manifest: Manifest) -> None:
+        """Remove the files that do not count, and last the note that work was begun."""
         counting = {name for entry in manifest.shards for name in entry.files}
         for path in self.directory.iterdir():
             if _SHARD_FILE.match(path.name) and path.name not in counting:
-                path.unlink()
-        (self.directory / UNFINISHED).unlink()
+                _remove(path)
+        for name in (MANIFEST, UNFINISHED):
+            _remove(self.directory / f"{name}.tmp")
+        (self.directory / UNFINISHED).unlink(missing_ok=True)
+
+    def committed_before(
+        self, entries: Sequence[ShardEntry], *, appended: bool, index: bool, model_id: str | None
+    ) -> Manifest | None:
+        """Return the manifest if the commit that was cut short has added these very shards.
+
+        Parameters
+        ----------
+        entries : sequence of ShardEntry
+            Shards that this work has written.
+
+        appended : bool
+            Whether they come after others.
+
+        index : bool
+            Whether they are to have indexes.
+
+        model_id : str or None
+            Model behind their embeddings.
+        """
+        if self.repeats is None:
+            return None
+        manifest, prefix = read_manifest(self.directory), f"{self.repeats:03d}-"
+        added = [entry for entry in manifest.shards if entry.name.startswith(prefix)]
+        n_others = len(manifest.shards) - len(added)
+        if len(added) != len(entries) or appended != (n_others > 0):
+            return None
+        same = manifest.model_id == model_id and all(
+            (old.indexed, old.image_root, old.first_embedding)
+            == (index, new.image_root, new.first_embedding)
+            and new.embeddings in (None, old.embeddings)
+            and self._source_hashes(old) == self._source_hashes(new)
+            for old, new in zip(added, entries, strict=True)
+        )
+        return manifest if same else None
+
+    def _source_hashes(self, entry: ShardEntry) -> list[str | None]:
+        """Return the hashes of the files that hold what the source said."""
+        files = ShardFiles(self.directory, entry.name)
+        return [
+            file_hash(path) if path.exists() else None for path in (files.captions, files.images)
+        ]
+
+
+def _remove(path: Path) -> None:
+    """Remove a file; one that a reader has open on Windows goes with the next commit."""
+    with suppress(PermissionError, IsADirectoryError):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -123,16 +188,18 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        refuse_links(directory)
         with FileLock(directory / LOCK, timeout=0):
             generation = next_generation(directory)
-            _note_begin(directory, {"generation": generation, "model_id": model_id})
-            yield Job(directory, generation, verbose)
+            repeats = generation - 1 if was_committed(directory) else None
+            note_begin(directory, generation, model_id, repeats)
+            yield Job(directory, generation, verbose, repeats)
     except Timeout as error:
         raise CorpusError(
             f"Another process is building the corpus {str(directory)!r}: wait for it to end."
         ) from error
     except (OSError, sqlite3.OperationalError) as error:
-        reason = _storage_problem(error)
+        reason = storage_problem(error)
         if reason is None:
             raise
         raise CorpusError(
@@ -141,29 +208,23 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
         ) from error
 
 
-def _note_begin(directory: Path, begun: dict[str, Any]) -> None:
-    """Say what is unfinished; drop what an earlier attempt began differently."""
-    path = directory / UNFINISHED
-    earlier: dict[str, Any] | None = None
-    with suppress(FileNotFoundError, ValueError):
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    if earlier == begun:
+def finish_commit(directory: Path) -> None:
+    """Finish a commit that was cut short after its manifest was in place, if that can be done.
+
+    A corpus on a read-only place, or one that another process is at work on, is left as it is.
+
+    Parameters
+    ----------
+    directory : Path
+        Directory of the corpus.
+    """
+    generation = noted(directory).get("generation")
+    if generation is None or generation != noted(directory, MANIFEST).get("generation"):
         return
-    for stale in directory.glob(f"{begun['generation']:03d}-*.*"):
-        if ".embeddings." in stale.name or ".failures." in stale.name:
-            stale.unlink()
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(begun), encoding="utf-8")
-
-
-def _storage_problem(error: Exception) -> str | None:
-    """Return what is wrong with the disk, or None if the error is about something else."""
-    code = getattr(error, "errno", None)
-    if code in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
-        return "the disk is full"
-    if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in str(error):
-        return "the place is read-only"
-    return None
+    refuse_links(directory)
+    with suppress(OSError), FileLock(directory / LOCK, timeout=0):
+        if noted(directory).get("generation") == generation:  # nobody else was faster
+            Job(directory, generation, 0).finish(read_manifest(directory))
 
 
 def first_rows_read(
@@ -207,10 +268,8 @@ def first_rows_read(
     raise CorpusError("The source has no captions: a corpus needs at least one.")
 
 
-def add_shards(
-    job: Job, parts: Iterable[Part], *, index: bool, shard_size: int, n_jobs: int | None
-) -> list[ShardEntry]:
-    """Write the captions of a source and their indexes.
+def add_captions(job: Job, parts: Iterable[Part], *, shard_size: int) -> list[ShardEntry]:
+    """Write the captions of a source.
 
     Parameters
     ----------
@@ -220,14 +279,8 @@ def add_shards(
     parts : iterable of Part
         The source.
 
-    index : bool
-        Whether to index the captions.
-
     shard_size : int
         Most captions a shard.
-
-    n_jobs : int or None
-        Number of shards indexed at once.
 
     Returns
     -------
@@ -241,15 +294,37 @@ def add_shards(
         ):
             entries.append(entry)
             bar.update(entry.n_rows)
-    if index:
-        with job.progress("index", sum(e.n_rows for e in entries)) as bar:
-            work = (delayed(_index_shard)(job.directory, entry) for entry in entries)
-            # starting workers takes longer than indexing one shard does
-            n_workers = 1 if len(entries) == 1 else n_jobs
-            for n_rows in Parallel(n_jobs=n_workers, return_as="generator_unordered")(work):
-                bar.update(n_rows)
-        entries = [replace(entry, indexed=True) for entry in entries]
     return entries
+
+
+def index_shards(
+    job: Job, entries: Sequence[ShardEntry], *, n_jobs: int | None
+) -> list[ShardEntry]:
+    """Index the captions of shards.
+
+    Parameters
+    ----------
+    job : Job
+        Work these shards belong to.
+
+    entries : sequence of ShardEntry
+        The new shards.
+
+    n_jobs : int or None
+        Number of shards indexed at once.
+
+    Returns
+    -------
+    entries : list of ShardEntry
+        The same, indexed.
+    """
+    with job.progress("index", sum(e.n_rows for e in entries)) as bar:
+        work = (delayed(_index_shard)(job.directory, entry) for entry in entries)
+        # starting workers takes longer than indexing one shard does
+        n_workers = 1 if len(entries) == 1 else n_jobs
+        for n_rows in Parallel(n_jobs=n_workers, return_as="generator_unordered")(work):
+            bar.update(n_rows)
+    return [replace(entry, indexed=True) for entry in entries]
 
 
 def _index_shard(directory: Path, entry: ShardEntry) -> int:
@@ -319,23 +394,23 @@ def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | Non
     """
     done = []
     for entry in entries:
-        files = ShardFiles(job.directory, entry.name)
-        if entry.failures is None:
-            write_failures(DiskShard(job.directory, entry), files, {})
-        failures = files.failures.name if files.failures.exists() else entry.failures
-        done.append(replace(entry, failures=failures))
+        # shards that are kept have their failures listed already
+        if entry.name.startswith(f"{job.generation:03d}-"):
+            shard, files = DiskShard(job.directory, entry), ShardFiles(job.directory, entry.name)
+            write_failures(shard, files, dict(shard.useless_embeddings()))
+            failures = files.failures.name if files.failures.exists() else None
+            entry = replace(entry, failures=failures)
+        done.append(entry)
     return Manifest(tuple(done), model_id, _common_width(job.directory, done))
 
 
 def _common_width(directory: Path, entries: Sequence[ShardEntry]) -> int | None:
     """Return the width of all embeddings, or say that they differ."""
     widths = {
-        np.load(directory / e.embeddings, mmap_mode="r").shape[1]
-        for e in entries
-        if e.embeddings is not None
+        DiskShard(directory, entry).width() for entry in entries if entry.embeddings is not None
     }
     if len(widths) > 1:
         raise CorpusError(
             f"The embeddings have different widths ({sorted(widths)}): they are of several models."
         )
-    return int(widths.pop()) if widths else None
+    return widths.pop() if widths else None

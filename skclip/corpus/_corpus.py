@@ -11,16 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skclip._validation import sample_of
+from skclip.corpus._begin import check_free, is_taken
 from skclip.corpus._build import (
-    add_shards,
+    add_captions,
     embed_shards,
+    finish_commit,
     first_rows_read,
+    index_shards,
     keep_embeddings,
     working_on,
 )
 from skclip.corpus._embedding import Embedder
 from skclip.corpus._hashes import damaged_files, own_files
-from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, ShardEntry, read_manifest
+from skclip.corpus._manifest import MANIFEST, read_manifest
 from skclip.corpus._paths import user_path
 from skclip.corpus._readers._columns import Columns
 from skclip.corpus._readers._request import Request
@@ -86,6 +89,8 @@ class Corpus(CaptionStore):
         self._manifest = read_manifest(self.path)
         self._shards = tuple(DiskShard(self.path, entry) for entry in self._manifest.shards)
         self.n_features = self._manifest.n_features
+        for shard in self._shards:
+            shard.check_size(self.n_features)
 
     @classmethod
     def build(
@@ -161,7 +166,7 @@ class Corpus(CaptionStore):
             Opened.
         """
         directory = user_path(path)
-        _check_free(directory, overwrite=overwrite)
+        check_free(directory, overwrite=overwrite)
         parts = open_source(
             source,
             Request(
@@ -172,7 +177,8 @@ class Corpus(CaptionStore):
         return cls._add(
             directory,
             first_rows_read(parts, embedder, must_embed=False),
-            kept=(),
+            after=None,
+            overwrite=overwrite,
             embedder=embedder,
             model_id=model_id,
             index=index,
@@ -195,6 +201,9 @@ class Corpus(CaptionStore):
         verbose: int = 0,
     ) -> Self:
         """Add captioned images after those that are there.
+
+        Rows that another process has added since this object was opened stay. A call that was
+        interrupted goes on when it is made again, and adds its rows once.
 
         Parameters
         ----------
@@ -237,7 +246,8 @@ class Corpus(CaptionStore):
         return self._add(
             self.path,
             first_rows_read(parts, embedder, must_embed=self.has_embeddings),
-            kept=self._manifest.shards,
+            after=self,
+            overwrite=True,
             embedder=embedder,
             model_id=self.model_id,
             index=self.has_index,
@@ -264,13 +274,11 @@ class Corpus(CaptionStore):
         """
         self._check_model(embedder)
         if self.has_embeddings:
+            finish_commit(self.path)
             return self
-        with working_on(
-            self.path,
-            model_id=embedder.model_id,
-            verbose=verbose,
-        ) as job:
-            job.commit(embed_shards(job, self._manifest.shards, embedder))
+        with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
+            manifest = self._now(embedder)._manifest
+            job.commit(embed_shards(job, manifest.shards, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
 
     def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
@@ -291,9 +299,10 @@ class Corpus(CaptionStore):
         """
         self._check_model(embedder)
         if not self.has_embeddings or not len(self.failures()):
+            finish_commit(self.path)
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
-            job.commit(retry_shards(job, self._manifest, embedder))
+            job.commit(retry_shards(job, self._now(embedder)._manifest, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
 
     @classmethod
@@ -302,7 +311,8 @@ class Corpus(CaptionStore):
         directory: Path,
         parts: Any,
         *,
-        kept: Sequence[ShardEntry],
+        after: Self | None,
+        overwrite: bool,
         embedder: Embedder | None,
         model_id: str | None,
         index: bool,
@@ -310,17 +320,42 @@ class Corpus(CaptionStore):
         n_jobs: int | None,
         verbose: int,
     ) -> Self:
-        """Write the shards of a source after those that are kept."""
+        """Write the shards of a source, after those of a corpus or in place of what is there."""
         embedder_id = None if embedder is None else embedder.model_id
         with working_on(directory, model_id=embedder_id, verbose=verbose) as job:
-            new = add_shards(job, parts, index=index, shard_size=shard_size, n_jobs=n_jobs)
-            entries = [*kept, *new]
-            if embedder is None:
-                job.commit(keep_embeddings(job, entries, model_id))
+            kept = () if after is None else after._now(embedder)._manifest.shards
+            new = add_captions(job, parts, shard_size=shard_size)
+            there = job.committed_before(
+                new, appended=after is not None, index=index, model_id=embedder_id or model_id
+            )
+            if there is not None:
+                job.finish(there)
+                kept = there.shards[: -len(new)]
+            elif job.repeats is not None and not overwrite:
+                job.finish(read_manifest(directory))
+                raise is_taken(directory)
             else:
-                job.commit(embed_shards(job, entries, embedder))
+                if index:
+                    new = index_shards(job, new, n_jobs=n_jobs)
+                entries = [*kept, *new]
+                if embedder is None:
+                    job.commit(keep_embeddings(job, entries, model_id))
+                else:
+                    job.commit(embed_shards(job, entries, embedder))
         first_new_row = sum(entry.n_rows for entry in kept)
         return cls(directory)._with_warning(first_new_row, stacklevel=4)
+
+    def _now(self, embedder: Embedder | None) -> Self:
+        """Open the corpus as it is now, which may be longer than when this object was opened."""
+        now = type(self)(self.path)
+        if embedder is not None:
+            now._check_model(embedder)
+        if (now.has_embeddings, now.has_index) != (self.has_embeddings, self.has_index):
+            raise CorpusError(
+                f"The corpus {str(self.path)!r} was replaced since it was opened: open it again "
+                "by Corpus(path)."
+            )
+        return now
 
     def _with_warning(self, first_row: int = 0, *, stacklevel: int) -> Self:
         """Warn of the rows from ``first_row`` on that have no image."""
@@ -436,27 +471,6 @@ class Corpus(CaptionStore):
 
     def __sklearn_clone__(self) -> "Self":
         return self
-
-
-def _check_free(directory: Path, *, overwrite: bool) -> None:
-    """Refuse to build where something is that is not to be replaced."""
-    if (directory / MANIFEST).exists():
-        if not overwrite:
-            raise CorpusError(
-                f"{str(directory)!r} already holds a corpus: pass overwrite=True to replace it, or "
-                "add to it by Corpus(path).append(source)."
-            )
-        return
-    resumable = (directory / UNFINISHED).exists()
-    # a build that dies before it has said what it does leaves these
-    begun = {LOCK, f"{UNFINISHED}.tmp"}
-    free = not directory.exists() or (
-        directory.is_dir() and all(path.name in begun for path in directory.iterdir())
-    )
-    if not (resumable or free):
-        raise CorpusError(
-            f"{str(directory)!r} exists and is not a corpus: give a new or empty directory."
-        )
 
 
 def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:

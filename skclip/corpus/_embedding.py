@@ -17,7 +17,7 @@ from skclip.corpus._row_file import append_bytes, resume_rows, start_rows
 from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 
-__all__ = ["MISSES", "Embedder", "embed_images", "embed_shard"]
+__all__ = ["MISSES", "Embedder", "as_stored", "embed_images", "embed_shard"]
 
 # Batches between two writes: few enough that little is lost, many enough that reading images
 # ahead, which ends with a call of the embedder, hardly pauses.
@@ -80,12 +80,18 @@ def _embed_items(
     embedder: Embedder, items: list[Any]
 ) -> tuple[NDArray[np.float32], list[str | None]]:
     """Embed items that exist; ask again, one by one, why a row is zero."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.simplefilter("ignore", UnreadableImageWarning)
-        vectors = np.asarray(_on_error(embedder, "skip").transform(items), dtype=np.float32)
+        given = _on_error(embedder, "skip").transform(items)
+        vectors: NDArray[np.float32] = np.asarray(given, dtype=np.float32)
     reasons: list[str | None] = [None] * len(items)
+    finite = np.logical_and.reduce(np.isfinite(vectors), axis=1)
+    if not finite.all():
+        vectors = np.where(finite[:, None], vectors, np.float32(0))
+        for i in np.flatnonzero(~finite):
+            reasons[i] = "the model gave NaN or infinity"
     strict = _on_error(embedder, "raise")
-    for i in np.flatnonzero(~vectors.any(axis=1)):
+    for i in np.flatnonzero(finite & ~vectors.any(axis=1)):
         reasons[i] = "its embedding is zero"
         try:
             strict.transform([items[i]])
@@ -102,6 +108,39 @@ def _on_error(embedder: Any, on_error: str) -> Any:
     wanted = {"on_error": on_error, "verbose": 0}
     known = embedder.get_params(deep=False)
     return clone(embedder).set_params(**{k: v for k, v in wanted.items() if k in known})
+
+
+def as_stored(
+    vectors: NDArray[np.float32], reasons: Sequence[str | None]
+) -> tuple[NDArray[np.float16], list[str | None]]:
+    """Return rows in the half precision that a corpus keeps, and why rows are zero.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_features)
+        What a model gave.
+
+    reasons : sequence of str or None
+        Why rows are zero already.
+
+    Returns
+    -------
+    half : ndarray of shape (n_rows, n_features)
+        float16; a row that half precision cannot hold is zero.
+
+    reasons : list of str or None
+        Those of such rows added.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        half = vectors.astype("<f2")
+    too_large, found = ~np.isfinite(half).all(axis=1), list(reasons)
+    half[too_large] = 0
+    for i in np.flatnonzero(vectors.any(axis=1) & ~half.any(axis=1)):
+        size = "large" if too_large[i] else "small"
+        found[i] = f"its embedding is too {size} for half precision: normalise it"
+        if not np.isfinite(vectors[i]).all():
+            found[i] = "its embedding is not finite"
+    return half, found
 
 
 def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iterator[int]:
@@ -154,15 +193,17 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
                 f"The embedder gave {vectors.shape[1]} features for rows {done} onwards of "
                 f"{shard.entry.name} but {width} before: an embedder must not change its width."
             )
+        half, reasons = as_stored(vectors, reasons)
         # reasons first: a vector on disk then always has its reason
         append_bytes(notes, _note_lines(rows, reasons))
-        append_bytes(partial, vectors.astype("<f2").tobytes())
+        append_bytes(partial, half.tobytes())
         done += len(rows)
         yield len(rows)
-    vectors = np.load(partial, mmap_mode="r")
+    stored = np.load(partial, mmap_mode="r", allow_pickle=False)
     # a row that failed before a crash may have succeeded after it
-    reasons_by_row = {r: why for r, why in _read_notes(notes).items() if not vectors[r].any()}
-    write_failures(shard, files, reasons_by_row)
+    noted = {row: why for row, why in _read_notes(notes).items() if 0 <= row < shard.n_rows}
+    write_failures(shard, files, {row: why for row, why in noted.items() if not stored[row].any()})
+    del stored  # Windows renames no file that is open
     partial.replace(files.embeddings)
     notes.unlink(missing_ok=True)
 
@@ -181,8 +222,8 @@ def _read_notes(notes: Path) -> dict[int, str]:
     """Return the reasons by row; the last line of a row counts, a torn one was repeated."""
     reasons: dict[int, str] = {}
     with suppress(FileNotFoundError):
-        for line in notes.read_text(encoding="utf-8").splitlines():
-            with suppress(json.JSONDecodeError):
+        for line in notes.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError, TypeError):
                 row, reason = json.loads(line)
-                reasons[row] = reason
+                reasons[int(row)] = str(reason)
     return reasons

@@ -1,5 +1,6 @@
 """Images as a collection refers to them: paths, URLs, and runs of bytes within a file."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,12 @@ class ImageSlice:
     def read(self) -> bytes:
         """Return the bytes of the image."""
         with open(self.path, "rb") as file:
+            end = os.fstat(file.fileno()).st_size
+            if not 0 <= self.offset <= self.offset + self.size <= end:
+                raise OSError(
+                    f"{self.path!r} has {end} bytes, and the image is to be {self.size} of them "
+                    f"from {self.offset} on: the file was changed or cut off"
+                )
             file.seek(self.offset)
             return file.read(self.size)
 

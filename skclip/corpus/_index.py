@@ -124,6 +124,9 @@ def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connec
     """
     try:
         with closing(_connect(index)) as connection:
+            # a file from elsewhere: its schema may call nothing, and its pages are checked
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
             yield connection
     except sqlite3.DatabaseError as error:
         where = "in memory" if isinstance(index, bytes) else str(index)

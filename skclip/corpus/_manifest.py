@@ -3,10 +3,15 @@
 A corpus consists of the files its manifest names and of nothing else. Builders write new files
 under names no manifest uses yet and replace the manifest last, in one step, so that a reader sees
 the old collection or the new one and a crash loses neither.
+
+A corpus may come from elsewhere, so nothing in a manifest is believed. It names its own files by
+the plain names that skclip gives them, inside the directory: whatever is written or removed is
+there. One file may lie outside, an ``.npy`` of embeddings by its absolute path, and is only read.
 """
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -24,6 +29,7 @@ __all__ = [
     "Manifest",
     "ShardEntry",
     "next_generation",
+    "noted",
     "read_manifest",
     "replacing",
     "write_manifest",
@@ -34,6 +40,11 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
 LOCK = ".lock"
+
+_STEM = re.compile(r"([0-9]{3,9})-[0-9]{5,9}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What generations, rows and widths stay below, so that sums of them are numbers that arrays hold.
+_MAX_GENERATION, _MAX_ROWS, _MAX_FEATURES = 10**9, 10**12, 10**6
 
 
 @dataclass(frozen=True)
@@ -183,14 +194,15 @@ def read_manifest(directory: Path) -> Manifest:
             )
         shards = tuple(ShardEntry(**entry) for entry in content.pop("shards"))
         manifest = Manifest(shards, **content)
+        _check_manifest(manifest)
     except CorpusFormatError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CorpusFormatError(
             f"The manifest of the corpus {str(directory)!r} cannot be read ({error}): build the "
             "corpus again with overwrite=True."
         ) from error
-    missing = [f for s in manifest.shards for f in s.needed_files if not (directory / f).exists()]
+    missing = [f for s in manifest.shards for f in s.needed_files if not (directory / f).is_file()]
     if missing:
         raise CorpusFormatError(
             f"The corpus {str(directory)!r} lacks {len(missing)} of its files "
@@ -199,13 +211,80 @@ def read_manifest(directory: Path) -> Manifest:
     return manifest
 
 
+def _check_manifest(manifest: Manifest) -> None:
+    """Raise ValueError where a value is not one that skclip writes."""
+    _check_number("generation", manifest.generation, 0, _MAX_GENERATION)
+    _check_kind("model_id", manifest.model_id, str)
+    if manifest.n_features is not None:
+        _check_number("n_features", manifest.n_features, 1, _MAX_FEATURES)
+    if not manifest.shards:
+        raise ValueError("it names no shards")
+    for entry in manifest.shards:
+        _check_entry(entry, manifest.generation)
+    names = [entry.name for entry in manifest.shards]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"it names shards twice: {sample_of(twice)}")
+
+
+def _check_entry(entry: ShardEntry, generation: int) -> None:
+    found = _STEM.fullmatch(entry.name) if isinstance(entry.name, str) else None
+    if found is None:
+        raise ValueError(f"the name of a shard is {entry.name!r}, expected one like '000-00000'")
+    # a later build would give its own files the names of these
+    if int(found[1]) > generation:
+        raise ValueError(f"the shard {entry.name!r} is newer than generation {generation}")
+    where = f"of shard {entry.name!r}"
+    _check_number(f"n_rows {where}", entry.n_rows, 1, _MAX_ROWS)
+    _check_number(f"first_embedding {where}", entry.first_embedding, 0, _MAX_ROWS)
+    _check_kind(f"image_root {where}", entry.image_root, str)
+    if not isinstance(entry.indexed, bool):
+        raise ValueError(f"indexed {where} is {entry.indexed!r}, expected true or false")
+    _check_name(f"failures {where}", entry.failures, entry.name, "failures.parquet")
+    elsewhere = isinstance(entry.embeddings, str) and Path(entry.embeddings).is_absolute()
+    if not elsewhere:
+        _check_name(f"embeddings {where}", entry.embeddings, entry.name, "embeddings.npy")
+        if entry.first_embedding:
+            raise ValueError(f"first_embedding {where} is {entry.first_embedding}, expected 0")
+    if not isinstance(entry.sha256, dict) or not all(
+        name in entry.files and isinstance(value, str) and _SHA256.fullmatch(value)
+        for name, value in entry.sha256.items()
+    ):
+        raise ValueError(f"sha256 {where} holds other than hashes of the shard's files")
+
+
+def _check_number(what: str, value: Any, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value < high:
+        raise ValueError(f"{what} is {value!r}, expected a number from {low} to {high - 1}")
+
+
+def _check_kind(what: str, value: Any, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ValueError(f"{what} is {value!r}, expected a {kind.__name__} or null")
+
+
+def _check_name(what: str, value: Any, stem: str, kind: str) -> None:
+    """Refuse a file name that is not the shard's own, from its build or from a later one."""
+    _check_kind(what, value, str)
+    own = re.compile(rf"([0-9]{{3,9}}-)?{re.escape(f'{stem}.{kind}')}")
+    if value is not None and not own.fullmatch(value):
+        raise ValueError(f"{what} is {value!r}, expected a name like '{stem}.{kind}'")
+
+
+def noted(directory: Path, name: str = UNFINISHED) -> dict[str, Any]:
+    """Return what a JSON file of the directory holds, if it names a generation; else nothing."""
+    try:
+        content = json.loads((directory / name).read_text(encoding="utf-8"))
+        _check_number("generation", content["generation"], 0, _MAX_GENERATION)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return {}
+    return dict(content)
+
+
 def next_generation(directory: Path) -> int:
     """Return the number of the manifest to come, even if the present one cannot be read."""
     for name, step in ((MANIFEST, 1), (UNFINISHED, 0)):
-        try:
-            content = json.loads((directory / name).read_text(encoding="utf-8"))
+        if content := noted(directory, name):
             return int(content["generation"]) + step
-        except (OSError, ValueError, TypeError, KeyError):
-            continue
     used = [path.name.partition("-")[0] for path in directory.glob("[0-9]*-[0-9]*.*")]
-    return 1 + max((int(number) for number in used if number.isdigit()), default=-1)
+    return 1 + max((int(number) for number in used if number.isdecimal()), default=-1)

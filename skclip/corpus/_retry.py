@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from skclip.corpus._build import Job
-from skclip.corpus._embedding import Embedder, embed_images
+from skclip.corpus._embedding import Embedder, as_stored, embed_images
 from skclip.corpus._manifest import Manifest, ShardEntry, replacing
 from skclip.corpus._shard import ROW_GROUP_SIZE, DiskShard, ShardFiles, write_failures
 
@@ -59,19 +59,26 @@ def _retry(
         rows[[image is not None for image in images]],
         [image for image in images if image is not None],
     )
-    vectors, why_not = embed_images(embedder, images) if images else (np.empty((0, 0)), [])
+    if not images:
+        return shard.entry
+    half, why_not = as_stored(*embed_images(embedder, images))
     succeeded = np.asarray([reason is None for reason in why_not], dtype=bool)
     if not succeeded.any():
         return shard.entry
+    kept = {row: why for row, why in reasons.items() if row not in set(rows.tolist())}
     with replacing(files.embeddings) as temporary:
-        shape = (shard.n_rows, vectors.shape[1])
+        shape = (shard.n_rows, half.shape[1])
         written = np.lib.format.open_memmap(temporary, "w+", "<f2", shape)
         for part in gen_batches(shard.n_rows, ROW_GROUP_SIZE):
-            written[part] = shard.embeddings(np.arange(part.start, part.stop))
-        written[rows[succeeded]] = vectors[succeeded]
+            old = shard.embeddings(np.arange(part.start, part.stop))
+            # embeddings of another program may be larger than half precision holds
+            written[part], found = as_stored(old, [None] * len(old))
+            useless = {part.start + i: why for i, why in enumerate(found) if why is not None}
+            kept = useless | kept
+        written[rows[succeeded]] = half[succeeded]
         written.flush()
+        del written  # Windows renames no file that is open
     again = {row: why for row, why in zip(rows.tolist(), why_not, strict=True) if why is not None}
-    kept = {row: why for row, why in reasons.items() if row not in set(rows.tolist())}
     write_failures(shard, files, {**kept, **again})
     return replace(
         shard.entry,

@@ -41,12 +41,12 @@ def resume_rows(partial: Path, n_rows: int, chunk: int) -> tuple[int, int | None
     """
     with suppress(OSError, ValueError), partial.open("rb+") as file:
         np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        header, row = file.tell(), dtype.itemsize * shape[1]
-        done = (os.fstat(file.fileno()).st_size - header) // row
-        if done < n_rows:
-            done -= done % chunk
-        if shape[0] == n_rows:
+        shape, by_column, dtype = np.lib.format.read_array_header_1_0(file)
+        if len(shape) == 2 and shape[0] == n_rows and shape[1] and dtype == "<f2" and not by_column:
+            header, row = file.tell(), dtype.itemsize * shape[1]
+            done = min(n_rows, (os.fstat(file.fileno()).st_size - header) // row)
+            if done < n_rows:
+                done -= done % chunk
             file.truncate(header + done * row)
             return done, shape[1]
     partial.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """One shard on disk: Parquet captions, FTS5 index, float16 embeddings."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from skclip.corpus._hashes import file_hash
 from skclip.corpus._images import ImageSlice, only_urls
 from skclip.corpus._index import check_index
 from skclip.corpus._manifest import ShardEntry, replacing
@@ -81,62 +83,144 @@ class DiskShard:
         self.files = ShardFiles(directory, entry.name)
         self._directory = directory
 
-    @property
+    @cached_property
     def index(self) -> str | None:
-        """Path of the caption index; None if there is none."""
-        return str(self.files.index) if self.entry.indexed else None
+        """Path of the caption index; None if there is none.
+
+        It is compared with its hash when it is first asked for: SQLite keeps no checksums, and in
+        most of its bytes a bit that flips gives other rows instead of an error.
+        """
+        if not self.entry.indexed:
+            return None
+        expected = self.entry.sha256.get(self.files.index.name)
+        with suppress(OSError):  # whoever opens it says what is wrong
+            if expected is not None and file_hash(self.files.index) != expected:
+                raise self._damaged(self.files.index, "its contents have changed")
+        return str(self.files.index)
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return ``"caption"``, ``"id"`` or ``"image"`` (a reference) of the given rows."""
         if name == "image":
             return self._images(rows)
-        return _objects(self._read([name], rows).column(name))
+        column = self._read([name], rows).column(name)
+        with self._reading(self.files.captions):
+            return np.fromiter(_strings(column), dtype=object, count=len(rows))
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the embeddings of the given rows."""
         stored = self._stored_embeddings
         return stored[rows + self.entry.first_embedding].astype(np.float32)
 
+    def useless_embeddings(self) -> Iterator[tuple[int, str]]:
+        """Yield the rows whose stored embedding is not finite, with what is wrong."""
+        for start in range(0, self.n_rows if self.entry.embeddings else 0, ROW_GROUP_SIZE):
+            first = self.entry.first_embedding + start
+            part = self._stored_embeddings[first : first + min(ROW_GROUP_SIZE, self.n_rows - start)]
+            for row in np.flatnonzero(~np.isfinite(part).all(axis=1)):
+                yield start + int(row), f"its embedding in {self.entry.embeddings} is not finite"
+
     def iter_captions(self) -> Iterator[list[str]]:
         """Yield all captions in batches."""
-        with self.open_captions() as file:
+        with self._reading_captions() as file:
             for batch in file.iter_batches(batch_size=ROW_GROUP_SIZE, columns=["caption"]):
-                yield batch.column("caption").to_pylist()
+                yield _strings(batch.column("caption"))
+
+    def problems(self) -> dict[int, str]:
+        """Return why the source had no image, for the rows where it says so."""
+        with self._reading_captions() as file:
+            problems = file.read(["problem"]).column("problem")
+            lacking = pc.indices_nonzero(pc.is_valid(problems))
+            reasons = problems.take(lacking).to_pylist()
+        return dict(zip(lacking.to_pylist(), reasons, strict=True))
 
     def failures(self) -> pa.Table:
         """Return the rows without a readable image: ``row``, ``id`` and ``reason``."""
         if self.entry.failures is None:
             return FAILURES.empty_table()
-        return pq.read_table(self._directory / self.entry.failures)
+        path = self._directory / self.entry.failures
+        with self._reading(path):
+            table = pq.read_table(path, page_checksum_verification=True)
+            if not table.schema.equals(FAILURES) or any(c.null_count for c in table.columns):
+                raise ValueError("it holds other columns than row, id and reason")
+            rows = table.column("row").to_numpy()
+            if ((rows < 0) | (rows >= self.n_rows)).any() or (np.diff(rows) <= 0).any():
+                raise ValueError(f"its rows are not ascending numbers below {self.n_rows}")
+            for name in ("id", "reason"):
+                _strings(table.column(name))
+        return table
 
     def check(self) -> None:
         """Raise :class:`CorpusFormatError` if a file is damaged, as far as a glance shows."""
-        with self.open_captions() as file:
-            if file.metadata.num_rows != self.n_rows:
-                raise self._damaged(self.files.captions, f"it has {file.metadata.num_rows} rows")
+        self.failures()
         if self.index is not None:
             check_index(self.index)
+
+    def check_size(self, n_features: int | None) -> None:
+        """Raise :class:`CorpusFormatError` if the files have other rows than the manifest says.
+
+        Parameters
+        ----------
+        n_features : int or None
+            Width of the embeddings.
+        """
+        with self._reading_captions() as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            # rows are found by the number of their group
+            n_whole, rest = divmod(self.n_rows, ROW_GROUP_SIZE)
+            if sizes != [ROW_GROUP_SIZE] * n_whole + ([rest] if rest else []):
+                raise ValueError(f"it has {sum(sizes)} rows, the manifest says {self.n_rows}")
+            if not file.schema_arrow.equals(SCHEMA):
+                raise ValueError(f"it has other columns than {', '.join(SCHEMA.names)}")
         if self.entry.embeddings is not None:
-            _ = self._stored_embeddings
+            width = self.width()
+            if width != n_features:
+                path = self._directory / self.entry.embeddings
+                raise self._damaged(path, f"it has {width} columns, the manifest says {n_features}")
+
+    def width(self) -> int:
+        """Return how many numbers an embedding has."""
+        return int(self._open_embeddings().shape[1])
 
     @cached_property
     def _stored_embeddings(self) -> NDArray[Any]:
+        return self._open_embeddings()
+
+    def _open_embeddings(self) -> NDArray[Any]:
         assert self.entry.embeddings is not None
         path = self._directory / self.entry.embeddings
         try:
             stored: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise self._damaged(path, error) from error
-        if stored.ndim != 2 or len(stored) < self.entry.first_embedding + self.n_rows:
-            raise self._damaged(path, f"it has shape {stored.shape}")
+        except Exception:  # NumPy's own words may name the parameter that runs code of a file
+            raise self._damaged(path, "it is no array of numbers, or is cut off") from None
+        own = path.parent == self._directory
+        if (
+            stored.ndim != 2
+            or stored.dtype.kind != "f"
+            or len(stored) < self.entry.first_embedding + self.n_rows
+            or (own and len(stored) != self.n_rows)
+            or (own and (stored.dtype != "<f2" or not stored.flags.c_contiguous))
+            or (own and stored.nbytes != path.stat().st_size - getattr(stored, "offset", 0))
+        ):
+            raise self._damaged(path, f"it is an array of {stored.dtype} of shape {stored.shape}")
         return stored
 
-    def open_captions(self) -> pq.ParquetFile:
-        """Open the captions file."""
+    @contextmanager
+    def _reading_captions(self) -> Iterator[pq.ParquetFile]:
+        path = self.files.captions
+        with self._reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
+        """Name the file that an error comes from: what is damaged can raise anything."""
         try:
-            return pq.ParquetFile(self.files.captions)
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(self.files.captions, error) from error
+            yield
+        except CorpusFormatError:
+            raise
+        except Exception as error:
+            raise self._damaged(path, error) from error
 
     def _damaged(self, path: Path, why: object) -> CorpusFormatError:
         return CorpusFormatError(
@@ -147,15 +231,17 @@ class DiskShard:
     def _read(self, columns: list[str], rows: NDArray[np.int64]) -> pa.Table:
         """Read the row groups that hold ``rows`` and take these from them."""
         groups, group_of = np.unique(rows // ROW_GROUP_SIZE, return_inverse=True)
-        with self.open_captions() as file:
+        with self._reading_captions() as file:
             table = file.read_row_groups(groups.tolist(), columns=columns)
-        return table.take(pa.array(group_of * ROW_GROUP_SIZE + rows % ROW_GROUP_SIZE))
+            return table.take(pa.array(group_of * ROW_GROUP_SIZE + rows % ROW_GROUP_SIZE))
 
     def _images(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         table = self._read(["image", "offset", "size"], rows)
+        with self._reading(self.files.captions):
+            columns = [column.to_pylist() for column in table.columns]
         if table.column("offset").null_count == len(rows) and only_urls(table.column("image")):
-            return _objects(table.column("image"))
-        parts = zip(*(column.to_pylist() for column in table.columns), strict=True)
+            return np.fromiter(columns[0], dtype=object, count=len(rows))
+        parts = zip(*columns, strict=True)
         return np.fromiter((self._image(*part) for part in parts), dtype=object, count=len(rows))
 
     def _image(
@@ -181,19 +267,19 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
     reasons : dict of int to str
         Why other images could not be read.
     """
-    with shard.open_captions() as file:
-        problems = file.read(["problem"]).column("problem")
-    lacking = pc.indices_nonzero(pc.is_valid(problems))
-    found = dict(zip(lacking.to_pylist(), problems.take(lacking).to_pylist(), strict=True))
-    reasons = dict(sorted({**reasons, **found}.items()))
+    reasons = dict(sorted({**reasons, **shard.problems()}.items()))
     if not reasons:
         files.failures.unlink(missing_ok=True)
         return
     rows = np.fromiter(reasons, dtype=np.int64)
     columns = [rows, shard.column("id", rows), list(map(writable_text, reasons.values()))]
     with replacing(files.failures) as temporary:
-        pq.write_table(pa.table(columns, schema=FAILURES), temporary)
+        pq.write_table(pa.table(columns, schema=FAILURES), temporary, write_page_checksum=True)
 
 
-def _objects(column: pa.ChunkedArray) -> NDArray[Any]:
-    return np.fromiter(column.to_pylist(), dtype=object, count=len(column))
+def _strings(column: pa.Array | pa.ChunkedArray) -> list[str]:
+    """Return a column in which nothing may be missing."""
+    if column.null_count:
+        raise ValueError(f"{column.null_count} of its strings are missing")
+    strings: list[str] = column.to_pylist()
+    return strings

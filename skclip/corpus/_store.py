@@ -15,7 +15,7 @@ from skclip.corpus._images import load_images
 from skclip.corpus._index import matching_rows, open_index, phrase_query
 from skclip.corpus._memo import Memo
 from skclip.corpus._text import tokenize
-from skclip.exceptions import CorpusError
+from skclip.exceptions import CorpusError, CorpusFormatError
 
 __all__ = ["CaptionStore", "Shard"]
 
@@ -206,7 +206,13 @@ class CaptionStore(ABC):
         found = []
         for offset, shard in zip(self.offsets[:-1], self.shards, strict=True):
             with open_index(self.index_of(shard)) as connection:
-                found.append(offset + matching_rows(connection, phrase_query(tokens)))
+                rows = matching_rows(connection, phrase_query(tokens))
+            if rows.size and (rows[0] < 0 or rows[-1] >= shard.n_rows):
+                raise CorpusFormatError(
+                    f"A caption index of {self!r} holds rows that the captions do not have: build "
+                    "the corpus again with overwrite=True."
+                )
+            found.append(offset + rows)
         return np.concatenate(found)
 
     def index_of(self, shard: Shard) -> bytes | str:

@@ -102,7 +102,11 @@ class _ShardWriter:
         self._pending: list[pa.Table] = []
         # captions, ids and paths hardly repeat: dictionaries would cost time and space
         self._captions = pq.ParquetWriter(
-            self._captions_path, SCHEMA, compression="zstd", use_dictionary=False
+            self._captions_path,
+            SCHEMA,
+            compression="zstd",
+            use_dictionary=False,
+            write_page_checksum=True,
         )
         return self
 

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from skclip._linalg import unit_rows
 from skclip._validation import sample_of
 from skclip.corpus._row_file import append_bytes, resume_rows, start_rows
+from skclip.distill._damage import damaged_file
 from skclip.distill._neighbors import Guides, find_guides
 from skclip.distill._pairs import Pairs
 
@@ -95,9 +96,13 @@ def open_teacher(teacher: Any, name: str) -> Any:
         return teacher
     if isinstance(teacher, str | PathLike):
         try:
-            teacher = np.load(fspath(teacher), mmap_mode="r")
-        except (OSError, ValueError) as error:
+            teacher = np.load(fspath(teacher), mmap_mode="r", allow_pickle=False)
+        except OSError as error:
             raise ValueError(f"{name}={fspath(teacher)!r} is no .npy file: {error}.") from error
+        except Exception:  # NumPy's own words may advise to load the file as code
+            raise ValueError(
+                f"{name}={fspath(teacher)!r} is no .npy file of numbers, or is damaged."
+            ) from None
     rows = np.asanyarray(teacher)
     if rows.ndim != 2 or rows.dtype.kind not in "fiu":
         raise ValueError(
@@ -226,10 +231,17 @@ def read_bank(
                 if width is None:
                     width = part.shape[1]
                     start_rows(partial, (n_rows, width))
+                elif part.shape[1] != width:
+                    raise damaged_file(partial, f"{width} features, {name} gives {part.shape[1]}")
                 append_bytes(partial, part.tobytes())
                 bar.update(len(part))
             partial.replace(path)
-    bank: NDArray[np.float16] = np.load(path, mmap_mode="r")
+    try:
+        bank: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # NumPy's own words may name the parameter that runs code of a file
+        raise damaged_file(path, "it is no array of numbers, or is cut off") from None
+    if bank.ndim != 2 or len(bank) != n_rows or bank.dtype != "<f2" or not bank.flags.c_contiguous:
+        raise damaged_file(path, f"{bank.dtype} of shape {bank.shape}, expected {n_rows} rows")
     return bank
 
 
@@ -301,7 +313,7 @@ def make_banks(
     )
     path = None if directory is None else directory / "guides.npz"
     if path is not None and path.exists():
-        return Banks(image, text, Guides.load(path))
+        return Banks(image, text, Guides.load(path, (len(image), len(text))))
     guides = find_guides(image, text, pairs.image_of, method)
     if path is not None:
         guides.save(path)

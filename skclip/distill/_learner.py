@@ -303,6 +303,8 @@ class Learner:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from where :meth:`state_dict` was taken."""
+        if not 0 <= state["step"] <= self.how.n_steps:
+            raise ValueError(f"its step is {state['step']} of {self.how.n_steps}")
         self.step_number, self.n_totalled = state["step"], state["n_totalled"]
         self.model.load_state_dict(state["model"])
         if self.guidance is not None:

@@ -68,7 +68,8 @@ def train(
     """
     state = run.load_checkpoint()
     if state is not None:
-        learner.load_state_dict(state)
+        with run.reading_checkpoint():
+            learner.load_state_dict(state)
     n_steps, saved = learner.how.n_steps, learner.step_number
     log = _Log(learner, plan, run)
     with (
@@ -131,6 +132,9 @@ def _on_device(
         sampler=steps,
         num_workers=n_workers,
         pin_memory=on_cuda,
+        # the loader draws a seed when it begins; from torch's own generator, that would change
+        # what a student with dropout draws after an interruption
+        generator=torch.Generator(),
     )
     for batch in loader:
         yield {name: value.to(device, non_blocking=on_cuda) for name, value in batch.items()}

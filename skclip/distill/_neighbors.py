@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
 from skclip.corpus._manifest import replacing
+from skclip.distill._damage import damaged_file
 from skclip.recall._approximate import build_index, search_or_fall_back
 from skclip.recall._nearest import nearest_rows
 
@@ -43,10 +44,39 @@ class Guides:
             np.savez(file, image=self.image, text=self.text)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` has written."""
-        with np.load(path) as arrays:
-            return cls(arrays["image"], arrays["text"])
+    def load(cls, path: Path, n_rows: tuple[int, int] | None = None) -> Self:
+        """Read what :meth:`save` has written.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+
+        n_rows : tuple of two int, default=None
+            Rows of the image and of the text bank that it must be about.
+
+        Returns
+        -------
+        guides : Guides
+            As they were.
+
+        Raises
+        ------
+        TrainingRunError
+            If the file is damaged, or is that of other pairs.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                guides = cls(arrays["image"], arrays["text"])
+            if n_rows is not None:
+                for rows, n in zip((guides.image, guides.text), n_rows, strict=True):
+                    if rows.shape != (2, n_rows[1]) or rows.dtype.kind != "i":
+                        raise ValueError
+                    if rows.min() < 0 or rows.max() >= n:
+                        raise ValueError
+        except Exception:  # NumPy's own words may name the parameter that runs code of a file
+            raise damaged_file(path, "it holds no numbers of rows, or is cut off") from None
+        return guides
 
 
 def find_guides(

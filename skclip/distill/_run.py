@@ -1,9 +1,12 @@
 """The directory of a training run: what it was begun with, banks, checkpoint, log.
 
 A run goes on only with the data and parameters it was begun with; anything else is refused by name.
+A directory may come from elsewhere: a checkpoint is read as tensors and numbers, and nothing is
+written where a symbolic link leads.
 """
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,9 +50,28 @@ class Run:
         if path is None or not path.exists():
             self._cut_log(0)
             return None
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        self._cut_log(state["step"])
+        with self.reading_checkpoint():
+            _check_sums(path)
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            self._cut_log(int(state["step"]))
         return state
+
+    @contextmanager
+    def reading_checkpoint(self) -> Iterator[None]:
+        """Name the checkpoint in whatever error a damaged one leads to.
+
+        The reason in torch's own words is left out: they advise to load the file as code.
+        """
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise TrainingRunError(
+                f"The checkpoint {str(self.path('checkpoint.pt'))!r} is torn, or is not one that "
+                f"skclip has written for this run ({type(error).__name__}). Put a copy in its "
+                "place, or delete it to begin anew; what the teachers gave is kept."
+            ) from None
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint in one step."""
@@ -75,14 +97,36 @@ class Run:
         if (path := self.path("log.jsonl")) is None:
             return
         with suppress(FileNotFoundError):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                with suppress(json.JSONDecodeError):  # the last line of a run that was killed
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                # the last line of a run that was killed
+                with suppress(ValueError, TypeError, KeyError):
                     record = json.loads(line)
                     if record["step"] <= step:
                         self.log.append(record)
         with replacing(path) as temporary:
             lines = [json.dumps(record) + "\n" for record in self.log]
             temporary.write_text("".join(lines), encoding="utf-8")
+
+
+def _check_sums(path: Path) -> None:
+    """Compare every part of a checkpoint with its checksum: torch writes them, but reads none."""
+    with zipfile.ZipFile(path) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise zipfile.BadZipFile
+        if archive.testzip() is not None:
+            raise zipfile.BadZipFile
+
+
+def _refuse_links(output: Path) -> None:
+    """Refuse to write where a symbolic link would lead out of the directory."""
+    model = output / "model"
+    inside = model.iterdir() if model.is_dir() else ()
+    for path in (*output.iterdir(), *inside):
+        if path.is_symlink():
+            raise TrainingRunError(
+                f"{str(path)!r} is a symbolic link, and writing would follow it out of the "
+                "directory of the run: remove it, or give another directory."
+            )
 
 
 @contextmanager
@@ -114,6 +158,7 @@ def open_run(output: Path | None, wanted: Mapping[str, Any], seed: int) -> Itera
         yield Run(None, {"seed": seed})
         return
     output.mkdir(parents=True, exist_ok=True)
+    _refuse_links(output)
     try:
         with FileLock(output / ".lock", timeout=0):
             yield Run(output, _begin(output, {"format": _FORMAT, "seed": seed, **wanted}))
@@ -135,7 +180,9 @@ def _read_begun(path: Path) -> dict[str, Any] | None:
         return None
     try:
         begun: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        if not isinstance(begun, dict) or not isinstance(begun.get("seed"), int):
+            raise ValueError("it says no seed")
+    except (ValueError, RecursionError) as error:
         raise TrainingRunError(
             f"{str(path)!r} cannot be read ({error}): give another directory, or delete it."
         ) from error

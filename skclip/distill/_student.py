@@ -87,7 +87,8 @@ class Architecture:
     def write(self, folder: Path) -> None:
         """Write ``open_clip_config.json``."""
         description = {"model_cfg": self.config, "preprocess_cfg": self.preprocess}
-        (folder / _CONFIG).write_text(json.dumps(description, indent=1), encoding="utf-8")
+        with replacing(folder / _CONFIG) as temporary:
+            temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
 
     @contextmanager
     def _as_folder(self) -> Iterator[Path]:

@@ -19,7 +19,14 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.embedding._cache_file import FILE, connect, connect_read_only, is_damage, is_refusal
+from skclip.embedding._cache_file import (
+    FILE,
+    connect,
+    connect_read_only,
+    damage,
+    is_damage,
+    is_refusal,
+)
 from skclip.embedding._claims import Claims
 
 __all__ = ["DAY", "EmbeddingCache"]
@@ -43,14 +50,24 @@ class EmbeddingCache:
     label : str
         How people know the model.
 
+    n_features : int or None, default=None
+        Width of its rows; rows of another width are damaged. None takes any.
+
     Attributes
     ----------
     problems : list of str
         What went wrong, for the caller to warn about.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], model: str, label: str) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        model: str,
+        label: str,
+        n_features: int | None = None,
+    ) -> None:
         self.folder, self.model, self.label = Path(folder).expanduser(), model, label
+        self.n_features = n_features
         self.problems: list[str] = []
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -80,8 +97,9 @@ class EmbeddingCache:
         return contents if mine is None else mine
 
     def put(self, rows: Mapping[bytes, NDArray[np.float32]]) -> None:
-        """Add rows, all of them or, if the process dies, none."""
-        blobs = [(content, row.tobytes()) for content, row in rows.items()]
+        """Add finite rows, all of them or, if the process dies, none."""
+        sound = {content: row for content, row in rows.items() if np.isfinite(row).all()}
+        blobs = [(content, row.tobytes()) for content, row in sound.items()]
         values = [(content, blob, zlib.crc32(blob), _today()) for content, blob in blobs]
 
         def insert(connection: sqlite3.Connection) -> None:
@@ -111,7 +129,8 @@ class EmbeddingCache:
 
     def __getstate__(self) -> dict[str, Any]:
         # a worker process opens the file itself
-        return {"folder": self.folder, "model": self.model, "label": self.label}
+        names = ("folder", "model", "label", "n_features")
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -126,14 +145,23 @@ class EmbeddingCache:
             if hit is None:
                 continue
             vector, checksum, used = hit
-            if zlib.crc32(vector) != checksum:
+            row = self._row(vector, checksum)
+            if row is None:
                 self.problems.append(f"a damaged row in {self.folder} was computed again")
                 self._remove(content, connection)
                 continue
-            found[content] = np.frombuffer(vector, dtype=np.float32)
-            if used < _today():
+            found[content] = row
+            if not isinstance(used, int) or used < _today():
                 self._stale.append(content)
         return found
+
+    def _row(self, vector: Any, checksum: Any) -> NDArray[np.float32] | None:
+        """Return what was stored, or None if nobody can have stored that."""
+        if not isinstance(vector, bytes) or len(vector) % 4 or zlib.crc32(vector) != checksum:
+            return None
+        row = np.frombuffer(vector, dtype=np.float32)
+        is_sound = len(row) == (self.n_features or len(row)) and bool(np.isfinite(row).all())
+        return row if is_sound else None
 
     def _remove(self, content: bytes, connection: sqlite3.Connection) -> None:
         """Remove a row, so that it can be claimed."""
@@ -211,7 +239,11 @@ class EmbeddingCache:
                     (self.model, self.label),
                 )
             found = connection.execute(query, (self.model,)).fetchone()
-        return -1 if found is None else int(found[0])
+        if found is None:
+            return -1
+        if not isinstance(found[0], int):
+            raise damage("a model in it has no number")
+        return found[0]
 
     def _set_aside(self, error: Exception) -> None:
         """Rename the damaged file, unless another process has done so meanwhile."""

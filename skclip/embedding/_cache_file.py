@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-__all__ = ["FILE", "connect", "connect_read_only", "is_damage", "is_refusal"]
+__all__ = ["FILE", "connect", "connect_read_only", "damage", "is_damage", "is_refusal"]
 
 FILE = "embeddings.sqlite"
 FORMAT = 1
@@ -45,6 +45,7 @@ def connect(folder: Path) -> sqlite3.Connection:
                 if _format(connection) == 0:  # nobody else was faster
                     _create_tables(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
+        distrust(connection)
         _check_format(connection)
     except BaseException:
         connection.close()
@@ -76,11 +77,18 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
     uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro&immutable=1"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     try:
+        distrust(connection)
         _check_format(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def distrust(connection: sqlite3.Connection) -> None:
+    """Let triggers and views of a file from elsewhere call nothing, and check its pages."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
 
 
 def _check_format(connection: sqlite3.Connection) -> None:
@@ -92,6 +100,13 @@ def _check_format(connection: sqlite3.Connection) -> None:
 def _format(connection: sqlite3.Connection) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return int(version)
+
+
+def damage(why: str) -> sqlite3.DatabaseError:
+    """Return the error for contents that skclip has not written, as SQLite's own for bad pages."""
+    error = sqlite3.DatabaseError(why)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
 
 
 def is_damage(error: Exception) -> bool:

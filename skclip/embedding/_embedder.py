@@ -297,7 +297,8 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
             return nullcontext()
         variant = f"{self.modality} {loaded.dtype}"
         key = f"{loaded.fingerprint} {variant} decoding {DECODING}"
-        return EmbeddingCache(self.cache, key, f"{loaded.model_id} {variant}")
+        label = f"{loaded.model_id} {variant}"
+        return EmbeddingCache(self.cache, key, label, loaded.n_features)
 
     def __sklearn_tags__(self) -> Tags:
         tags: Tags = super().__sklearn_tags__()

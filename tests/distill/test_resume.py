@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -64,6 +65,33 @@ def test_killed_and_resumed_equals_uninterrupted(pairs, tmp_path):
     assert not (broken / "model").exists()
     assert start(broken).wait() == 0
     assert_same_runs(broken, whole)
+
+
+DROPPING = {**SMALL, "vision_cfg": {**SMALL["vision_cfg"], "patch_size": 4, "patch_dropout": 0.5}}
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_a_student_that_draws_goes_on_as_if_it_had_not_stopped(
+    make_trainer, pairs, tmp_path, monkeypatch, k
+):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = {"student": DROPPING, "checkpoint_every": 2}
+    make_trainer(output=whole, **options).fit(pairs.images, pairs.captions)
+    step = Learner.step
+
+    def failing(self, *batch):
+        step(self, *batch)
+        if self.step_number == k + 1:
+            raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", failing)
+        with pytest.raises(MemoryError):
+            make_trainer(output=broken, **options).fit(pairs.images, pairs.captions)
+    make_trainer(output=broken, **options).fit(pairs.images, pairs.captions)
+    assert_same_runs(broken, whole)
+    states = [torch.load(run / "checkpoint.pt") for run in (whole, broken)]
+    assert torch.equal(states[0]["rng"], states[1]["rng"])
 
 
 @pytest.mark.parametrize("k", [0, 3, 4, 7])
@@ -236,3 +264,102 @@ def test_torn_last_line_of_the_log_is_dropped(tmp_path):
     run.load_checkpoint()
     assert run.log == [{"step": 2}, {"step": 4}]
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 2}\n{"step": 4}\n'
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def flipped(content: bytes, share: float) -> bytes:
+    at = int(share * len(content))
+    return content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("kind", ["torn", "empty", "text", "code", "pickle", "other", *range(6)])
+def test_a_damaged_checkpoint_is_named_and_runs_no_code(make_trainer, pairs, tmp_path, kind):
+    trainer = make_trainer(output=tmp_path / "run", checkpoint_every=4)
+    trainer.fit(pairs.images, pairs.captions)
+    path, canary = tmp_path / "run" / "checkpoint.pt", tmp_path / "canary"
+    content = path.read_bytes()
+    if kind == "code":
+        torch.save({"step": 4, "model": Evil(canary)}, path)
+    elif kind == "other":
+        torch.save({"step": 4, "model": {}}, path)
+    elif isinstance(kind, int):  # in tensors, for the most part
+        path.write_bytes(flipped(content, (kind + 0.5) / 6))
+    else:
+        contents = {"torn": content[: len(content) // 2], "empty": b"", "text": b"no checkpoint"}
+        path.write_bytes(contents.get(kind, pickle.dumps(Evil(canary))))
+    with pytest.raises(TrainingRunError, match=r"checkpoint\.pt' is torn, or is not") as caught:
+        trainer.fit(pairs.images, pairs.captions)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+    assert "weights_only" not in str(caught.value)
+    assert not canary.exists()
+    path.unlink()
+    assert trainer.fit(pairs.images, pairs.captions).n_iter_ == 8
+
+
+@pytest.mark.parametrize("step", [-1, 9, 10**12, None, "4", [4]])
+def test_a_checkpoint_of_a_step_that_is_not_there_is_refused(make_trainer, pairs, tmp_path, step):
+    trainer = make_trainer(output=tmp_path)
+    trainer.fit(pairs.images, pairs.captions)
+    state = torch.load(tmp_path / "checkpoint.pt")
+    torch.save({**state, "step": step}, tmp_path / "checkpoint.pt")
+    with pytest.raises(TrainingRunError, match=r"checkpoint\.pt'"):
+        trainer.fit(pairs.images, pairs.captions)
+
+
+@pytest.mark.parametrize("name", ["image_bank.npy", "text_bank.npy", "guides.npz"])
+@pytest.mark.parametrize("kind", ["torn", "text", "code", "other"])
+def test_a_damaged_bank_is_named_and_made_again(make_trainer, pairs, tmp_path, name, kind):
+    trainer = make_trainer(output=tmp_path / "run")
+    trainer.fit(pairs.images, pairs.captions)
+    path, canary = tmp_path / "run" / name, tmp_path / "canary"
+    arrays = {"code": np.array([[Evil(canary)]], object), "other": np.full((3, 2), 77)}
+    content = {"torn": path.read_bytes()[:150], "text": b"no array"}.get(kind)
+    if content is not None:
+        path.write_bytes(content)
+    elif name.endswith(".npz"):
+        np.savez(path, image=arrays[kind], text=arrays[kind])
+    else:
+        np.save(path, arrays[kind], allow_pickle=True)
+    with pytest.raises(TrainingRunError, match=f"{name}' is damaged .* delete it") as caught:
+        trainer.fit(pairs.images, pairs.captions)
+    assert "pickle" not in f"{caught.value}{caught.value.__cause__}"
+    assert not canary.exists()
+    path.unlink()
+    assert trainer.fit(pairs.images, pairs.captions).n_iter_ == 8
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("name", [".lock", "log.jsonl", "model", "image_bank.partial"])
+def test_links_out_of_a_run_are_not_followed(make_trainer, pairs, tmp_path, name):
+    outside, output = tmp_path / "outside", tmp_path / "run"
+    for folder in (outside, output):
+        folder.mkdir()
+    (outside / "file").write_text("mine")
+    (output / name).symlink_to(outside if name == "model" else outside / "file")
+    with pytest.raises(TrainingRunError, match=f"{name}' is a symbolic link"):
+        make_trainer(output=output).fit(pairs.images, pairs.captions)
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    assert (outside / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["[]", "5", "{}", '{"seed": "x"}', "[" * 100_000])
+def test_a_run_file_of_another_kind_is_named(make_trainer, pairs, tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(TrainingRunError, match=r"run\.json' cannot be read"):
+        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+
+
+def test_lines_of_the_log_that_are_none_are_left_out(tmp_path):
+    (tmp_path / "log.jsonl").write_bytes(b'{"step": 2}\n5\n[]\n{"a": 1}\n\xff\n{"step": 4}\n')
+    torch.save({"step": 4}, tmp_path / "checkpoint.pt")
+    run = Run(tmp_path, {"seed": 0})
+    run.load_checkpoint()
+    assert run.log == [{"step": 2}, {"step": 4}]

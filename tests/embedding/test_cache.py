@@ -310,3 +310,79 @@ def test_info_of_a_read_only_cache(filled, monkeypatch):
     assert cache_info(filled).n_vectors == {"A": 20, "B": 10}
     with pytest.raises(OSError, match=r"cannot be used \(unable to open"):
         prune_cache(filled, max_bytes=1)
+
+
+NAN = np.full(8, np.nan, np.float32).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("vector", "checksum", "used"),
+    [
+        (row(0, 9).tobytes(), zlib.crc32(row(0, 9).tobytes()), 0),
+        (b"abc", zlib.crc32(b"abc"), 0),
+        (b"", zlib.crc32(b""), 0),
+        (NAN, zlib.crc32(NAN), 0),
+        ("text", 0, 0),
+        (None, 0, 0),
+        (5, 5, 0),
+        (row(0).tobytes(), "text", 0),
+        (row(0).tobytes(), None, 0),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_row_that_nobody_can_have_stored_is_made_again(tmp_path, vector, checksum, used):
+    folder = tmp_path / "cache"
+    with EmbeddingCache(folder, "model", "Model", 8) as cache:
+        cache.put({key(0): row(0), key(1): row(1)})
+    with sqlite3.connect(folder / FILE) as connection:
+        values = (vector, checksum, used, key(0))
+        connection.execute(
+            "UPDATE vectors SET vector=?, checksum=?, used=? WHERE content=?", values
+        )
+    connection.close()
+    with EmbeddingCache(folder, "model", "Model", 8) as cache:
+        assert set(cache.get([key(0), key(1)])) == {key(1)}
+        assert "damaged row" in cache.problems[0]
+        assert cache.claim([key(0)]) == [key(0)]
+        cache.put({key(0): row(0)})
+        np.testing.assert_array_equal(cache.get([key(0)])[key(0)], row(0))
+
+
+def test_a_day_of_use_that_is_none_is_renewed(tmp_path):
+    folder = tmp_path / "cache"
+    with EmbeddingCache(folder, "model", "Model") as cache:
+        cache.put({key(0): row(0)})
+    with sqlite3.connect(folder / FILE) as connection:
+        connection.execute("UPDATE vectors SET used = 'yesterday'")
+    connection.close()
+    with EmbeddingCache(folder, "model", "Model") as cache:
+        np.testing.assert_array_equal(cache.get([key(0)])[key(0)], row(0))
+    assert prune_cache(folder, max_age_days=1) == 0
+
+
+def test_rows_that_are_not_finite_are_not_kept(cache):
+    cache.put({key(0): np.array([1, np.nan], np.float32), key(1): row(1)})
+    assert set(cache.get([key(0), key(1)])) == {key(1)}
+    assert cache.problems == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON vectors BEGIN SELECT load_extension('x'); END",
+        "ALTER TABLE vectors RENAME TO v; CREATE VIEW vectors AS SELECT * FROM v",
+        "DROP TABLE models; CREATE TABLE models (id, key, label)",
+        "DROP TABLE vectors",
+    ],
+)
+def test_tables_of_somebody_else_cost_a_warning(tmp_path, script):
+    folder = tmp_path / "cache"
+    with EmbeddingCache(folder, "model", "Model") as cache:
+        cache.put({key(0): row(0)})
+    connection = sqlite3.connect(folder / FILE)
+    connection.executescript(script)
+    connection.close()
+    with EmbeddingCache(folder, "model", "Model") as cache:
+        assert list(cache.claim([key(1)])) == [key(1)]
+        cache.put({key(1): row(1)})
+        assert cache.problems

@@ -113,10 +113,10 @@ def published_ridge(scatter: Array, n: float) -> float:
 def feature_ridge(scatter: Array, n: float) -> Array:
     r"""Return a ridge for every feature, proportional to its scatter.
 
-    .. math:: \lambda_j = \frac{2 d}{n - 1} \max(S_{jj}, 0.1 \, \bar S)
+    .. math:: \lambda_j = \frac{2 d}{n - 1} \max(S_{jj}, \bar S / 2)
 
     with :math:`\bar S = \mathrm{tr}(S) / d`. A few features of CLIP spread ten times as much as
-    the others. One ridge for all is too little for those and too much for the others.
+    the others, within classes too: one ridge for all is too little for those.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def feature_ridge(scatter: Array, n: float) -> Array:
     spread, d = np.diag(scatter), len(scatter)
     if not spread.any():
         return np.ones(d)
-    ridge: Array = 2 * d / max(n - 1, 1) * np.maximum(spread, 0.1 * spread.mean())
+    ridge: Array = 2 * d / max(n - 1, 1) * np.maximum(spread, spread.mean() / 2)
     return ridge
 
 

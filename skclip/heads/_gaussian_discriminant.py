@@ -33,7 +33,12 @@ from skclip.heads._discriminant import (
     published_ridge,
     within_scatter,
 )
-from skclip.heads._left_out_choice import RIDGE_FACTORS, choose_ridge, distinct_rows_to_leave_out
+from skclip.heads._left_out_choice import (
+    RIDGE_FACTORS,
+    choose_ridge,
+    distinct_rows_of_classes,
+    spread_out_part,
+)
 
 __all__ = ["GaussianDiscriminantClassifier"]
 
@@ -65,8 +70,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     ridge : {"feature", "published", "loo"} or float, default="feature"
         What is added to the diagonal of :math:`S`:
 
-        - ``"feature"``: :math:`2 d / (n - 1)` times the diagonal of :math:`S` itself, so that
-          features that spread more are shrunk more;
+        - ``"feature"``: :math:`2 d / (n - 1)` times the diagonal of :math:`S`, or half its mean
+          where that is more, so that features that spread more are shrunk more;
         - ``"published"``: :math:`\mathrm{tr}(S) / (n - 1)` for every feature;
         - ``"loo"``: the multiple of ``"feature"`` of the best leave-one-out likelihood;
         - a number: so many times the mean of the diagonal of :math:`S`, for every feature.
@@ -406,7 +411,9 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         scatter, dof = within_scatter(state)
         if not scatter.any():
             return None
-        rows, mass = distinct_rows_to_leave_out(X, codes, weight, len(state.classes))
+        rows, mass = distinct_rows_of_classes(X, codes, weight)
+        part = spread_out_part(len(rows), len(state.classes))
+        rows, mass = rows[part], mass[part]
         choice = choose_ridge(
             unit_rows(X[rows].astype(np.float64)),
             codes[rows],

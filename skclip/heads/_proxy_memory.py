@@ -12,7 +12,7 @@ from skclip._compat import check_sample_weight
 from skclip._validation import check_labelled_embeddings, encode_labels, sample_of
 from skclip.heads._least_squares import least_squares_weights, second_moment
 from skclip.heads._proxy_generation import WeightedRows
-from skclip.heads._proxy_normalization import normalize_rows
+from skclip.heads._proxy_normalization import normalize_rows, whiten_rows
 from skclip.heads._proxy_scores import ProxyScoresMixin
 from skclip.heads._proxy_state import add_sums
 
@@ -116,6 +116,7 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         return self._set_state(self.classes_[~gone], kept, None, self.proxies_.dtype)
 
     def _normalized(self, X: NDArray[Any]) -> NDArray[Any]:
+        X = whiten_rows(X, self._whitener)
         return normalize_rows(X, self.normalize_inputs, self._input_reference)
 
     def _state(self) -> list[WeightedRows]:

@@ -90,14 +90,14 @@ def test_published_ridge_by_hand():
 
 
 def test_ridge_of_every_feature_by_hand():
-    # n = 4, d = 3: twice the scatter of the feature, or of a tenth of the mean scatter
-    assert_allclose(feature_ridge(np.diag([1.0, 5.0, 0.0]), 4), [2, 10, 0.4])
+    # n = 4, d = 3: twice the scatter of the feature, or the mean scatter
+    assert_allclose(feature_ridge(np.diag([2.0, 4.0, 0.0]), 4), [4, 8, 2])
     assert_array_equal(feature_ridge(np.zeros((3, 3)), 4), [1, 1, 1])
 
 
 def test_scale_of_a_feature_changes_no_score():
     X, codes, weight = drawn(30, 5, 3)
-    scale = np.array([1.0, 1.5, 0.8, 1.0, 1.2])
+    scale = np.array([1.0, 1.2, 0.9, 1.0, 1.1])
     scores = []
     for rows in (X, X * scale):
         sums = ClassSums.of_rows(rows, codes, np.arange(3), weight, unit=False, with_second=True)

@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 
 from skclip._linalg import softmax
 from skclip.heads._discriminant import left_out_in_axes, ridge_axes
+from skclip.heads._mean_prior import MeanPrior
 
 __all__ = [
     "LeftOutChoice",
@@ -145,6 +146,7 @@ def choose_ridge(
     base: float | Array,
     class_weight: Array,
     factors: Array = RIDGE_FACTORS,
+    prior: MeanPrior | None = None,
 ) -> LeftOutChoice | None:
     r"""Choose a multiple of a ridge by exact leave-one-out likelihood.
 
@@ -173,6 +175,9 @@ def choose_ridge(
     factors : ndarray, default=RIDGE_FACTORS
         Multiples to try; with one, its scale is all there is to find.
 
+    prior : MeanPrior, default=None
+        Prior of the means.
+
     Returns
     -------
     choice : LeftOutChoice or None
@@ -184,12 +189,15 @@ def choose_ridge(
     X, codes, weight = X[usable], codes[usable], weight[usable]
     shares = class_weight[codes] * weight / np.bincount(codes, weight, len(means))[codes]
     log_prior = np.log(np.maximum(class_weight, 1e-300))
-    log_prior = np.where(counts > 0, log_prior, -np.inf)
+    if prior is None:
+        log_prior = np.where(counts > 0, log_prior, -np.inf)
     eigenvalues, axes = ridge_axes(scatter, base)
     X, means = X @ axes, means @ axes
+    if prior is not None:
+        prior = prior._replace(means=prior.means @ axes)
     fits = []
     for factor in factors:
-        scores = left_out_in_axes(X, codes, weight, means, counts, eigenvalues, dof, factor)
+        scores = left_out_in_axes(X, codes, weight, means, counts, eigenvalues, dof, factor, prior)
         fits.append(fit_scale(scores, codes, shares, log_prior))
     scales, losses = np.array(fits).T
     best = int(np.argmin(losses))

@@ -47,6 +47,7 @@ TEXT = dict(enumerate(RNG.standard_normal((3, 6))))
 POOL = PrimingPool(np.arange(30) % 3, RNG.standard_normal((30, 6)))
 HEADS = [
     GaussianDiscriminantClassifier(),
+    GaussianDiscriminantClassifier(zero_shot=TEXT),
     GaussianDiscriminantClassifier("loo", priors="empirical"),
     NearestClassMean(),
     NearestClassMean("euclidean"),

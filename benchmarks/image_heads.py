@@ -1,8 +1,8 @@
 """Heads that see labelled images only, on embeddings of CLIP and of weaker encoders.
 
 For every data set, shots a class are drawn anew for each seed from its training rows, and the head
-is scored on its test rows. One table a metric: heads by data sets and shots, mean and standard
-deviation over seeds, and the mean over all data sets.
+is scored on its test rows. One table a metric: data sets and shots by heads, mean and standard
+deviation over seeds.
 
 scikit-learn's digits are always there. The other sets are files (OpenAI ViT-B/32 embeddings of
 six data sets; a weak image-text model on two) in the folder ``--data``, which is ../shared/data
@@ -161,7 +161,7 @@ def main() -> None:
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     cells: dict[tuple[str, str, str], np.ndarray] = {}
-    columns = []
+    columns: list[str] = []
     for name, task in gen_tasks(args.sets, args.data):
         most = np.bincount(task[1])[np.unique(task[1])].min()
         for shots in (n for n in args.shots if n <= most):
@@ -175,17 +175,15 @@ def main() -> None:
                     cells[metric, head, columns[-1]] = np.array([run[metric] for run in runs])
             print(f"done {columns[-1]}", file=sys.stderr, flush=True)
     for metric in args.metrics:
-        digits_shown = 1 if metric in ("accuracy", "ece") else 2
-        print(f"\n| {metric} | " + " | ".join(columns) + " | mean |")
-        print("|---" * (len(columns) + 2) + "|")
-        for head in args.heads:
-            runs = [cells.get((metric, head, column)) for column in columns]
+        places = 1 if metric in ("accuracy", "ece") else 2
+        print(f"\n| {metric} | " + " | ".join(args.heads) + " |")
+        print("|---" * (len(args.heads) + 1) + "|")
+        for column in columns:
+            runs = [cells.get((metric, head, column)) for head in args.heads]
             shown = [
-                "-" if r is None else f"{r.mean():.{digits_shown}f} ± {r.std():.{digits_shown}f}"
-                for r in runs
+                "-" if r is None else f"{r.mean():.{places}f} ± {r.std():.{places}f}" for r in runs
             ]
-            whole = "-" if any(r is None for r in runs) else f"{np.mean(runs):.{digits_shown}f}"
-            print(f"| {head} | " + " | ".join([*shown, whole]) + " |")
+            print(f"| {column} | " + " | ".join(shown) + " |")
 
 
 if __name__ == "__main__":

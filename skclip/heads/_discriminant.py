@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from skclip._linalg import gen_row_blocks
 from skclip.heads._class_sums import ClassSums
+from skclip.heads._mean_prior import MeanPrior, posterior_means
 
 __all__ = [
     "Discriminant",
@@ -73,6 +74,7 @@ def within_scatter(sums: ClassSums) -> tuple[Array, float]:
     --------
     >>> import numpy as np
     >>> from skclip.heads._class_sums import ClassSums
+    from skclip.heads._mean_prior import MeanPrior, posterior_means
     >>> from skclip.heads._discriminant import within_scatter
     >>> X, codes = np.array([[0.6, 0.8], [0.6, -0.8], [1.0, 0.0]]), np.array([0, 0, 1])
     >>> sums = ClassSums.of_rows(X, codes, np.array(["a", "b"]), np.ones(3), with_second=True)
@@ -113,10 +115,10 @@ def published_ridge(scatter: Array, n: float) -> float:
 def feature_ridge(scatter: Array, n: float) -> Array:
     r"""Return a ridge for every feature, proportional to its scatter.
 
-    .. math:: \lambda_j = \frac{2 d}{n - 1} \max(S_{jj}, 0.1 \, \bar S)
+    .. math:: \lambda_j = \frac{2 d}{n - 1} \max(S_{jj}, \bar S / 2)
 
     with :math:`\bar S = \mathrm{tr}(S) / d`. A few features of CLIP spread ten times as much as
-    the others. One ridge for all is too little for those and too much for the others.
+    the others, within classes too: one ridge for all is too little for those.
 
     Parameters
     ----------
@@ -134,7 +136,7 @@ def feature_ridge(scatter: Array, n: float) -> Array:
     spread, d = np.diag(scatter), len(scatter)
     if not spread.any():
         return np.ones(d)
-    ridge: Array = 2 * d / max(n - 1, 1) * np.maximum(spread, 0.1 * spread.mean())
+    ridge: Array = 2 * d / max(n - 1, 1) * np.maximum(spread, spread.mean() / 2)
     return ridge
 
 
@@ -220,6 +222,8 @@ def left_out_scores(
     dof: float,
     ridge: float | Array,
     rows: NDArray[np.integer] | None = None,
+    *,
+    prior: MeanPrior | None = None,
 ) -> Array:
     r"""Score every row by the discriminant that is fitted without it, in closed form.
 
@@ -243,25 +247,38 @@ def left_out_scores(
         Weight of each row.
 
     means, counts, scatter, dof, ridge
-        As in :func:`fit_discriminant`, of all rows.
+        As in :func:`fit_discriminant`, of all rows; means and counts are those of the rows, without
+        the prior.
 
     rows : ndarray of int, default=None
         Positions of the rows to score; ``None`` means all.
 
+    prior : MeanPrior, default=None
+        Prior of the means, held fixed as the ridge is.
+
     Returns
     -------
     scores : ndarray of shape (n_rows, n_classes)
-        NaN for the class that has no other row; the other scores of such a row are those of the
-        fit without it.
+        NaN for the class that has no other row, unless there is a prior; the other scores of such
+        a row are those of the fit without it.
     """
     eigenvalues, axes = ridge_axes(scatter, ridge)
     if rows is not None:
         X, codes, weight = X[rows], codes[rows], weight[rows]
     rotated = means @ axes
+    if prior is not None:
+        prior = prior._replace(means=prior.means @ axes)
     scores = np.empty((len(X), len(means)))
     for block in gen_row_blocks(len(X), max(means.shape)):
         scores[block] = left_out_in_axes(
-            X[block] @ axes, codes[block], weight[block], rotated, counts, eigenvalues, dof
+            X[block] @ axes,
+            codes[block],
+            weight[block],
+            rotated,
+            counts,
+            eigenvalues,
+            dof,
+            prior=prior,
         )
     return scores
 
@@ -299,12 +316,13 @@ def left_out_in_axes(
     eigenvalues: Array,
     dof: float,
     factor: float = 1.0,
+    prior: MeanPrior | None = None,
 ) -> Array:
     """Score rows as :func:`left_out_scores` does, all given in the axes of :func:`ridge_axes`.
 
     Parameters
     ----------
-    X, codes, weight, means, counts, dof
+    X, codes, weight, means, counts, dof, prior
         See there; rows and means are multiplied by the axes.
 
     eigenvalues : ndarray of shape (n_features,)
@@ -323,31 +341,35 @@ def left_out_in_axes(
     weight = weight * X.any(axis=1)
     rest = counts[codes] - weight
     alone = (weight > 0) & (rest <= 1e-9 * np.maximum(counts[codes], 1))
-    moved = np.where(alone, 0, weight / _positive(np.where(alone, 0, rest)))
-    r = X - means[codes]
-    r[alone] = 0
+    rest[alone] = 0
+    # the scatter without the row
+    r = np.where(alone[:, None], 0, X - means[codes])
     u = r * shrink
-    f = moved * counts[codes]
-    ru = np.einsum("nd,nd->n", r, u)
-    g = f / (1 - f * ru)
-    # products of the means with the row and with u; the own mean moves
-    solved = means * shrink
-    lengths = np.broadcast_to(np.einsum("cd,cd->c", means, solved), (len(X), len(means))).copy()
-    by_x, by_u = X @ solved.T, u @ means.T
-    ux = np.einsum("nd,nd->n", u, X)
-    lengths[own] += moved**2 * ru - 2 * moved * by_u[own]
-    by_x[own] -= moved * ux
-    by_u[own] -= moved * ru
+    f = weight * counts[codes] / _positive(rest)
+    g = f / (1 - f * np.einsum("nd,nd->n", r, u))
+    # products of the means with the row and with u; the own mean moves along q
+    centres, evidence = posterior_means(means, counts, prior)
+    prior_count = 0.0 if prior is None else prior.n_rows
+    moved = np.where(alone & (prior_count == 0), 0, weight / _positive(prior_count + rest))
+    q = X - centres[codes]
+    v = q * shrink
+    solved = centres * shrink
+    lengths = np.tile(np.einsum("cd,cd->c", centres, solved), (len(X), 1))
+    by_x, by_u = X @ solved.T, u @ centres.T
+    lengths[own] += moved**2 * np.einsum("nd,nd->n", q, v)
+    lengths[own] -= 2 * moved * np.einsum("nd,nd->n", centres[codes], v)
+    by_x[own] -= moved * np.einsum("nd,nd->n", v, X)
+    by_u[own] -= moved * np.einsum("nd,nd->n", q, u)
     # tr(P S) / (dof n_c) without the row
-    left = dof - weight + alone
-    noise = d - factor * (shrink.sum() + g * np.einsum("nd,nd->n", u, u))
-    noise = (noise / np.maximum(left, 1))[:, None] / _positive(counts)
-    noise[own] *= counts[codes] / _positive(np.where(alone, 0, rest))
+    trace = d - factor * (shrink.sum() + g * np.einsum("nd,nd->n", u, u))
+    trace /= np.maximum(dof - weight + alone, 1)
+    noise = trace[:, None] / _positive(evidence)
+    noise[own] = trace * rest / _positive(prior_count + rest) ** 2
     scores: Array = by_x - (lengths - noise) / 2
-    by_u *= g[:, None] * (ux[:, None] - by_u / 2)
-    scores += by_u
+    scores += g[:, None] * by_u * (np.einsum("nd,nd->n", u, X)[:, None] - by_u / 2)
     scores *= d
-    scores[own] = np.where(alone, np.nan, scores[own])
+    if prior_count == 0:
+        scores[own] = np.where(alone, np.nan, scores[own])
     return scores
 
 

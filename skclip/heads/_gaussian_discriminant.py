@@ -4,6 +4,7 @@ The formulas are functions of ``_discriminant``; the state is one :class:`ClassS
 moment. Called by users and by the stacked head.
 """
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._base import CosineLinearMixin
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
+    HasMethods,
     Interval,
     StrOptions,
     check_same_namespace,
@@ -24,6 +26,7 @@ from skclip._compat import (
     fit_context,
 )
 from skclip._linalg import gen_row_blocks, unit_rows
+from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
 from skclip._validation import check_labelled_embeddings, encode_known, encode_labels, sample_of
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import (
@@ -33,7 +36,13 @@ from skclip.heads._discriminant import (
     published_ridge,
     within_scatter,
 )
-from skclip.heads._left_out_choice import RIDGE_FACTORS, choose_ridge, distinct_rows_to_leave_out
+from skclip.heads._left_out_choice import (
+    RIDGE_FACTORS,
+    choose_ridge,
+    distinct_rows_of_classes,
+    spread_out_part,
+)
+from skclip.heads._mean_prior import MeanPrior, posterior_means, text_prior
 
 __all__ = ["GaussianDiscriminantClassifier"]
 
@@ -65,11 +74,21 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     ridge : {"feature", "published", "loo"} or float, default="feature"
         What is added to the diagonal of :math:`S`:
 
-        - ``"feature"``: :math:`2 d / (n - 1)` times the diagonal of :math:`S` itself, so that
-          features that spread more are shrunk more;
+        - ``"feature"``: :math:`2 d / (n - 1)` times the diagonal of :math:`S`, or half its mean
+          where that is more, so that features that spread more are shrunk more;
         - ``"published"``: :math:`\mathrm{tr}(S) / (n - 1)` for every feature;
         - ``"loo"``: the multiple of ``"feature"`` of the best leave-one-out likelihood;
         - a number: so many times the mean of the diagonal of :math:`S`, for every feature.
+
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        The text head that class means are shrunk to. Its classes are known from the start; those
+        without images are predicted by their text.
+
+    shrinkage : float, default=4.0
+        How many images the text row of a class counts as, :math:`\sigma`. With text, :math:`m_c` is
+        :math:`(\sigma t'_c + \sum_i w_i x_i) / (\sigma + n_c)`, and :math:`t'_c` is the text row
+        moved to where images lie: :math:`\bar m + \beta (t_c - \bar t)`, :math:`\beta` the slope of
+        class means on text rows. Has no part without ``zero_shot``.
 
     priors : "empirical" or array-like of shape (n_classes,), default=None
         Probability :math:`\pi_c` of each class, in the order of ``classes_``. ``None`` gives all
@@ -99,6 +118,9 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     intercept_ : ndarray of shape (n_classes,)
         The constant terms; :math:`-\infty` for a class without evidence, which is never
         predicted.
+
+    text_head_ : TextHead or None
+        Text weights aligned with ``classes_``.
 
     ridge_ : ndarray of shape (n_features,)
         The diagonal of :math:`\Lambda`.
@@ -158,16 +180,26 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     array(['cat', 'dog', 'fox'], dtype='<U3')
     >>> head.forget(X[:1], ["cat"]).class_count_
     array([1., 2., 1.])
+
+    Text stands in for a class without images:
+
+    >>> text = {"cat": [1.0, 0.0], "dog": [0.6, 0.8], "fox": [-1.0, 0.0]}
+    >>> head = GaussianDiscriminantClassifier(zero_shot=text)
+    >>> head.fit(X, ["cat", "cat", "dog", "dog"]).predict([[-0.8, 0.1]])
+    array(['fox'], dtype='<U3')
     """
 
     # the factor of the ridge, and the scale over the degrees of freedom a feature
     _choice: tuple[float, float] | None
+    text_head_: TextHead | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "ridge": [
             StrOptions({"feature", "published", "loo"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "shrinkage": [Interval(Real, 0, None, closed="neither")],
         "priors": ["array-like", StrOptions({"empirical"}), None],
         "logit_scale": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
@@ -176,10 +208,14 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         self,
         ridge: str | float = "feature",
         *,
+        zero_shot: Any = None,
+        shrinkage: float = 4.0,
         priors: ArrayLike | str | None = None,
         logit_scale: float | str = "auto",
     ) -> None:
         self.ridge = ridge
+        self.zero_shot = zero_shot
+        self.shrinkage = shrinkage
         self.priors = priors
         self.logit_scale = logit_scale
 
@@ -258,7 +294,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         -------
         self : GaussianDiscriminantClassifier
             The updated head. A class whose last row went keeps its label and is not predicted
-            until it gets new rows.
+            until it gets new rows, unless a text head stands in.
 
         Raises
         ------
@@ -309,8 +345,15 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
             state = state + ClassSums.empty(named, X.shape[1], with_second=True)
         if reset:
             self._choice = None
+            self.text_head_ = resolve_text_head(self.zero_shot, state.classes)
+            if self.text_head_ is not None:
+                check_same_width(self.n_features_in_, self.text_head_)
         else:
             state = self._state() + state
+        if self.text_head_ is not None:
+            known = self.text_head_.classes
+            check_labels_known(state.classes, known)
+            state = state + ClassSums.empty(known, X.shape[1], with_second=True)
         if self._choice is None and (self.ridge == "loo" or self.logit_scale == "auto"):
             position = encode_known(new.classes, state.classes)[codes]
             self._choice = self._left_out_choice(to_numpy(X), position, to_numpy(weight), state)
@@ -350,9 +393,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         self.logit_scale_ = self._scale(scatter, dof)
         with np.errstate(divide="ignore"):
             log_prior = np.log(self._class_priors(state)) / self.logit_scale_
-        fitted = fit_discriminant(
-            state.means, state.counts, scatter, dof, ridge=ridge, log_prior=log_prior
-        )
+        means, counts = posterior_means(state.means, state.counts, self._mean_prior(state))
+        fitted = fit_discriminant(means, counts, scatter, dof, ridge=ridge, log_prior=log_prior)
         self.classes_ = like(state.classes, y)
         self.class_sum_, self.class_count_ = like(state.sums, X), like(state.counts, X)
         self.second_moment_, self.ridge_ = like(state.second, X), like(ridge, X)
@@ -377,8 +419,14 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         relative = TYPICAL_SCALE if self._choice is None else self._choice[1]
         return relative * max(dof, 1) / d
 
+    def _mean_prior(self, state: ClassSums) -> MeanPrior | None:
+        if self.text_head_ is None:
+            return None
+        text = self.text_head_.weights.astype(np.float64)
+        return text_prior(text, state.means, state.counts, float(self.shrinkage))
+
     def _class_priors(self, state: ClassSums) -> NDArray[np.float64]:
-        """Return the prior of every class, zero without evidence."""
+        """Return the prior of every class, zero without images and text."""
         if self.priors is None:
             priors = np.ones(len(state.classes))
         elif isinstance(self.priors, str):
@@ -391,7 +439,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
                     f"each of the {len(state.classes)} classes {sample_of(state.classes)}, got "
                     f"{self.priors!r}. Give them in the order of classes_, or None for equal ones."
                 )
-        priors = np.where(state.known, priors, 0)
+        if self.text_head_ is None:
+            priors = np.where(state.known, priors, 0)
         shares: NDArray[np.float64] = priors / priors.sum()
         return shares
 
@@ -406,7 +455,9 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         scatter, dof = within_scatter(state)
         if not scatter.any():
             return None
-        rows, mass = distinct_rows_to_leave_out(X, codes, weight, len(state.classes))
+        rows, mass = distinct_rows_of_classes(X, codes, weight)
+        part = spread_out_part(len(rows), len(state.classes))
+        rows, mass = rows[part], mass[part]
         choice = choose_ridge(
             unit_rows(X[rows].astype(np.float64)),
             codes[rows],
@@ -418,6 +469,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
             base=self._ridge(scatter, state.counts.sum()),
             class_weight=self._class_priors(state),
             factors=RIDGE_FACTORS if self.ridge == "loo" else np.ones(1),
+            prior=self._mean_prior(state),
         )
         if choice is None:
             return None
@@ -428,7 +480,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     ) -> NDArray[np.float64]:
         r"""Score the rows of the fit, in numpy, each by the fit without it at the same ridge.
 
-        NaN for the class that has no other row; :math:`-\infty` for one without any.
+        NaN for the class that has no other row, and :math:`-\infty` for one without any, unless
+        there is text.
         """
         state = self._state()
         scatter, dof = within_scatter(state)
@@ -441,6 +494,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
             scatter,
             dof,
             to_numpy(self.ridge_),
+            prior=self._mean_prior(state),
         )
         with np.errstate(divide="ignore"):
             scores += np.log(self._class_priors(state)) / self.logit_scale_

@@ -30,9 +30,14 @@ from skclip._validation import (
 )
 from skclip.heads._class_sums import ClassSums, second_moment
 from skclip.heads._least_squares import leave_one_out_regularization
-from skclip.heads._proxy_count import choose_k, proxies_per_class
+from skclip.heads._left_out_choice import distinct_rows_of_classes
+from skclip.heads._proxy_count import choose_k, folds_of_kept, proxies_per_class
 from skclip.heads._proxy_memory import LEAST_SQUARES, SUMS, ProxyMemoryMixin
-from skclip.heads._proxy_normalization import quantile_reference, reference_for
+from skclip.heads._proxy_normalization import (
+    quantile_reference,
+    reference_for,
+    within_class_whitener,
+)
 from skclip.heads._proxy_state import (
     add_rows,
     means_of,
@@ -48,12 +53,14 @@ _WITHOUT_K = (*SUMS, "all")
 
 
 class _Evidence(NamedTuple):
-    """The rows of a call that count, their codes and weights, and all labels that came."""
+    """The rows of a call that count, their codes and weights, and what came of labels."""
 
     X: NDArray[Any]
     codes: NDArray[Any]
     weight: NDArray[np.float64]
-    labels: NDArray[Any]
+    labels: NDArray[Any]  # distinct, of all rows
+    all_codes: NDArray[Any]  # of the rows that do not count too
+    kept: NDArray[np.bool_]
 
 
 class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator):
@@ -62,8 +69,9 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
     The rows of each class are condensed to a few proxies (generation, GEN). A query is compared
     with all of them, and the similarities to the proxies of a class become its score
     (aggregation, AGG). Rows are normalised before (NORMpre), proxies after (NORMpost), queries at
-    inference (NORMinf). The defaults are the best of the published comparison: L2, 20 centres of
-    k-means, L2, L2, maximum.
+    inference (NORMinf). The best of the published comparison, L2, 20 centres of k-means, L2, L2,
+    maximum, is ``k=20``; the default chooses ``k`` by the rows it gets, since 20 centres of few
+    rows are the rows themselves.
 
     Read more in the user guide on imprinting, which also lists the parameters of every published
     row.
@@ -85,12 +93,15 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         - a clusterer: the means of the clusters that a clone of it finds in each class. ``k`` is
           not used then; a class of at most its ``n_clusters`` rows keeps its rows.
 
-    k : int, mapping of label to int, or "auto", default=20
-        Proxies a class. A class with fewer distinct rows uses what it has. ``"auto"`` chooses one
-        of 1, 2, 3, 5, 10 and 20 by cross-validation.
+    k : int, mapping of label to int, or "auto", default="auto"
+        Proxies a class. A class with fewer distinct rows uses what it has. ``"auto"`` chooses, of
+        1, 2, 3, 5, 10 and 20, the smallest whose cross-validated accuracy is within one standard
+        error of the best.
 
-    normalize_inputs : {"l2", "quantile"} or None, default="l2"
-        Normalisation of the training rows before proxies are made.
+    normalize_inputs : {"l2", "quantile", "whiten"} or None, default="l2"
+        Normalisation of the training rows before proxies are made. ``"whiten"`` evens out the
+        scatter within classes, as :class:`GaussianDiscriminantClassifier` does, of unit rows, and
+        normalises them again; queries are whitened too, before ``normalize_queries``.
 
     normalize_proxies : {"l2", "quantile", "quantile_in_order"} or None, default="l2"
         Normalisation of the proxies. ``"quantile"`` gives all proxies the distribution of
@@ -131,8 +142,8 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         of least squared error.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        Folds of ``k="auto"``. ``None`` means five stratified folds, fewer when the smallest
-        class has fewer rows.
+        Folds of ``k="auto"``. ``None`` means five stratified folds of the distinct rows, fewer
+        when the smallest class has fewer rows.
 
     logit_scale : float, default=100.0
         Probabilities are the softmax of the scores times this. With ``aggregation="nearest"``
@@ -163,8 +174,9 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         Accuracy of every candidate on every fold. Only with ``k="auto"``.
 
     neural_collapse_score_ : float
-        NC1 of the training rows, every class weighing the same. Reported beside ``k_``, not used
-        for it. Only with ``k="auto"`` and at least two classes.
+        NC1 of the training rows, every class weighing the same; NaN where the class means
+        coincide. Reported beside ``k_``, not used for it. Only with ``k="auto"`` and at least two
+        classes.
 
     regularization_ : float
         Ridge of the least-squares generations, and only there.
@@ -189,6 +201,7 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
     known but never predicted. A weight of two is the same as the row given twice, and the order
     of the rows does not matter.
 
+    With ``normalize_inputs="whiten"`` proxies depend on the rows of all classes of the first call.
     :meth:`partial_fit` is exact for ``"mean"``, ``"all"`` and ``"least_squares"``. For the other
     generations the proxies stand for the rows they were made of: new proxies are made of the old
     ones, with their weights, and the new rows.
@@ -232,7 +245,7 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
             HasMethods("fit"),
         ],
         "k": [Interval(Integral, 1, None, closed="left"), Mapping, StrOptions({"auto"})],
-        "normalize_inputs": [StrOptions({"l2", "quantile"}), None],
+        "normalize_inputs": [StrOptions({"l2", "quantile", "whiten"}), None],
         "normalize_proxies": [StrOptions({"l2", "quantile", "quantile_in_order"}), None],
         "normalize_queries": [StrOptions({"l2", "quantile"}), None],
         "quantile_reference": ["array-like", None],
@@ -251,7 +264,7 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         self,
         generation: Any = "kmeans",
         *,
-        k: int | Mapping[Any, int] | str = 20,
+        k: int | Mapping[Any, int] | str = "auto",
         normalize_inputs: str | None = "l2",
         normalize_proxies: str | None = "l2",
         normalize_queries: str | None = "l2",
@@ -329,8 +342,8 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
     ) -> Self:
         """Add rows; classes may be new.
 
-        ``k="auto"``, ``regularization="auto"`` and the quantiles of the training rows are those
-        of the first call.
+        ``k="auto"``, ``regularization="auto"``, and the quantiles and the whitening of the
+        training rows are those of the first call.
 
         Parameters
         ----------
@@ -373,9 +386,10 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
                 "No row carries evidence: every embedding is zero or has weight zero. "
                 "Give at least one row that is not zero."
             )
+        all_codes = codes
         if not counts.all():
             X, codes, weight = X[counts], codes[counts], weight[counts]
-        return _Evidence(X, codes, weight, labels)
+        return _Evidence(X, codes, weight, labels, all_codes, counts)
 
     def _update(
         self,
@@ -385,10 +399,10 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         reset: bool,
         on_done: Callable[[int], object] | None = None,
     ) -> Self:
-        X, codes, weight, arrived = evidence
+        X, codes, weight, arrived = evidence[:4]
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         if reset:
-            self._start(X, arrived[codes], weight, seed)
+            self._start(evidence, seed)
         known, state = (arrived[:0], []) if reset else (self.classes_, self._state())
         every = union_classes(known, arrived)
         if classes is not None:
@@ -422,14 +436,20 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
                 )[0]
         return self._set_state(every, state, moment, X.dtype)
 
-    def _start(self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any], seed: int) -> None:
+    def _start(self, evidence: _Evidence, seed: int) -> None:
         """Settle what later calls of ``partial_fit`` do not change."""
+        X, weight = evidence.X, evidence.weight
+        # codes of the classes that have rows that count
+        known, codes = np.unique(evidence.codes, return_inverse=True)
         for name in ("k_", "k_scores_", "neural_collapse_score_", "regularization_"):
             if hasattr(self, name):
                 delattr(self, name)
         self._reference = None
         if self.quantile_reference is not None:
             self._reference = quantile_reference(self.quantile_reference, X.shape[1])
+        self._whitener = None
+        if self.normalize_inputs == "whiten":
+            self._whitener = within_class_whitener(X, codes, len(known), weight)
         self._input_reference = reference_for(self.normalize_inputs, X, self._reference)
         if self.generation in LEAST_SQUARES and self.regularization != "auto":
             self.regularization_ = float(self.regularization)
@@ -437,12 +457,22 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
             return
         self.k_ = self.k
         if self.k == "auto":
-            # a clone would bring the callbacks of this fit along
-            silent = type(self)(**self.get_params(deep=False))
-            self.k_, self.k_scores_ = choose_k(silent, X, y, weight, cv=self.cv, seed=seed)
-            classes, codes = encode_labels(y)
-            if len(classes) > 1:
-                mass = np.bincount(codes, weight)
-                self.neural_collapse_score_ = neural_collapse_score(
-                    X, y, sample_weight=weight / mass[codes]
-                )
+            self._choose_k(evidence, codes, seed)
+
+    def _choose_k(self, evidence: _Evidence, codes: NDArray[Any], seed: int) -> None:
+        X, weight, kept = evidence.X, evidence.weight, evidence.kept
+        # a clone would bring the callbacks of this fit along
+        silent = type(self)(**self.get_params(deep=False))
+        rows, mass, cv = np.arange(len(X)), weight, self.cv
+        if cv is None:  # a weight of two is the row twice, on one side of a fold
+            rows, mass = distinct_rows_of_classes(X, codes, weight)
+        else:  # folds are those of the rows as they came
+            cv = folds_of_kept(cv, evidence.all_codes, kept)
+        y = evidence.labels[evidence.codes]
+        self.k_, self.k_scores_ = choose_k(silent, X[rows], y[rows], mass, cv=cv, seed=seed)
+        if codes.any():
+            shares = weight / np.bincount(codes, weight)[codes]
+            try:
+                self.neural_collapse_score_ = neural_collapse_score(X, y, sample_weight=shares)
+            except ValueError:  # the class means coincide
+                self.neural_collapse_score_ = np.nan

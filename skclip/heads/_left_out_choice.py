@@ -1,6 +1,6 @@
 """Scale and ridge of the Gaussian discriminant by exact leave-one-out likelihood.
 
-Called by GaussianDiscriminantClassifier.
+Called by GaussianDiscriminantClassifier; the imprinter tells copies by it too.
 """
 
 from typing import Any, NamedTuple
@@ -11,8 +11,15 @@ from scipy.optimize import brentq
 
 from skclip._linalg import softmax
 from skclip.heads._discriminant import left_out_in_axes, ridge_axes
+from skclip.heads._mean_prior import MeanPrior
 
-__all__ = ["LeftOutChoice", "choose_ridge", "distinct_rows_to_leave_out", "fit_scale"]
+__all__ = [
+    "LeftOutChoice",
+    "choose_ridge",
+    "distinct_rows_of_classes",
+    "fit_scale",
+    "spread_out_part",
+]
 
 Array = NDArray[np.float64]
 
@@ -32,10 +39,10 @@ class LeftOutChoice(NamedTuple):
     losses: Array
 
 
-def distinct_rows_to_leave_out(
-    X: NDArray[Any], codes: NDArray[np.integer], weight: Array, n_classes: int
+def distinct_rows_of_classes(
+    X: NDArray[Any], codes: NDArray[np.integer], weight: Array
 ) -> tuple[NDArray[np.intp], Array]:
-    """Return rows that a choice is made on, and the weight of each and of its copies.
+    """Return one of all copies of each row within its class, in an order of their own.
 
     Of two copies, each would be left out with the other still there.
 
@@ -50,14 +57,11 @@ def distinct_rows_to_leave_out(
     weight : ndarray of shape (n_samples,)
         Weight of each row.
 
-    n_classes : int
-        Number of classes.
-
     Returns
     -------
     rows : ndarray of int
-        One of all copies within a class, without rows of weight zero and rows of zeros. Of very
-        many, a part that is spread over all: the same whatever the order of the rows.
+        Positions, without rows of weight zero and rows of zeros, by class and by features: the
+        same rows whatever the order of ``X``.
 
     weight : ndarray of shape (n_rows,)
         Weight of each with its copies.
@@ -72,8 +76,12 @@ def distinct_rows_to_leave_out(
     first[later] = (X[order[later]] != X[order[later - 1]]).any(axis=1)
     starts = np.flatnonzero(first)
     total = np.add.reduceat(weight[order].astype(np.float64), starts) if len(order) else weight[:0]
-    step = max(1, -(-len(starts) // max(MIN_ROWS, MAX_SCORES // n_classes)))
-    return order[starts][::step], total[::step]
+    return order[starts], total
+
+
+def spread_out_part(n_rows: int, n_classes: int) -> slice:
+    """Return which of many rows, ordered by class, a choice is made on: every so-and-so-manieth."""
+    return slice(None, None, max(1, -(-n_rows // max(MIN_ROWS, MAX_SCORES // n_classes))))
 
 
 def fit_scale(
@@ -138,6 +146,7 @@ def choose_ridge(
     base: float | Array,
     class_weight: Array,
     factors: Array = RIDGE_FACTORS,
+    prior: MeanPrior | None = None,
 ) -> LeftOutChoice | None:
     r"""Choose a multiple of a ridge by exact leave-one-out likelihood.
 
@@ -146,7 +155,7 @@ def choose_ridge(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Distinct rows of the fit, see :func:`distinct_rows_to_leave_out`.
+        Distinct rows of the fit, see :func:`distinct_rows_of_classes`.
 
     codes : ndarray of shape (n_samples,)
         Class of each row.
@@ -166,6 +175,9 @@ def choose_ridge(
     factors : ndarray, default=RIDGE_FACTORS
         Multiples to try; with one, its scale is all there is to find.
 
+    prior : MeanPrior, default=None
+        Prior of the means.
+
     Returns
     -------
     choice : LeftOutChoice or None
@@ -177,12 +189,15 @@ def choose_ridge(
     X, codes, weight = X[usable], codes[usable], weight[usable]
     shares = class_weight[codes] * weight / np.bincount(codes, weight, len(means))[codes]
     log_prior = np.log(np.maximum(class_weight, 1e-300))
-    log_prior = np.where(counts > 0, log_prior, -np.inf)
+    if prior is None:
+        log_prior = np.where(counts > 0, log_prior, -np.inf)
     eigenvalues, axes = ridge_axes(scatter, base)
     X, means = X @ axes, means @ axes
+    if prior is not None:
+        prior = prior._replace(means=prior.means @ axes)
     fits = []
     for factor in factors:
-        scores = left_out_in_axes(X, codes, weight, means, counts, eigenvalues, dof, factor)
+        scores = left_out_in_axes(X, codes, weight, means, counts, eigenvalues, dof, factor, prior)
         fits.append(fit_scale(scores, codes, shares, log_prior))
     scales, losses = np.array(fits).T
     best = int(np.argmin(losses))

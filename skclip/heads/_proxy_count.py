@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, check_cv
 
-from skclip._validation import sample_of
+from skclip._validation import encode_labels, sample_of
+from skclip.heads._proxy_normalization import whiten_rows, within_class_whitener
 
-__all__ = ["K_CANDIDATES", "choose_k", "proxies_per_class"]
+__all__ = ["K_CANDIDATES", "choose_k", "folds_of_kept", "proxies_per_class"]
 
 # What k="auto" tries: the published grid.
 K_CANDIDATES = (1, 2, 3, 5, 10, 20)
@@ -61,6 +62,35 @@ def proxies_per_class(k: int | Mapping[Any, int], classes: Iterable[Any]) -> lis
     return [int(k[c]) for c in classes]
 
 
+def folds_of_kept(
+    cv: Any, y: NDArray[Any], kept: NDArray[np.bool_]
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Split all rows, and return the folds as positions among those kept.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable
+        As in scikit-learn.
+
+    y : ndarray of shape (n_samples,)
+        Label of every row.
+
+    kept : ndarray of shape (n_samples,)
+        Which rows are kept.
+
+    Returns
+    -------
+    folds : list of (train, test)
+        Without those of which no row to train on or to test on was kept.
+    """
+    position = np.cumsum(kept) - 1
+    folds = [
+        (position[train[kept[train]]], position[test[kept[test]]])
+        for train, test in check_cv(cv, y, classifier=True).split(y[:, None], y)
+    ]
+    return [(train, test) for train, test in folds if len(train) and len(test)]
+
+
 def choose_k(
     estimator: Any,
     X: NDArray[Any],
@@ -71,12 +101,15 @@ def choose_k(
     seed: int,
     candidates: Sequence[int] = K_CANDIDATES,
 ) -> tuple[int, dict[int, NDArray[np.float64]]]:
-    """Choose ``k`` by cross-validated accuracy; of equally good ones the smallest.
+    """Choose the smallest ``k`` that is not clearly worse than the best, by cross-validation.
+
+    A number is clearly worse when its accuracy falls short of the best by more than one standard
+    error of the difference, fold by fold.
 
     Parameters
     ----------
     estimator : estimator
-        Has a parameter ``k`` and takes ``sample_weight``.
+        Has parameters ``k`` and ``normalize_inputs``, and takes ``sample_weight``.
 
     X : ndarray of shape (n_samples, n_features)
         Rows.
@@ -112,17 +145,34 @@ def choose_k(
     if len(tried) == 1:  # one row a class: nothing to choose, and no fold could hold one out
         return tried[0], {tried[0]: np.empty(0)}
     if cv is None:
-        cv = StratifiedKFold(int(np.clip(sizes.min(), 2, 5)))
+        cv = StratifiedKFold(int(np.clip(sizes.min(), 2, 5)), shuffle=True, random_state=seed)
     scores: dict[int, list[float]] = {k: [] for k in tried}
     with warnings.catch_warnings():
         # a class of one row is missing from one fold for every candidate alike
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         splits = list(check_cv(cv, y, classifier=True).split(X, y))
+    whitens = estimator.get_params(deep=False).get("normalize_inputs") == "whiten"
+    if whitens:  # once for all candidates
+        estimator = clone(estimator).set_params(normalize_inputs="l2")
     for train, test in splits:
+        rows = X
+        if whitens:
+            classes, codes = encode_labels(y[train])
+            rows = whiten_rows(
+                X, within_class_whitener(X[train], codes, len(classes), weight[train])
+            )
         for k in tried:
             head = clone(estimator).set_params(k=k, random_state=seed)
-            head.fit(X[train], y[train], sample_weight=weight[train])
-            scores[k].append(head.score(X[test], y[test], sample_weight=weight[test]))
+            head.fit(rows[train], y[train], sample_weight=weight[train])
+            scores[k].append(head.score(rows[test], y[test], sample_weight=weight[test]))
     arrays = {k: np.asarray(values) for k, values in scores.items()}
-    best = max(tried, key=lambda k: (round(float(arrays[k].mean()), 12), -k))
-    return best, arrays
+    return _smallest_of_the_best(arrays), arrays
+
+
+def _smallest_of_the_best(scores: Mapping[int, NDArray[np.float64]]) -> int:
+    best = max(scores, key=lambda k: float(scores[k].mean()))
+    for k in sorted(scores):
+        short = scores[best] - scores[k]
+        if short.mean() <= max(short.std(ddof=1) / np.sqrt(len(short)), 1e-12):
+            return k
+    return best

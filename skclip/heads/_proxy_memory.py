@@ -20,7 +20,7 @@ from skclip._validation import (
 from skclip.heads._class_sums import ClassSums, second_moment
 from skclip.heads._least_squares import least_squares_weights
 from skclip.heads._proxy_generation import WeightedRows
-from skclip.heads._proxy_normalization import normalize_rows
+from skclip.heads._proxy_normalization import normalize_rows, whiten_rows
 from skclip.heads._proxy_scores import ProxyScoresMixin
 from skclip.heads._proxy_state import means_of, sums_of
 
@@ -127,6 +127,7 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         return self._set_state(self.classes_[~gone], kept, None, self.proxies_.dtype)
 
     def _normalized(self, X: NDArray[Any]) -> NDArray[Any]:
+        X = whiten_rows(X, self._whitener)
         return normalize_rows(X, self.normalize_inputs, self._input_reference)
 
     def _state(self) -> list[WeightedRows]:

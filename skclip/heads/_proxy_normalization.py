@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from skclip._linalg import unit_rows
+from skclip.heads._class_sums import ClassSums
+from skclip.heads._discriminant import feature_ridge, whitener, within_scatter
 
 __all__ = [
     "normalize_proxies",
@@ -16,6 +18,8 @@ __all__ = [
     "quantile_reference",
     "quantile_rows",
     "reference_for",
+    "whiten_rows",
+    "within_class_whitener",
 ]
 
 
@@ -45,6 +49,50 @@ def normalize_rows(
     if how == "quantile" and reference is not None:
         return quantile_rows(X, reference)
     return X
+
+
+def within_class_whitener(
+    X: NDArray[Any], codes: NDArray[np.integer], n_classes: int, weight: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return the matrix that evens out the scatter of unit rows within their classes.
+
+    Class means of whitened rows, compared by cosine, are about what the Gaussian discriminant is.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    n_classes : int
+        Number of classes.
+
+    weight : ndarray of shape (n_samples,)
+        Weights.
+
+    Returns
+    -------
+    whitener : ndarray of shape (n_features, n_features)
+        For :func:`whiten_rows`. A multiple of the identity where every class has one row.
+    """
+    sums = ClassSums.of_rows(
+        X.astype(np.float64),
+        codes.astype(np.int32),
+        np.arange(n_classes),
+        weight,
+        with_second=True,
+    )
+    scatter, _ = within_scatter(sums)
+    return whitener(scatter, feature_ridge(scatter, sums.counts.sum()))
+
+
+def whiten_rows(X: NDArray[Any], whitener: NDArray[Any] | None) -> NDArray[Any]:
+    """Return unit rows, whitened and normalised again; the rows themselves without a whitener."""
+    if whitener is None:
+        return X
+    return unit_rows(unit_rows(X) @ whitener.astype(X.dtype, copy=False))
 
 
 def quantile_reference(values: ArrayLike, n_features: int) -> NDArray[np.float64]:

@@ -12,7 +12,12 @@ from skclip._base import ScoreClassifierMixin
 from skclip._linalg import gen_row_blocks
 from skclip._validation import check_embeddings
 from skclip.heads._aggregation import aggregate, neighbor_votes
-from skclip.heads._proxy_normalization import normalize_proxies, normalize_rows, reference_for
+from skclip.heads._proxy_normalization import (
+    normalize_proxies,
+    normalize_rows,
+    reference_for,
+    whiten_rows,
+)
 from skclip.heads._similarity import similarity, whitening_matrix
 
 __all__ = ["ProxyScoresMixin"]
@@ -33,7 +38,8 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
     _metric_proxies: NDArray[Any]  # proxies_, whitened for the Mahalanobis distance
     _query_reference: NDArray[Any] | None
     _reference: NDArray[Any] | None  # the reference distribution, where one was given
-    _whitening: NDArray[Any] | None
+    _whitener: NDArray[np.float64] | None  # of inputs and queries
+    _whitening: NDArray[Any] | None  # for the Mahalanobis distance
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Compare every row with every proxy.
@@ -125,6 +131,7 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
         return np.maximum(1 - compared, 0) if self.metric == "cosine" else -compared
 
     def _similarity(self, X: NDArray[Any]) -> NDArray[Any]:
+        X = whiten_rows(X, self._whitener)
         queries = normalize_rows(X, self.normalize_queries, self._query_reference)
         return similarity(queries, self._metric_proxies, self.metric, self._whitening)
 

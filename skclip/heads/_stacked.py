@@ -54,9 +54,8 @@ def part_of(
     """Return a head as a part: by name where its left-out scores have a closed form, or fitted."""
     if type(head) is NearestClassMean and head.metric == "cosine" and head.zero_shot is None:
         return MEANS
-    if type(head) is GaussianDiscriminantClassifier and (head.ridge, head.priors) == (
-        "feature",
-        None,
+    if type(head) is GaussianDiscriminantClassifier and (
+        head.ridge == "feature" and head.priors is None and head.zero_shot is None
     ):
         return DISCRIMINANT
     if not hasattr(head, "decision_function") and not hasattr(head, "predict_proba"):

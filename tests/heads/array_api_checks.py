@@ -50,6 +50,7 @@ POOL = PrimingPool(
 )
 HEADS = [
     GaussianDiscriminantClassifier(),
+    GaussianDiscriminantClassifier(zero_shot=TEXT),
     GaussianDiscriminantClassifier("loo", priors="empirical"),
     NearestClassMean(),
     NearestClassMean("euclidean"),

@@ -14,6 +14,7 @@ from skclip.heads._discriminant import (
     whitener,
     within_scatter,
 )
+from skclip.heads._mean_prior import MeanPrior
 
 
 def sums_of(X, codes, n_classes, weight):
@@ -31,7 +32,7 @@ def drawn(n_rows, n_features, n_classes, seed=0, weighted=False):
     return X, codes, weight
 
 
-def brute_force_scores(x, X, codes, weight, n_classes, ridge):
+def brute_force_scores(x, X, codes, weight, n_classes, ridge, prior=None):
     """Scores of one row by the definition, from rows."""
     counts = np.bincount(codes, weight, n_classes)
     means = np.zeros((n_classes, X.shape[1]))
@@ -44,9 +45,14 @@ def brute_force_scores(x, X, codes, weight, n_classes, ridge):
     d = X.shape[1]
     P = d * np.linalg.inv(scatter + np.diag(np.broadcast_to(ridge, d)))
     scores = np.full(n_classes, np.nan)
-    for c in np.flatnonzero(counts):
-        bias = np.trace(P @ scatter) / (2 * dof * counts[c])
-        scores[c] = means[c] @ P @ x - means[c] @ P @ means[c] / 2 + bias
+    for c in range(n_classes):
+        mean, variance = means[c], 1 / counts[c] if counts[c] else np.nan
+        if prior is not None:
+            mean = prior.n_rows * prior.means[c] + counts[c] * means[c]
+            mean /= prior.n_rows + counts[c]
+            variance = counts[c] / (prior.n_rows + counts[c]) ** 2
+        bias = np.trace(P @ scatter) * variance / (2 * dof)
+        scores[c] = mean @ P @ x - mean @ P @ mean / 2 + bias
     return scores
 
 
@@ -90,14 +96,14 @@ def test_published_ridge_by_hand():
 
 
 def test_ridge_of_every_feature_by_hand():
-    # n = 4, d = 3: twice the scatter of the feature, or of a tenth of the mean scatter
-    assert_allclose(feature_ridge(np.diag([1.0, 5.0, 0.0]), 4), [2, 10, 0.4])
+    # n = 4, d = 3: twice the scatter of the feature, or the mean scatter
+    assert_allclose(feature_ridge(np.diag([2.0, 4.0, 0.0]), 4), [4, 8, 2])
     assert_array_equal(feature_ridge(np.zeros((3, 3)), 4), [1, 1, 1])
 
 
 def test_scale_of_a_feature_changes_no_score():
     X, codes, weight = drawn(30, 5, 3)
-    scale = np.array([1.0, 1.5, 0.8, 1.0, 1.2])
+    scale = np.array([1.0, 1.2, 0.9, 1.0, 1.1])
     scores = []
     for rows in (X, X * scale):
         sums = ClassSums.of_rows(rows, codes, np.arange(3), weight, unit=False, with_second=True)
@@ -175,23 +181,30 @@ def test_whitener_is_the_root_of_the_scaled_inverse(ridge):
     assert_allclose(root @ root, 6 * inverse, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("prior_count", [None, 0.5, 4.0])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("n_features", [4, 40])
 @pytest.mark.parametrize("n_classes", [1, 2, 3, 5])
 @pytest.mark.parametrize("ridge", [1e-3, 0.3, "a feature"])
-def test_left_out_scores_equal_refits(n_classes, n_features, weighted, ridge):
+def test_left_out_scores_equal_refits(n_classes, n_features, weighted, ridge, prior_count):
     if ridge == "a feature":
         ridge = np.geomspace(1e-3, 1, n_features)
     X, codes, weight = drawn(17, n_features, n_classes, seed=n_classes, weighted=weighted)
     sums = sums_of(X, codes, n_classes, weight)
     scatter, dof = within_scatter(sums)
-    ours = left_out_scores(X, codes, weight, sums.means, sums.counts, scatter, dof, ridge)
+    prior = None
+    if prior_count is not None:
+        prior = MeanPrior(np.random.default_rng(9).standard_normal(sums.means.shape), prior_count)
+    ours = left_out_scores(
+        X, codes, weight, sums.means, sums.counts, scatter, dof, ridge, prior=prior
+    )
     expected = np.empty_like(ours)
     for i, x in enumerate(X):
         rest = np.where(np.arange(len(X)) == i, 0, weight)
-        expected[i] = brute_force_scores(x, X, codes, rest, n_classes, ridge)
+        expected[i] = brute_force_scores(x, X, codes, rest, n_classes, ridge, prior)
     assert_allclose(ours, expected, rtol=1e-8, atol=1e-8)
-    assert np.isnan(ours[0, 0]) == (n_classes > 1)  # the only row of its class
+    # the first row is the only one of its class
+    assert np.isnan(ours[0, 0]) == (n_classes > 1 and prior is None)
 
 
 def test_ridge_of_every_feature_equals_one_ridge_on_scaled_rows():

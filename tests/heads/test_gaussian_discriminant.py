@@ -233,6 +233,52 @@ def test_left_out_scores_equal_refits_at_the_same_ridge(priors):
         assert_allclose(ours[i], expected + offset, rtol=1e-8)
 
 
+def text_of(n_classes=4, n_features=8):
+    """Text rows of classes 0, 1, ..., beside the images: the last feature is the gap."""
+    return dict(enumerate(np.eye(n_classes, n_features) + 3 * np.eye(n_features)[-1]))
+
+
+def test_text_stands_in_for_a_class_without_images():
+    X, y = drawn()
+    head = GaussianDiscriminantClassifier(zero_shot=text_of()).fit(X, y)
+    assert_array_equal(head.classes_, [0, 1, 2, 3])
+    assert_array_equal(head.class_count_, [6, 6, 6, 0])
+    assert_array_equal(head.predict(np.eye(4, 8)), [0, 1, 2, 3])
+
+
+def test_text_counts_as_so_many_images():
+    X, y = drawn()
+    plain = GaussianDiscriminantClassifier(logit_scale=1.0).fit(X, y)
+    little, much = (
+        GaussianDiscriminantClassifier(
+            zero_shot=text_of(3), shrinkage=shrinkage, logit_scale=1.0
+        ).fit(X, y)
+        for shrinkage in (1e-9, 1e9)
+    )
+    assert_allclose(little.coef_, plain.coef_, rtol=1e-6)
+    assert_array_equal(much.predict(np.eye(3, 8)), [0, 1, 2])
+
+
+@given(labelled_rows(zero_rows=False), st.integers(1, 23))
+def test_partial_fit_with_text_gives_the_scores_of_fit(data, split):
+    X, y = data
+    split = min(split, len(y) - 1)
+    rows = np.random.default_rng(0).standard_normal((4, X.shape[1]))
+    text = dict(zip(np.unique(y).tolist(), rows, strict=False))
+    arguments = {"zero_shot": text, "logit_scale": 1.0}
+    whole = GaussianDiscriminantClassifier(**arguments).fit(X, y)
+    parts = GaussianDiscriminantClassifier(**arguments).partial_fit(X[:split], y[:split])
+    parts.partial_fit(X[split:], y[split:])
+    assert_allclose(parts.coef_, whole.coef_, rtol=1e-4, atol=1e-4)
+    assert_allclose(parts.intercept_, whole.intercept_, rtol=1e-4, atol=1e-4)
+
+
+def test_labels_without_text_are_refused():
+    X, y = drawn()
+    with pytest.raises(ValueError, match="labels without a text embedding"):
+        GaussianDiscriminantClassifier(zero_shot=text_of(2)).fit(X, y)
+
+
 def refitted_scores(x, X, y, weight, ridge):
     """Scores of one row by definition, at a given ridge."""
     X, x, d = unit_rows(X), unit_rows(x[None])[0], len(ridge)

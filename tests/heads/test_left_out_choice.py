@@ -1,12 +1,16 @@
 """Scale and ridge by leave-one-out likelihood, by brute force and where none is left out."""
 
 import numpy as np
-import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 
 from skclip.heads._discriminant import left_out_scores, published_ridge, within_scatter
-from skclip.heads._left_out_choice import choose_ridge, distinct_rows_to_leave_out, fit_scale
+from skclip.heads._left_out_choice import (
+    choose_ridge,
+    distinct_rows_of_classes,
+    fit_scale,
+    spread_out_part,
+)
 from tests.heads.test_discriminant import drawn, sums_of
 
 
@@ -79,26 +83,31 @@ def test_without_two_rows_of_a_class_nothing_is_chosen():
     assert choose_ridge(*arguments, base=1.0, class_weight=np.full(3, 1 / 3)) is None
 
 
-@pytest.mark.parametrize("n_classes", [2, 4000])
-def test_part_of_the_rows_does_not_depend_on_their_order(n_classes):
+def test_distinct_rows_do_not_depend_on_their_order():
     rng = np.random.default_rng(0)
-    X, codes = rng.standard_normal((3000, 2)), rng.integers(0, n_classes, 3000)
-    order = rng.permutation(3000)
-    rows, _ = distinct_rows_to_leave_out(X, codes, np.ones(3000), n_classes)
-    assert len(rows) == (3000 if n_classes == 2 else 1000)
-    permuted, _ = distinct_rows_to_leave_out(X[order], codes[order], np.ones(3000), n_classes)
+    X, codes = rng.integers(0, 3, (300, 2)).astype(float), rng.integers(0, 4, 300)
+    weight, order = rng.random(300), rng.permutation(300)
+    rows, mass = distinct_rows_of_classes(X, codes, weight)
+    permuted, same_mass = distinct_rows_of_classes(X[order], codes[order], weight[order])
     assert_array_equal(X[rows], X[order][permuted])
+    assert_allclose(mass, same_mass)
+    assert len(rows) == len(np.unique(np.c_[codes, X][X.any(axis=1)], axis=0))
+
+
+def test_part_of_very_many_rows_is_spread_out():
+    assert spread_out_part(3000, 2) == slice(None, None, 1)
+    assert spread_out_part(100_000, 1000) == slice(None, None, 50)
 
 
 def test_copies_within_a_class_count_as_one_row():
     X = np.array([[1.0, 2.0], [0.0, 0.0], [1.0, 2.0], [1.0, 3.0], [1.0, 2.0], [5.0, 1.0]])
     codes = np.array([0, 0, 0, 0, 1, 1])
-    rows, weight = distinct_rows_to_leave_out(X, codes, np.array([1.0, 1, 2, 1, 1, 0]), 2)
+    rows, weight = distinct_rows_of_classes(X, codes, np.array([1.0, 1, 2, 1, 1, 0]))
     assert_array_equal(X[rows], [[1, 2], [1, 3], [1, 2]])  # no zero row, none of weight zero
     assert_array_equal(codes[rows], [0, 0, 1])
     assert_array_equal(weight, [3, 1, 1])
 
 
 def test_without_evident_rows_there_is_none_to_leave_out():
-    rows, weight = distinct_rows_to_leave_out(np.zeros((2, 3)), np.zeros(2, int), np.ones(2), 1)
+    rows, weight = distinct_rows_of_classes(np.zeros((2, 3)), np.zeros(2, int), np.ones(2))
     assert len(rows) == len(weight) == 0

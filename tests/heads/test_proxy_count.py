@@ -5,7 +5,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import KFold
 
-from skclip.heads._proxy_count import choose_k, proxies_per_class
+from skclip.heads._proxy_count import choose_k, folds_of_kept, proxies_per_class
 
 SCORES = {1: 0.2, 2: 0.9, 3: 0.9, 5: 0.1, 10: 0.0, 20: 0.0}
 
@@ -68,3 +68,40 @@ def test_one_row_a_class_leaves_nothing_to_choose():
 def test_cv_is_scikit_learns():
     assert len(choose(cv=7)[1][1]) == 7
     assert len(choose(cv=KFold(4))[1][1]) == 4
+
+
+def choose_by(scores):
+    """Choose by a table of scores, fold by fold."""
+
+    class ByFold(Scripted):
+        folds = dict.fromkeys(scores, 0)
+
+        def score(self, X, y, sample_weight=None):
+            fold = self.folds[self.k]
+            self.folds[self.k] += 1
+            return scores[self.k][fold]
+
+    y = np.arange(40) % 2
+    arguments = {"cv": None, "seed": 0, "candidates": tuple(scores)}
+    return choose_k(ByFold(), np.zeros((40, 1)), y, np.ones(40), **arguments)[0]
+
+
+def test_smaller_number_is_kept_within_one_standard_error():
+    # differences 0.0, 0.02, 0.0, 0.02, 0.0: mean 0.008, standard error 0.0049
+    better = {1: [0.5, 0.5, 0.5, 0.5, 0.5], 2: [0.5, 0.52, 0.5, 0.52, 0.5]}
+    assert choose_by(better) == 2
+    # differences -0.02, 0.04, 0.0, 0.02, 0.0: mean 0.008, standard error 0.0102
+    noise = {1: [0.5, 0.5, 0.5, 0.5, 0.5], 2: [0.48, 0.54, 0.5, 0.52, 0.5]}
+    assert choose_by(noise) == 1
+
+
+def test_folds_are_those_of_all_rows_and_count_the_kept_ones():
+    kept = np.array([True, False, True, True, False, True])
+    folds = folds_of_kept(KFold(3), np.arange(6) % 2, kept)
+    assert [test.tolist() for _, test in folds] == [[0], [1, 2], [3]]
+    assert [train.tolist() for train, _ in folds] == [[1, 2, 3], [0, 3], [0, 1, 2]]
+
+
+def test_folds_without_kept_rows_are_left_out():
+    kept = np.array([True, True, True, True, False, False])
+    assert len(folds_of_kept(KFold(3), np.arange(6) % 2, kept)) == 2

@@ -82,6 +82,9 @@ class Part(NamedTuple):
     own_deviation : ndarray of shape (n_samples,)
         Standard deviation of the own score where it is itself predicted, since the image is the
         only one of its class; else zero.
+
+    held : Held
+        What stays as it is while images are left out.
     """
 
     coef: Array
@@ -89,6 +92,7 @@ class Part(NamedTuple):
     left_out: Array
     hidden: Array
     own_deviation: Array
+    held: "Held"
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class _Measured(NamedTuple):
     variance: Array
 
 
-class _Shares(NamedTuple):
+class Shares(NamedTuple):
     """What is signal: of the squared lengths, and of the directions."""
 
     level: float
@@ -143,6 +147,26 @@ class _Shares(NamedTuple):
         """Return the share of each direction that is its own, the largest of all being one."""
         share: Array = np.minimum(1 / (1 + self.kappa * inverse_count) / self.largest, 1)
         return share
+
+
+class Held(NamedTuple):
+    """What is measured once on all images, beside their centre and the ridge.
+
+    Attributes
+    ----------
+    shares : Shares
+        What is signal.
+
+    slope : float
+        Slope of the scores on those of the text.
+
+    lone_variance : float
+        Variance of an image about the mean of a class that has this one image.
+    """
+
+    shares: Shares
+    slope: float
+    lone_variance: float
 
 
 def class_stats(images: Images, n_classes: int) -> ClassStats:
@@ -267,9 +291,9 @@ def _part(
     deviation: float | None,
 ) -> Part:
     rows = images.at(sample)
-    whole, left, influence, alone = _measure(rows, stats, metric)
+    whole, left, influence, alone, outside = _measure(rows, stats, metric)
     weight = row_weights(rows, stats)
-    noise = np.inf
+    noise = None
     if stats.dof > 1e-9:
         total = stats.weight.sum() / rows.weight.sum()
         noise = total * float(rows.weight @ influence**2) / stats.dof
@@ -294,12 +318,13 @@ def _part(
         deviation = float(measured.std()) if len(measured) > 2 else 0.0
     own_deviation = np.where(alone, deviation * direction[own], 0)
     coef, intercept = _linear(whole, shares, stats, text, metric, slope)
-    return Part(coef, intercept, scores(known), scores(without_own), own_deviation)
+    held = Held(shares, slope, outside)
+    return Part(coef, intercept, scores(known), scores(without_own), own_deviation, held)
 
 
 def _measure(
     rows: Images, stats: ClassStats, metric: _Metric
-) -> tuple[_Measured, _Measured, Array, NDArray[np.bool_]]:
+) -> tuple[_Measured, _Measured, Array, NDArray[np.bool_], float]:
     """Measure classes from the centre: as they are, and without each image in turn.
 
     Returns
@@ -315,6 +340,9 @@ def _measure(
 
     alone : ndarray of shape (n_rows,) of bool
         Images that are the only one of their class: own entries are predictions.
+
+    outside : float
+        Variance of an image about the mean of a class that has this one image.
     """
     X, codes, w = rows
     own = (np.arange(len(codes)), codes)
@@ -373,25 +401,27 @@ def _measure(
         scale * np.where(single, outside, variance),
     )
     left = _Measured(scale * inner, scale * square, inverses, scale * variances)
-    return whole, left, 2 * scale * by_u[own], alone
+    return whole, left, 2 * scale * by_u[own], alone, scale * outside
 
 
-def _shares(whole: _Measured, stats: ClassStats, noise: float) -> _Shares:
-    """Tell signal from noise over the known classes."""
+def _shares(whole: _Measured, stats: ClassStats, noise: float | None) -> Shares:
+    """Tell signal from noise over the known classes; where no noise was measured, all is noise."""
     known = stats.known
     a, variance = whole.inverse_count[known], whole.variance[known]
     length = whole.square[known] - variance * a
     level, signal = float(length.mean()), 0.0
-    if np.isfinite(noise) and len(length) > 2:
+    if noise is None:
+        noise = 1.0
+    elif len(length) > 2:
         signal = max(0.0, float(length.var(ddof=1) - noise * a.mean()))
     one = float(variance.mean())
     kappa = one / max(level, LEAST_SIGNAL * one, 1e-300)
-    return _Shares(level, signal, noise, kappa, float(np.max(1 / (1 + kappa * a))))
+    return Shares(level, signal, noise, kappa, float(np.max(1 / (1 + kappa * a))))
 
 
 def _linear(
     whole: _Measured,
-    shares: _Shares,
+    shares: Shares,
     stats: ClassStats,
     text: Array,
     metric: _Metric,

@@ -16,10 +16,19 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.optimize import nnls
-from scipy.special import ndtri
+from scipy.optimize import brentq, nnls
+from scipy.special import log_softmax, ndtri
 
-__all__ = ["LeftOut", "PartScores", "Prior", "fit_mixing_weights", "log_loss_of", "mixing_weights"]
+__all__ = [
+    "LeftOut",
+    "PartScores",
+    "Prior",
+    "fit_among_wrong_labels",
+    "fit_mixing_weights",
+    "log_loss_of",
+    "mixing_weights",
+    "share_of_chance",
+]
 
 Array = NDArray[np.float64]
 
@@ -27,10 +36,12 @@ MAX_STEPS = 50
 
 # Quantiles at which a predicted score is taken.
 N_QUANTILES = 5
-# A part whose scores spread less than this share of the first part's says nothing.
-LEAST_SPREAD = 1e-3
+# A part whose scores spread less than this share of the first part's, or than this, says nothing.
+LEAST_SPREAD, ROUNDING = 1e-3, 1e-6
 # How far labels may move a part whose scores spread as those of the first, and at most.
 DEVIATION, LARGEST_DEVIATION = 0.7, 2.1
+# How often labels are told from random ones, and how many may be random.
+WRONG_LABEL_STEPS, MOST_WRONG = 10, 0.9
 
 
 class Prior(NamedTuple):
@@ -109,12 +120,17 @@ def mixing_weights(
         Not negative, not all zero.
     """
     spreads = [float(np.sqrt(np.mean(part.left_out.var(axis=1)))) for part in parts]
-    heard = [i for i, spread in enumerate(spreads) if i == 0 or spread > LEAST_SPREAD * spreads[0]]
-    priors = [
-        parts[i].prior
-        or Prior(0.0, min(DEVIATION * spreads[0] / max(spreads[i], 1e-12), LARGEST_DEVIATION))
-        for i in heard
-    ]
+    # where the first says nothing, as equal text rows do, the next takes its place
+    least = max(LEAST_SPREAD * max(spreads), ROUNDING)
+    first = next((i for i, s in enumerate(spreads) if s > least), 0)
+    least = max(LEAST_SPREAD * spreads[first], ROUNDING)
+    heard = [i for i, s in enumerate(spreads) if i == first or (i > first and s > least)]
+    default = parts[0].prior
+    priors = []
+    for i in heard:
+        spread = DEVIATION * spreads[first] / max(spreads[i], 1e-300)
+        of_spread = Prior(0.0, min(spread, LARGEST_DEVIATION))
+        priors.append(parts[i].prior or (i == first and default) or of_spread)
     heard_parts = [parts[i] for i in heard]
     copies = [[part.left_out[~alone] for part in heard_parts]]
     labels, weights = [codes[~alone]], [weight[~alone] * (1 - missing)]
@@ -132,10 +148,83 @@ def mixing_weights(
     scores = np.stack([np.concatenate(of_part) for of_part in zip(*copies, strict=True)])
     rows = LeftOut(scores, np.concatenate(labels), np.concatenate(weights))
     fitted = np.zeros(len(parts))
-    fitted[heard] = fit_mixing_weights(rows, priors)
+    fitted[heard] = fit_among_wrong_labels(rows, priors)
     if not fitted.any():  # labels that no part predicts: the scores of the first still rank
-        fitted[0] = 1e-3
+        fitted[first] = 1e-3
     return fitted
+
+
+def fit_among_wrong_labels(rows: LeftOut, priors: list[Prior]) -> Array:
+    r"""Return the weight of each part, where some labels may be drawn at random.
+
+    Labels have the likelihood :math:`(1 - \epsilon)\,p_{i y_i} + \epsilon / C`. After the fit
+    without :math:`\epsilon` follow in turn the likeliest :math:`\epsilon`, and the weights with
+    each label counted by its probability of not being random. A few wrong labels that every part
+    denies would otherwise make all probabilities of the head too small. Where the labels are as
+    likely as their probabilities say, :math:`\epsilon` is zero and nothing changes.
+
+    Parameters
+    ----------
+    rows, priors
+        As in :func:`fit_mixing_weights`.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_parts,)
+        Not negative.
+    """
+    b, chance = fit_mixing_weights(rows, priors), 1 / rows.scores.shape[2]
+    own = (np.arange(len(rows.codes)), rows.codes)
+    for _ in range(WRONG_LABEL_STEPS):
+        proba = np.exp(log_softmax(np.tensordot(b, rows.scores, 1), axis=1)[own])
+        wrong = share_of_chance(proba, chance, rows.weight)
+        if wrong == 0:
+            break
+        right = (1 - wrong) * proba
+        weight = rows.weight * right / (right + wrong * chance)
+        b = fit_mixing_weights(rows._replace(weight=weight), priors)
+    return b
+
+
+def share_of_chance(proba: Array, chance: float, weight: Array) -> float:
+    r"""Return the share of labels that are likeliest drawn at random.
+
+    The maximum over :math:`\epsilon` of
+    :math:`\sum_i w_i \log((1 - \epsilon)\,p_i + \epsilon / C)`, a concave problem.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples,)
+        Probability of each label.
+
+    chance : float
+        Probability of each label when drawn at random, :math:`1 / C`.
+
+    weight : ndarray of shape (n_samples,)
+        Weights.
+
+    Returns
+    -------
+    share : float
+        Zero where the labels are as likely as their probabilities say.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.heads._mixing_weights import share_of_chance
+    >>> share_of_chance(np.array([1.0, 1.0, 1.0, 0.0]), 0.25, np.ones(4))  # doctest: +NUMBER
+    0.333
+    """
+
+    def slope(share: float) -> float:
+        likelihood = np.maximum((1 - share) * proba + share * chance, 1e-300)
+        return float(weight @ ((chance - proba) / likelihood))
+
+    if slope(0.0) <= 0:
+        return 0.0
+    if slope(MOST_WRONG) >= 0:
+        return MOST_WRONG
+    return float(brentq(slope, 0.0, MOST_WRONG, xtol=1e-14))
 
 
 def fit_mixing_weights(rows: LeftOut, priors: list[Prior]) -> Array:
@@ -163,7 +252,7 @@ def fit_mixing_weights(rows: LeftOut, priors: list[Prior]) -> Array:
     >>> scores = np.array([[[0.0, 1.0], [0.0, 1.0]], [[2.0, 0.0], [0.0, 2.0]]])
     >>> rows = LeftOut(scores, np.array([0, 1]), np.ones(2))
     >>> fit_mixing_weights(rows, [Prior(1.0, 1.0), Prior(0.0, 1.0)]).round(1)
-    array([0.7, 0.7])
+    array([0.8, 0.8])
     """
     mean = np.array([prior.mean for prior in priors])
     precision = np.array([prior.deviation for prior in priors]) ** -2.0

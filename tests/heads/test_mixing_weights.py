@@ -11,9 +11,11 @@ from skclip.heads._mixing_weights import (
     LeftOut,
     PartScores,
     Prior,
+    fit_among_wrong_labels,
     fit_mixing_weights,
     log_loss_of,
     mixing_weights,
+    share_of_chance,
 )
 
 PRIORS = [Prior(1.0, 1.0), Prior(0.0, 0.7), Prior(0.1, 0.3)]
@@ -165,7 +167,7 @@ def test_a_lone_image_takes_part_at_the_quantiles_of_its_error():
         codes.append(rows.codes[alone])
         weight.append(rows.weight[alone] / 5)
     by_hand = LeftOut(np.concatenate(scores, axis=1), np.concatenate(codes), np.concatenate(weight))
-    assert_allclose(ours, fit_mixing_weights(by_hand, PRIORS), rtol=1e-6)
+    assert_allclose(ours, fit_among_wrong_labels(by_hand, PRIORS), rtol=1e-6)
 
 
 def test_hidden_classes_count_by_the_share_of_missing_classes():
@@ -180,7 +182,7 @@ def test_hidden_classes_count_by_the_share_of_missing_classes():
         np.r_[0.75 * rows.weight, 0.25 * rows.weight],
     )
     ours = weights_of(rows, parts, missing=0.25)
-    assert_allclose(ours, fit_mixing_weights(by_hand, PRIORS), rtol=1e-6)
+    assert_allclose(ours, fit_among_wrong_labels(by_hand, PRIORS), rtol=1e-6)
 
 
 def test_hidden_scores_are_not_looked_at_where_no_class_is_missing():
@@ -223,3 +225,52 @@ def test_log_loss_by_hand():
     scores = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]) + 1000
     loss = log_loss_of(scores, np.array([0, 2]), np.array([3.0, 1.0]))
     assert_allclose(loss, -(3 * np.log(0.5) + np.log(0.8)) / 4)
+
+
+def test_a_first_part_that_says_nothing_is_replaced_by_the_next():
+    rows = problem(n=200)
+    rows.scores[0] = 7.0
+    b = weights_of(rows)
+    assert b[0] == 0
+    alone = LeftOut(rows.scores[1:], rows.codes, rows.weight)
+    assert_allclose(b[1:], weights_of(alone, as_parts(alone)), rtol=1e-8)
+
+
+def test_parts_that_all_say_nothing_keep_the_prior_of_the_first():
+    rows = problem()
+    assert_allclose(weights_of(rows._replace(scores=0 * rows.scores)), [1.0, 0.0, 0.0])
+
+
+def test_share_of_chance_is_the_likeliest():
+    rng = np.random.default_rng(0)
+    proba, weight = rng.uniform(0, 1, 50) ** 0.3, rng.uniform(1, 2, 50)
+    proba[:10] /= 1e4
+    share = share_of_chance(proba, 0.1, weight)
+    shares = np.linspace(0, 0.9, 9001)[:, None]
+    likelihood = np.log((1 - shares) * proba + shares * 0.1) @ weight
+    assert_allclose(share, shares[likelihood.argmax(), 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("proba", [0.99, 0.3, 0.1])
+def test_labels_as_likely_as_expected_are_none_of_chance(proba):
+    assert share_of_chance(np.full(20, proba), 0.1, np.ones(20)) == 0
+
+
+def test_labels_that_cannot_be_are_mostly_chance():
+    assert share_of_chance(np.zeros(5), 0.1, np.ones(5)) == 0.9
+
+
+def test_wrong_labels_do_not_spoil_the_temperature():
+    rows = problem(n=400, signal=(8.0, 0.0, 0.0))
+    clean = weights_of(rows, as_parts(rows, PRIORS))
+    wrong = rows.codes.copy()
+    wrong[::5] = np.random.default_rng(1).integers(0, 5, 80)
+    spoilt = rows._replace(codes=wrong)
+    spoilt_weight = fit_mixing_weights(spoilt, PRIORS)[0]
+    assert 1.3 * spoilt_weight < weights_of(spoilt, as_parts(spoilt, PRIORS))[0] < clean[0]
+
+
+def test_right_labels_are_weighed_without_a_share_of_chance():
+    rows = problem(n=400)
+    rows = rows._replace(codes=rows.scores[0].argmax(axis=1))
+    assert_array_equal(fit_among_wrong_labels(rows, PRIORS), fit_mixing_weights(rows, PRIORS))

@@ -182,7 +182,7 @@ def fit_among_wrong_labels(rows: LeftOut, priors: list[Prior]) -> Array:
             break
         right = (1 - wrong) * proba
         weight = rows.weight * right / (right + wrong * chance)
-        b = fit_mixing_weights(rows._replace(weight=weight), priors)
+        b = fit_mixing_weights(rows._replace(weight=weight), priors, start=b)
     return b
 
 
@@ -227,7 +227,7 @@ def share_of_chance(proba: Array, chance: float, weight: Array) -> float:
     return float(brentq(slope, 0.0, MOST_WRONG, xtol=1e-14))
 
 
-def fit_mixing_weights(rows: LeftOut, priors: list[Prior]) -> Array:
+def fit_mixing_weights(rows: LeftOut, priors: list[Prior], *, start: Array | None = None) -> Array:
     """Return the weight of each part.
 
     Parameters
@@ -237,6 +237,9 @@ def fit_mixing_weights(rows: LeftOut, priors: list[Prior]) -> Array:
 
     priors : list of Prior
         One per part.
+
+    start : ndarray of shape (n_parts,), default=None
+        Where to look first. None is the means of the priors.
 
     Returns
     -------
@@ -269,7 +272,7 @@ def fit_mixing_weights(rows: LeftOut, priors: list[Prior]) -> Array:
         prior = 0.5 * float(precision @ (b - mean) ** 2)
         return float(rows.weight @ log_total - b @ target) + prior, mixed
 
-    b = mean.copy()
+    b = mean.copy() if start is None else start
     value, proba = loss(b)
     for _ in range(MAX_STEPS):
         expected = np.einsum("nc,knc->kn", proba, scores)

@@ -92,6 +92,12 @@ def class_logits(head: Any, X: NDArray[Any]) -> Array:
             return np.stack([-scores, scores], axis=1) / 2
         if scores.shape[1] == n_classes:
             return scores
+        if not hasattr(head, "predict_proba"):
+            raise ValueError(
+                f"The decision_function of {head!r} gives {scores.shape[1]} scores for "
+                f"{n_classes} classes: choose one score per class, as "
+                "decision_function_shape='ovr' does, or wrap the head in CalibratedClassifierCV."
+            )
     proba = to_numpy(head.predict_proba(X)).astype(np.float64)
     return np.log(np.maximum(proba, LEAST_PROBABILITY))
 

@@ -439,11 +439,16 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         seen = ClassSums(classes, to_numpy(self.shot_sum_), to_numpy(self.shot_count_))
         new = ClassSums.of_rows(X, codes, classes, weight)
         sums = seen + new if sign > 0 else seen - new
-        if self._shots is not None:
+        if self._weighs and self._shots is None and seen.known.any():
+            raise ValueError(
+                "alpha='auto' weighs single images, but this PrimedNCMClassifier was fitted with "
+                "another alpha and kept only their sums: call fit with all images."
+            )
+        if self._weighs or self._shots is not None:
             images = as_images(X, codes, weight)
             if sign > 0:
                 self._shots = add_images(self._shots, images)
-            else:
+            elif self._shots is not None:
                 self._shots = take_away(self._shots, images, classes)
         self._set_shots(sums, X)
         return self._mix()

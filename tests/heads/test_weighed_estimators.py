@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.svm import SVC
 
 from skclip import (
     MixedHeadClassifier,
@@ -241,3 +242,31 @@ def test_a_pool_with_shuffled_labels_is_warned_of_and_another_is_not(cls):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert cls(text, retriever=PrimingPool(NAMES[codes], X)).fit().head_weights_["recalled"] > 0
+
+
+@every_updated_head
+def test_images_after_a_fit_on_names_are_weighed(cls):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 6)), NAMES[np.arange(20) % 5]
+    text = dict(zip(NAMES.tolist(), rng.standard_normal((5, 6)), strict=True))
+    probabilities_agree(cls(text).fit().partial_fit(X, y), fitted(cls, text, X, y), X, 1e-6)
+
+
+def test_images_that_were_not_kept_cannot_be_weighed():
+    X, y = np.eye(3), ["ant", "cat", "fox"]
+    head = PrimedNCMClassifier(dict(zip(y, np.eye(3), strict=True)), alpha=0.5).fit(X, y)
+    head.set_params(alpha="auto")
+    with pytest.raises(ValueError, match="kept only their sums: call fit"):
+        head.partial_fit(X, y)
+    assert_array_equal(head.shot_count_, 1)
+
+
+@pytest.mark.parametrize("cls", [StackedHeadClassifier, MixedHeadClassifier])
+def test_one_score_per_pair_of_classes_is_refused(cls):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 6)), NAMES[np.arange(20) % 4]
+    text = dict(zip(NAMES.tolist(), rng.standard_normal((5, 6)), strict=True))
+    head = SVC(decision_function_shape="ovo")
+    heads = head if cls is MixedHeadClassifier else [("pairs", head)]
+    with pytest.raises(ValueError, match="6 scores for 4 classes: choose one score per class"):
+        cls(text, heads).fit(X, y)

@@ -181,11 +181,12 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
               + \tfrac12 (b_0 - 1)^2 + \tfrac12 (b_1 / \sigma_1)^2
               + \tfrac12 ((b_2 - 0.1) / 0.3)^2
 
-    over :math:`b \ge 0`, every image scored without it. Classes count the same. Copies of one
-    image (cosine of 0.99 and more) count as one image. Of a class with one image, the own score
-    is predicted from the similarities of the other classes. Without labels the weights are 1 for
-    the text and 0.1 for recalled images. The labelled images are kept, since every
-    update fits the weights anew; with a number or a schedule only sums are.
+    over :math:`b \ge 0`, every image scored without it. Labels that every part denies count less,
+    by the likeliest share of labels that are drawn at random. Classes count the same. Copies of
+    one image (cosine of 0.99 and more) count as one image. Of a class with one image, the own
+    score is predicted from the similarities of the other classes. Without labels the weights are 1
+    for the text and 0.1 for recalled images. The labelled images are kept, since every update fits
+    the weights anew; with a number or a schedule only sums are.
 
     The pool is recalled once in ``fit`` and is never split by cross-validation: folds divide the
     labelled images only. Recall is kept per collection, so the clones of a grid search that

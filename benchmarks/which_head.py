@@ -1,7 +1,7 @@
 """Which head? Accuracy and probabilities of all heads by images per class, mean ± std over seeds.
 
     python benchmarks/which_head.py --data DATA --sets cifar10,caltech101 --output results.csv
-    python benchmarks/which_head.py --tables results.csv     # the tables again
+    python benchmarks/which_head.py --tables results.csv --page docs/user_guide/which_head.md
     python benchmarks/which_head.py --sets tiny              # needs no data
 
 `clip_sets.py` says which files the sets need. Heads have their defaults and choose nothing on test
@@ -10,6 +10,7 @@ rows; rows called oracle choose one weight for all seeds ON THE TEST ROWS: they 
 
 import argparse
 import csv
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,16 @@ MISSING, UNEVEN = "40 % missing", "0/1/many"
 SHOTS = (0, 1, 2, 4, 8, 16, MISSING, UNEVEN)
 N_BINS = 15
 FIELDS = ("set", "images", "seed", "head", "accuracy", "nll", "ece")
+DIGITS = {"accuracy": 1, "nll": 2, "ece": 1}
+PEERS = ("zero-shot", "NearestClassMean", "GaussianDiscriminantClassifier")
+PROBABLE = (
+    *PEERS,
+    "LogisticRegression(C=100)",
+    "LinearDiscriminantAnalysis",
+    "PrimedNCMClassifier",
+    "StackedHeadClassifier",
+    "StackedHeadClassifier + pool",
+)
 ORACLES = {
     "text and class means": np.linspace(0, 1, 21),
     "text and discriminant": np.array([0, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]),
@@ -159,18 +170,51 @@ def cells(rows: list[dict[str, str]], measure: str) -> dict[str, dict[str, list[
     return table
 
 
-def print_tables(rows: list[dict[str, str]]) -> None:
-    """Print one table per set and measure, in Markdown."""
+def make_tables(rows: list[dict[str, str]]) -> dict[str, str]:
+    """Return tables in Markdown, by what they show."""
+    tables, all_cells = {}, {}
     for name in dict.fromkeys(row["set"] for row in rows):
         own = [row for row in rows if row["set"] == name]
-        for measure, digits in (("accuracy", 1), ("nll", 2), ("ece", 1)):
-            table = cells(own, measure)
+        for measure in DIGITS:
+            table = all_cells[name, measure] = cells(own, measure)
             images = [str(n) for n in SHOTS if any(str(n) in of for of in table.values())]
-            print(f"\n**{name}, {measure}**\n\n| images per class | {' | '.join(images)} |")
-            print("|---" * (len(images) + 1) + "|")
-            for head, of in table.items():
-                line = " | ".join(_cell(of.get(n), digits) for n in images)
-                print(f"| {head} | {line} |")
+            body = [
+                [head, *(_cell(of.get(n), DIGITS[measure]) for n in images)]
+                for head, of in table.items()
+            ]
+            tables[f"{name} {measure}"] = _markdown(["images per class", *images], body)
+    sets = [name for name, measure in all_cells if measure == "ece"]
+    for measure in ("ece", "nll"):
+        body = []
+        for head in PROBABLE:
+            found = [all_cells[name, measure].get(head, {}) for name in sets]
+            values = [of.get("4", of.get("2")) for of in found]
+            body.append([head, *(_cell(v, DIGITS[measure]) for v in values)])
+        tables[measure] = _markdown(["", *sets], body)
+    tables["losses"] = _losses({name: all_cells[name, "accuracy"] for name in sets})
+    return tables
+
+
+def _losses(accuracy: dict[str, dict[str, dict[str, list[float]]]]) -> str:
+    """Return where a stack is more than a point below a head that has seen no more."""
+    body = []
+    for name, table in accuracy.items():
+        for stack in (head for head in table if head.startswith("StackedHead")):
+            for images, values in table[stack].items():
+                of_peers = {head: table[head] for head in PEERS if head in table}
+                peers = [
+                    (np.mean(of[images]), head) for head, of in of_peers.items() if images in of
+                ]
+                best, peer = max(peers)
+                if np.mean(values) < best - 1:
+                    cell = [_cell(table[head][images], 1) for head in (stack, peer)]
+                    body.append([name, images, stack, cell[0], peer, cell[1]])
+    return _markdown(["set", "images per class", "stack", "", "better", ""], body)
+
+
+def _markdown(header: list[str], body: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(values: list[float] | None, digits: int) -> str:
@@ -180,29 +224,41 @@ def _cell(values: list[float] | None, digits: int) -> str:
     return mean if len(values) == 1 else f"{mean} ± {np.std(values):.{digits}f}"
 
 
+def write_into(page: Path, tables: dict[str, str]) -> None:
+    """Replace the tables of a page: what lies between `<!-- table NAME -->` and `<!-- end -->`."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        place = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = place.sub(lambda match, table=table: f"{match[1]}\n{table}\n\n{match[2]}", text)
+    page.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of embeddings")
     parser.add_argument("--sets", default="tiny", help=f"of {', '.join(SETS)}")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--output", type=Path, help="CSV of every number")
-    parser.add_argument("--tables", type=Path, nargs="+", help="print the tables of such files")
+    parser.add_argument("--output", type=Path, default=Path("which_head.csv"), metavar="CSV")
+    parser.add_argument("--tables", type=Path, nargs="+", metavar="CSV", help="measure nothing")
+    parser.add_argument("--page", type=Path, help="write the tables into this page")
     args = parser.parse_args()
-    paths = args.tables
-    if paths is None:
+    if args.tables is None:
         warnings.simplefilter("ignore")
-        paths = [args.output or Path("which_head.csv")]
-        with paths[0].open("w", newline="", encoding="utf-8") as file:
+        with args.output.open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file)
             out.writerow(FIELDS)
             for name in args.sets.split(","):
                 measure_set(name, SETS[name](args.data), args.seeds, out)
                 file.flush()
     rows = []
-    for path in paths:
+    for path in args.tables or [args.output]:
         with path.open(newline="", encoding="utf-8") as file:
             rows += list(csv.DictReader(file))
-    print_tables(rows)
+    tables = make_tables(rows)
+    if args.page is not None:
+        write_into(args.page, tables)
+    else:
+        print("\n\n".join(f"**{name}**\n\n{table}" for name, table in tables.items()))
 
 
 if __name__ == "__main__":

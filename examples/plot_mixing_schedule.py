@@ -4,8 +4,8 @@ How much text? Pool size, caption noise and the mixing weight
 
 Neural Priming mixes the text embedding of a class name with the mean of images recalled by
 captions. The paper lets the weight of the text fall with the number of images,
-:math:`e^{-n^2/\\sigma}`, and leaves :math:`\\sigma` open. Here the number of recalled images and the
-number of wrong captions vary. Four ways to weigh the text are compared on held-out images.
+:math:`e^{-n^2/\\sigma}`, and leaves :math:`\\sigma` open. Here the number of recalled images and
+the number of wrong captions vary. Four ways to weigh the text are compared on held-out images.
 """
 
 # %%
@@ -85,8 +85,8 @@ plt.show()
 # %%
 # With four labelled images per class the weights are fitted
 # ----------------------------------------------------------
-# Now labels tell how good the text, the labelled and the recalled images are. ``head_weights_`` says
-# what came out.
+# Now labels tell how good the text, the labelled and the recalled images are. ``head_weights_``
+# says what came out.
 
 labelled = make_captioned_images(600, style="sketch", random_state=5003)
 target = np.asarray(labelled.target)

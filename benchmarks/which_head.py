@@ -1,8 +1,8 @@
 """Which head? Accuracy and probabilities of all heads by images per class, mean ± std over seeds.
 
-    python benchmarks/which_head.py --data DATA --sets cifar10,caltech101 --output results.csv
-    python benchmarks/which_head.py --tables results.csv --page docs/user_guide/which_head.md
-    python benchmarks/which_head.py --sets tiny              # needs no data
+    python -m benchmarks.which_head --data DATA --sets cifar10,caltech101 --output results.csv
+    python -m benchmarks.which_head --tables results.csv --page docs/user_guide/which_head.md
+    python -m benchmarks.which_head --sets tiny              # needs no data
 
 `clip_sets.py` says which files the sets need. Heads have their defaults and choose nothing on test
 rows; rows called oracle choose one weight for all seeds ON THE TEST ROWS: they are no methods.

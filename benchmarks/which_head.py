@@ -160,7 +160,7 @@ def cells(rows: list[dict[str, str]], measure: str) -> dict[str, dict[str, list[
             own = values.setdefault(row["head"], {}).setdefault(row["images"], [])
             own.append(float(row[measure]))
     order = dict.fromkeys(row["head"] for row in rows if row["images"] in ("2", "4"))
-    table = {head: values[head] for head in order if head in values}
+    table = {head: values[head] for head in order if head in values and "oracle" not in head}
     for oracle in ORACLES:
         fixed = [of for head, of in values.items() if head.startswith(f"oracle: {oracle} ")]
         if fixed:

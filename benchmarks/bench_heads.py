@@ -2,6 +2,7 @@
 
     python benchmarks/bench_heads.py            # n = 200 000, d = 512, C = 1000, float32
     python benchmarks/bench_heads.py --small    # a tenth of the rows
+    python benchmarks/bench_heads.py --part stack
 
 Each figure is the median of interleaved repetitions: peer and ours take turns, so that a machine
 that slows down slows both.
@@ -9,23 +10,35 @@ that slows down slows both.
 
 import argparse
 import time
+import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import NearestCentroid
 
-from skclip import NearestClassMean, PrimedNCMClassifier, PrimedNCMClassifierCV
+from skclip import (
+    GaussianDiscriminantClassifier,
+    MixedHeadClassifier,
+    NearestClassMean,
+    PrimedNCMClassifier,
+    StackedHeadClassifier,
+)
+
+D = 512
 
 
-def interleaved(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def interleaved(
+    tasks: dict[str, Callable[[], object]], repeats: int, *, warm_up: bool = True
+) -> dict[str, float]:
     """Return the median seconds of each task, run in turns after one warm-up."""
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
-    for repeat in range(repeats + 1):
+    for repeat in range(repeats + warm_up):
         for name, task in tasks.items():
             start = time.perf_counter()
             task()
-            if repeat:
+            if repeat >= warm_up:
                 seconds[name].append(time.perf_counter() - start)
     return {name: float(np.median(times)) for name, times in seconds.items()}
 
@@ -42,23 +55,18 @@ def one_hot_means(X: np.ndarray, y: np.ndarray, n_classes: int) -> np.ndarray:
     return sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--repeats", type=int, default=5)
-    args = parser.parse_args()
-    n, d, n_classes = (20_000 if args.small else 200_000), 512, 1000
+def class_means(n: int, n_classes: int, repeats: int) -> None:
+    """Time fit and predict of class means on many rows."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, d), dtype=np.float32)
+    X = rng.standard_normal((n, D), dtype=np.float32)
     y = rng.integers(0, n_classes, n)
     head = NearestClassMean().fit(X, y)
-
     fits = {
         "one pass X.sum(0)": lambda: X.sum(axis=0),
         "NearestClassMean.fit": lambda: NearestClassMean().fit(X, y),
         "NearestClassMean.fit, Euclidean": lambda: NearestClassMean("euclidean").fit(X, y),
     }
-    print_ratios("class means, fit", interleaved(fits, args.repeats), "one pass X.sum(0)")
+    print_ratios("class means, fit", interleaved(fits, repeats), "one pass X.sum(0)")
     peers = {
         "one pass X.sum(0)": lambda: X.sum(axis=0),
         "dense one-hot product": lambda: one_hot_means(X, y, n_classes),
@@ -73,24 +81,77 @@ def main() -> None:
         "NearestClassMean.predict": lambda: head.predict(X),
         "sklearn NearestCentroid.predict": lambda: centroid.predict(X),
     }
-    print_ratios("predict", interleaved(predicts, min(3, args.repeats)), "GEMM X @ W.T")
+    print_ratios("predict", interleaved(predicts, min(3, repeats)), "GEMM X @ W.T")
 
-    n_classes, shots = 100, 16
-    centers = rng.standard_normal((n_classes, d), dtype=np.float32)
-    text = {c: center + rng.standard_normal(d) for c, center in enumerate(centers)}
+
+def few_shot(n_classes: int, shots: int) -> tuple[Any, Any, Any]:
+    """Return text rows, images and labels: the text is right about two images in three."""
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((n_classes, D), dtype=np.float32)
+    text = {c: center + rng.standard_normal(D) for c, center in enumerate(centers)}
     y = np.repeat(np.arange(n_classes), shots)
-    X = centers[y] + 3 * rng.standard_normal((len(y), d), dtype=np.float32)
-    shares = np.linspace(0, 1, 100).tolist()
-    grid = GridSearchCV(PrimedNCMClassifier(text), {"alpha": shares}, cv=5)
+    return text, centers[y] + 3 * rng.standard_normal((len(y), D), dtype=np.float32), y
+
+
+def weights(repeats: int) -> None:
+    """Time the choice of the weights beside grid searches of one weight."""
+    text, X, y = few_shot(100, 16)
+    values = {"alpha": np.linspace(0, 1, 100)}
+    grid = GridSearchCV(PrimedNCMClassifier(text), values, cv=5)
     searches = {
-        "PrimedNCMClassifierCV": lambda: PrimedNCMClassifierCV(text, alphas=shares).fit(X, y),
-        "GridSearchCV, 5 folds": lambda: grid.fit(X, y),
+        "PrimedNCMClassifier.fit": lambda: PrimedNCMClassifier(text).fit(X, y),
+        "GridSearchCV of alpha, 100 values, 5 folds": lambda: grid.fit(X, y),
     }
-    print_ratios(
-        f"choosing the share among 100 values, {n_classes} classes x {shots}",
-        interleaved(searches, 1),
-        "PrimedNCMClassifierCV",
+    title = "weights of text and class means, 100 classes x 16 images"
+    print_ratios(title, interleaved(searches, repeats), "PrimedNCMClassifier.fit")
+
+    mixed = MixedHeadClassifier(text, GaussianDiscriminantClassifier())
+    search = GridSearchCV(mixed, values, cv=5)
+    searches = {
+        "StackedHeadClassifier.fit": lambda: StackedHeadClassifier(text).fit(X, y),
+        "GridSearchCV of the alpha of text and discriminant": lambda: search.fit(X, y),
+    }
+    title = "weights of text, class means and discriminant, 100 classes x 16 images"
+    print_ratios(title, interleaved(searches, 1, warm_up=False), "StackedHeadClassifier.fit")
+
+
+def stack(repeats: int) -> None:
+    """Time the stack beside a cross-validation of one of its heads, and on many classes."""
+    text, X, y = few_shot(100, 16)
+    discriminant = GaussianDiscriminantClassifier()
+    fits = {
+        "GaussianDiscriminantClassifier, 5 folds": lambda: cross_val_score(discriminant, X, y),
+        "StackedHeadClassifier.fit": lambda: StackedHeadClassifier(text).fit(X, y),
+    }
+    title = "stack, 100 classes x 16 images"
+    print_ratios(title, interleaved(fits, repeats), "GaussianDiscriminantClassifier, 5 folds")
+
+    text, X, y = few_shot(1000, 16)
+    start, begin = time.perf_counter(), time.process_time()
+    StackedHeadClassifier(text).fit(X, y)
+    seconds, of_processor = time.perf_counter() - start, time.process_time() - begin
+    tracemalloc.start()
+    StackedHeadClassifier(text).fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1] / 1e9
+    tracemalloc.stop()
+    print(
+        f"\n**stack, 1000 classes x 16 images**: {seconds:.1f} s ({of_processor:.1f} s of "
+        f"processor time), at most {peak:.2f} GB allocated"
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--part", choices=["means", "weights", "stack", "all"], default="all")
+    args = parser.parse_args()
+    if args.part in ("means", "all"):
+        class_means(20_000 if args.small else 200_000, 1000, args.repeats)
+    if args.part in ("weights", "all"):
+        weights(min(3, args.repeats))
+    if args.part in ("stack", "all"):
+        stack(args.repeats)
 
 
 if __name__ == "__main__":

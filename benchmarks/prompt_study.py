@@ -22,9 +22,10 @@ import numpy as np
 from sklearn.base import clone
 from tqdm.auto import tqdm
 
-from benchmarks.mixing_study import GDA, SHOTS, Task, print_table
+from benchmarks.weak_task import SHOTS, Task, print_table
 from skclip import (
     AggregatedPromptClassifier,
+    GaussianDiscriminantClassifier,
     MixedHeadClassifier,
     NearestClassMean,
     PrimedNCMClassifier,
@@ -81,8 +82,10 @@ def shots_table(task: PromptTask, seeds: int) -> Table:
     images = {
         "NearestClassMean": NearestClassMean(),
         "PrimedNCMClassifier": PrimedNCMClassifier(task.zero_shot),
-        "GDA": GDA(),
-        "GDA + text (MixedHeadClassifier)": MixedHeadClassifier(task.zero_shot, GDA()),
+        "GDA": GaussianDiscriminantClassifier(),
+        "GDA + text (MixedHeadClassifier)": MixedHeadClassifier(
+            task.zero_shot, GaussianDiscriminantClassifier()
+        ),
     }
     for n in tqdm(SHOTS, desc="shots"):
         for seed in range(seeds):

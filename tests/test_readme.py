@@ -11,12 +11,17 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_example_runs_as_it_stands(tmp_path, monkeypatch):
+def test_example_runs_twice_and_prints_its_scores(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    exec(blocks("python")[0], names)
+    printed = []
+    for _ in range(2):
+        names: dict = {}
+        exec(blocks("python")[0], names)
+        printed.append(capsys.readouterr().out)
     labels, truth = names["labels"], names["new"].target
     assert (labels == truth).mean() > 3 / 32  # chance is 1 / 32
+    assert re.fullmatch(r"zero-shot 0\.\d+, primed 0\.\d+\nwith labels 0\.\d+\n", printed[0])
+    assert printed[1] == printed[0]
 
 
 def test_example_has_ten_lines():

@@ -28,7 +28,7 @@ __all__ = ["add_arguments", "run"]
 USUAL_STYLE = "flat"  # what the model has seen most of
 STYLES = ("sketch", "night", "mosaic")  # what it has hardly seen
 N_COLLECTION, N_HELD_OUT, N_SHOTS = 2000, 1000, 4
-AS_PUBLISHED = {"alpha": 0.9, "calibration": "none", "pool_limit": None}
+AS_PUBLISHED = {"alpha": 0.9}
 STAGES = (
     "draw",
     "write and index captions",

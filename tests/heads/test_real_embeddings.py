@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.mixing_study import SHARES, SHOTS, Task, flickr_pool
+from benchmarks.weak_task import SHARES, SHOTS, Task, flickr_pool
 from skclip import PrimedNCMClassifier
 
 

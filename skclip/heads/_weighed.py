@@ -43,6 +43,9 @@ MAX_IMAGES, MAX_SCORES, MIN_IMAGES = 4000, 4_000_000, 500
 # What recalled images add to the covariance, in labelled images, and at most how many per class.
 POOL_SCATTER, MAX_POOL_SCATTER = 0.3, 50
 
+# Degrees of freedom that labelled images must give the covariance of the discriminant.
+MIN_DOF = 2
+
 TEXT_PRIOR = Prior(1.0, 1.0)
 # Recalled images are of another domain, and their labels passed a filter that is the text.
 POOL_PRIOR = Prior(0.1, 0.3)
@@ -110,7 +113,7 @@ def weigh(
     Returns
     -------
     weighed : Weighed
-        Its rows of weights have the mean of the text rows, so that scores keep the level that the
+        Its rows of weights have the mean of the text part, so that scores keep the level that the
         text gives an image.
     """
     n_classes = len(classes)
@@ -149,7 +152,18 @@ def weigh(
                 else:
                     linear[name] = filled_rows(*own, kind.codes, text, folds.slope)
                 continue
-            part = _closed_part(kind, shots, stats, text, scale, sample, recalled)
+            # beside text and class means, a covariance has to be known better than they are
+            others = text_head is not None and len(parts) > 1
+            part = _closed_part(
+                kind,
+                shots,
+                stats,
+                text,
+                scale,
+                sample,
+                recalled,
+                least_dof=float(stats.known.sum()) if others else 1.0,
+            )
             if part is not None:
                 linear[name] = part.coef, part.intercept
                 scores[name] = PartScores(part.left_out, part.hidden, part.own_deviation, None)
@@ -197,18 +211,22 @@ def _closed_part(
     scale: float,
     sample: NDArray[np.intp],
     recalled: _Recalled | None,
+    *,
+    least_dof: float,
 ) -> Part | None:
     """Return a part of class means or of the discriminant; None where there is no covariance."""
     if kind == MEANS:
         return mean_part(shots, stats, text, scale, sample)
+    # recalled images alone tell no covariance: nothing could be left out
+    if stats.dof < MIN_DOF:
+        return None
     scatter, dof, n = _scatter(shots, stats), stats.dof, float(shots.weight.sum())
     if recalled is not None:
         few = _few_per_class(recalled.images)
         of_pool = class_stats(few, len(stats.means))
         scatter = scatter + POOL_SCATTER * _scatter(few, of_pool)
         dof, n = dof + POOL_SCATTER * of_pool.dof, n + POOL_SCATTER * of_pool.dof
-    # fewer degrees of freedom than classes make no covariance
-    if dof <= stats.known.sum():
+    if dof <= least_dof:
         return None
     ridge = feature_ridge(scatter, n)
     return discriminant_part(shots, stats, text, sample, scatter=scatter, dof=dof, ridge=ridge)
@@ -283,7 +301,8 @@ def _mixture(
         if name in linear:
             coef += weight * linear[name][0]
             intercept += weight * linear[name][1]
-    coef += text.mean(axis=0) - coef.mean(axis=0)
+    # image parts tell classes apart; the level of an image's scores is that of the text
+    coef += weights.get("text", 0.0) * text.mean(axis=0) - coef.mean(axis=0)
     intercept -= intercept.mean()
     rest = [(weights[name], head) for name, head in outside.items() if name in weights]
     return Weighed(coef, intercept, weights, rest)

@@ -178,7 +178,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
 
     .. math:: \sum_i w_i \big[\log \textstyle\sum_c e^{\mathrm{score}_c(x_i)}
               - \mathrm{score}_{y_i}(x_i)\big]
-              + \tfrac12 (b_0 - 1)^2 + \tfrac12 (b_1 / \sigma_1)^2
+              + \tfrac12 ((b_0 - 1) / 2)^2 + \tfrac12 (b_1 / \sigma_1)^2
               + \tfrac12 ((b_2 - 0.1) / 0.3)^2
 
     over :math:`b \ge 0`, every image scored without it. Labels that every part denies count less,

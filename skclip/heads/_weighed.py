@@ -46,7 +46,7 @@ POOL_SCATTER, MAX_POOL_SCATTER = 0.3, 50
 # Degrees of freedom that labelled images must give the covariance of the discriminant.
 MIN_DOF = 2
 
-TEXT_PRIOR = Prior(1.0, 1.0)
+TEXT_PRIOR = Prior(1.0, 2.0)
 # Recalled images are of another domain, and their labels passed a filter that is the text.
 POOL_PRIOR = Prior(0.1, 0.3)
 

@@ -258,7 +258,8 @@ def test_without_dispatch_tensors_become_numpy():
 
 def test_names_and_labels_that_are_text(put):
     text = {name: TEXT[code] for code, name in enumerate(["cat", "dog", "yak"])}
-    pool = PrimingPool(NAMES, RNG.standard_normal((40, 6)))
+    near = np.array([text[name] for name in NAMES]) + RNG.standard_normal((40, 6)) / 3
+    pool = PrimingPool(NAMES, near)
     for head in PrimedNCMClassifier(text, retriever=pool), MixedHeadClassifier(text):
         assert_array_equal(
             clone(head).fit(put(X), NAMES).predict(put(X)), head.fit(X, NAMES).predict(X)

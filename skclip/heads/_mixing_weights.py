@@ -25,7 +25,6 @@ __all__ = [
     "Prior",
     "fit_among_wrong_labels",
     "fit_mixing_weights",
-    "log_loss_of",
     "mixing_weights",
     "share_of_chance",
 ]
@@ -299,10 +298,3 @@ def fit_mixing_weights(rows: LeftOut, priors: list[Prior], *, start: Array | Non
             length /= 2
         b, value = b + length * step, new_value
     return b
-
-
-def log_loss_of(scores: Array, codes: NDArray[np.integer], weight: Array) -> float:
-    """Return the weighted mean negative log-likelihood of labels under a softmax of scores."""
-    top = scores.max(axis=1, keepdims=True)
-    log_total = np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0]
-    return float(np.average(log_total - scores[np.arange(len(codes)), codes], weights=weight))

@@ -14,7 +14,7 @@ from skclip.exceptions import ModelMismatchError, PoolDisagreementWarning
 from skclip.heads._distinct_images import Images
 from skclip.recall import CaptionRetriever, PrimingPool, ZeroShotFilter
 
-__all__ = ["pool_images", "recall_pool"]
+__all__ = ["common_width", "pool_images", "recall_pool"]
 
 # So many recalled images tell agreement from chance.
 ENOUGH_TO_TELL = 20
@@ -145,3 +145,37 @@ def pool_images(pool: PrimingPool | None, classes: NDArray[Any]) -> Images | Non
     weight = np.ones(len(pool)) if pool.sample_weight is None else pool.sample_weight
     codes = encode_known(pool.labels, classes, source="The recalled pool")
     return Images(unit_rows(pool.embeddings), codes, weight.astype(np.float64))
+
+
+def common_width(rows: list[Any], text_head: TextHead | None) -> int:
+    """Return the number of features that labelled images, recalled images and text share.
+
+    Parameters
+    ----------
+    rows : list of arrays
+        Labelled images, recalled images: those that there are.
+
+    text_head : TextHead or None
+        Text rows.
+
+    Returns
+    -------
+    n_features : int
+        0 where there is nothing.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ.
+    """
+    widths = [int(one.shape[1]) for one in rows]
+    if len(set(widths)) > 1:
+        raise ValueError(
+            f"X has {widths[0]} features, but the recalled images have {widths[1]}: both must be "
+            "embedded by the same model."
+        )
+    if text_head is None:
+        return widths[0] if widths else 0
+    for width in widths:
+        check_same_width(width, text_head)
+    return int(text_head.weights.shape[1])

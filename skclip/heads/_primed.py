@@ -26,11 +26,11 @@ from skclip._compat import (
     fit_context,
 )
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, check_same_width, resolve_classes
+from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._distinct_images import Images, as_images
-from skclip.heads._pool_images import pool_images, recall_pool
+from skclip.heads._pool_images import common_width, pool_images, recall_pool
 from skclip.heads._remembered_images import add_images, take_away
 from skclip.heads._text_share import SCHEDULES, Alpha, mix, text_share
 from skclip.heads._transduction import near_any
@@ -493,7 +493,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         )
         self._pool = pool_images(self.pool_, names)
         embedded = [rows for rows in (X, self._pool and self._pool.X) if rows is not None]
-        self.n_features_in_ = self._common_width(embedded)
+        self.n_features_in_ = common_width(embedded, self.text_head_)
         self._dtype = np.result_type("float32", *map(dtype_name, embedded)).name
         sums, self._shots = ClassSums.empty(names, self.n_features_in_), None
         if shots is not None and weight is not None and resolved.codes is not None:
@@ -526,20 +526,6 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             )
         # recalled images lie in numpy, and so the targets join them there
         self._set_primed(near_any(self.pool_.embeddings, to_numpy(targets), self.n_neighbors))
-
-    def _common_width(self, embedded: list[Any]) -> int:
-        """Return the number of features that labelled images, pool and text share."""
-        widths = [rows.shape[1] for rows in embedded]
-        if len(set(widths)) > 1:
-            raise ValueError(
-                f"X has {widths[0]} features, but the recalled images have {widths[1]}: both must "
-                "be embedded by the same model."
-            )
-        if self.text_head_ is None:
-            return widths[0] if widths else 0
-        for width in widths:
-            check_same_width(width, self.text_head_)
-        return int(self.text_head_.weights.shape[1])
 
     def _set_shots(self, sums: ClassSums, X: Any) -> None:
         """Keep the sums of labelled images where they lie."""

@@ -26,13 +26,13 @@ from skclip._compat import (
     fit_context,
 )
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, check_same_width, resolve_classes
+from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._distinct_images import Images, as_images
 from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
 from skclip.heads._outside_head import FittedHead, OutsideHead, fit_on
-from skclip.heads._pool_images import pool_images, recall_pool
+from skclip.heads._pool_images import common_width, pool_images, recall_pool
 from skclip.heads._remembered_images import add_images, take_away
 from skclip.heads._weighed import DISCRIMINANT, MEANS, weigh
 from skclip.heads._weights_repr import WeightsReprMixin
@@ -381,7 +381,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
             shots = as_images(X, resolved.codes, weight)
         rows = [] if X is None else [X]
         rows += [] if self._pool is None else [self._pool.X]
-        self._check_width([one.shape[1] for one in rows])
+        self.n_features_in_ = common_width(rows, self.text_head_)
         self._dtype = np.result_type("float32", *map(dtype_name, rows)).name
         return self._weigh(shots, X)
 
@@ -390,18 +390,6 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         codes = encode_known(to_numpy(y), to_numpy(self.classes_))
         self._weighted = self._weighted or sample_weight is not None
         return as_images(X, codes, check_sample_weight(sample_weight, X, dtype=X.dtype))
-
-    def _check_width(self, widths: list[int]) -> None:
-        if len(set(widths)) > 1:
-            raise ValueError(
-                f"X has {widths[0]} features, but the recalled images have {widths[1]}: both must "
-                "be embedded by the same model."
-            )
-        if self.text_head_ is not None:
-            for width in widths:
-                check_same_width(width, self.text_head_)
-            widths = [self.text_head_.weights.shape[1]]
-        self.n_features_in_ = int(widths[0]) if widths else 0
 
     def _named_heads(self) -> list[tuple[str, Any]]:
         if self.heads is not None:

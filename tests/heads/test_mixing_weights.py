@@ -13,7 +13,6 @@ from skclip.heads._mixing_weights import (
     Prior,
     fit_among_wrong_labels,
     fit_mixing_weights,
-    log_loss_of,
     mixing_weights,
     share_of_chance,
 )
@@ -219,12 +218,6 @@ def test_one_class_has_finite_weights():
         np.random.default_rng(0).standard_normal((2, 4, 1)), np.zeros(4, int), np.ones(4)
     )
     assert_allclose(weights_of(rows), [1.0, 0.0])
-
-
-def test_log_loss_by_hand():
-    scores = np.log([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]) + 1000
-    loss = log_loss_of(scores, np.array([0, 2]), np.array([3.0, 1.0]))
-    assert_allclose(loss, -(3 * np.log(0.5) + np.log(0.8)) / 4)
 
 
 def test_a_first_part_that_says_nothing_is_replaced_by_the_next():

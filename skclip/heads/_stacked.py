@@ -34,13 +34,10 @@ from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
 from skclip.heads._outside_head import FittedHead, OutsideHead, fit_on
 from skclip.heads._pool_images import common_width, pool_images, recall_pool
 from skclip.heads._remembered_images import add_images, take_away
-from skclip.heads._weighed import DISCRIMINANT, MEANS, weigh
+from skclip.heads._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
 from skclip.heads._weights_repr import WeightsReprMixin
 
 __all__ = ["StackedHeadClassifier", "part_of"]
-
-# Names of the parts that are no image heads.
-RESERVED = ("text", "recalled")
 
 
 def part_of(
@@ -357,7 +354,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         estimator = type(self).__name__
         head_names = [name for name, _ in self._named_heads()]
         self._validate_names(head_names)
-        if taken := [name for name in head_names if name in RESERVED]:
+        if taken := [name for name in head_names if name in (TEXT, RECALLED)]:
             raise ValueError(
                 f"heads of {estimator} holds the name {taken[0]!r}, which {estimator} gives to a "
                 "part of its own: choose another."

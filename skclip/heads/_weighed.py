@@ -31,12 +31,14 @@ from skclip.heads._outside_head import (
     out_of_fold,
 )
 
-__all__ = ["DISCRIMINANT", "MEANS", "Weighed", "weigh"]
+__all__ = ["DISCRIMINANT", "MEANS", "RECALLED", "TEXT", "Weighed", "weigh"]
 
 Array = NDArray[np.float64]
 
 # Kinds of parts whose left-out scores have a closed form; anything else is a classifier.
 MEANS, DISCRIMINANT = "class means", "discriminant"
+# Names of the parts that are no heads.
+TEXT, RECALLED = "text", "recalled"
 
 # Weights are fitted on at most so many labelled images, fewer where there are many classes.
 MAX_IMAGES, MAX_SCORES, MIN_IMAGES = 4000, 4_000_000, 500
@@ -83,7 +85,6 @@ def weigh(
     shots: Images | None,
     pool: Images | None,
     parts: dict[str, str | FittedHead],
-    pool_name: str = "recalled",
 ) -> Weighed:
     """Weigh text, labelled images and recalled images.
 
@@ -107,9 +108,6 @@ def weigh(
     parts : dict of str to str or FittedHead
         Parts made of labelled images: ``MEANS``, ``DISCRIMINANT`` or a classifier.
 
-    pool_name : str, default="recalled"
-        Name of the part made of recalled images.
-
     Returns
     -------
     weighed : Weighed
@@ -132,7 +130,7 @@ def weigh(
     text = np.zeros((n_classes, width))
     if text_head is not None:
         text = scale * text_head.weights.astype(np.float64)
-    linear: dict[str, tuple[Array, Array]] = {"text": (text, np.zeros(n_classes))}
+    linear: dict[str, tuple[Array, Array]] = {TEXT: (text, np.zeros(n_classes))}
     outside: dict[str, OutsideHead] = {}
     scores: dict[str, PartScores] = {}
     if shots is not None:
@@ -141,7 +139,7 @@ def weigh(
         sample = spread_sample(shots, size)
         rows = shots.at(sample)
         of_text, zeros = rows.X @ text.T, np.zeros(len(sample))
-        scores["text"] = PartScores(of_text, of_text, zeros, TEXT_PRIOR)
+        scores[TEXT] = PartScores(of_text, of_text, zeros, TEXT_PRIOR)
         for name, kind in parts.items():
             if isinstance(kind, FittedHead):
                 folds = out_of_fold(kind.given, shots, shots.X @ text.T, classes, shots.weight)
@@ -168,14 +166,14 @@ def weigh(
                 linear[name] = part.coef, part.intercept
                 scores[name] = PartScores(part.left_out, part.hidden, part.own_deviation, None)
     if recalled is not None:
-        linear[pool_name] = recalled.part.coef, recalled.part.intercept
+        linear[RECALLED] = recalled.part.coef, recalled.part.intercept
     if shots is None:
-        weights = {"text": TEXT_PRIOR.mean, pool_name: POOL_PRIOR.mean}
+        weights = {TEXT: TEXT_PRIOR.mean, RECALLED: POOL_PRIOR.mean}
         weights = {name: weight for name, weight in weights.items() if name in linear}
     else:
         if recalled is not None:
             of_pool = rows.X @ recalled.part.coef.T + recalled.part.intercept
-            scores[pool_name] = PartScores(of_pool, of_pool, zeros, POOL_PRIOR)
+            scores[RECALLED] = PartScores(of_pool, of_pool, zeros, POOL_PRIOR)
         weights = _weights(scores, rows, stats, has_text=text_head is not None)
     return _mixture(weights, linear, outside)
 
@@ -253,7 +251,7 @@ def _weights(
     """Return the weight of each part, and warn where the labels speak against all of it."""
     if not has_text:
         # the first part of the images takes the place of the text
-        del scores["text"]
+        del scores[TEXT]
         if not scores:
             return {}
         first = next(iter(scores))
@@ -266,7 +264,7 @@ def _weights(
     if has_text and not alone.all():
         mixed = sum(weights[name] * part.left_out for name, part in scores.items())
         _warn_below_zero_shot(
-            scores["text"].left_out[~alone], mixed[~alone], rows.codes[~alone], weight[~alone]
+            scores[TEXT].left_out[~alone], mixed[~alone], rows.codes[~alone], weight[~alone]
         )
     return weights
 
@@ -295,14 +293,14 @@ def _mixture(
     outside: dict[str, OutsideHead],
 ) -> Weighed:
     """Add up the linear parts; the rest keep their weights."""
-    text, zeros = linear["text"]
+    text, zeros = linear[TEXT]
     coef, intercept = np.zeros_like(text), zeros.copy()
     for name, weight in weights.items():
         if name in linear:
             coef += weight * linear[name][0]
             intercept += weight * linear[name][1]
     # image parts tell classes apart; the level of an image's scores is that of the text
-    coef += weights.get("text", 0.0) * text.mean(axis=0) - coef.mean(axis=0)
+    coef += weights.get(TEXT, 0.0) * text.mean(axis=0) - coef.mean(axis=0)
     intercept -= intercept.mean()
     rest = [(weights[name], head) for name, head in outside.items() if name in weights]
     return Weighed(coef, intercept, weights, rest)

@@ -205,13 +205,20 @@ def archive(place: Place, rng: np.random.Generator) -> None:
         raise AssertionError("a link of the archive was followed")
 
 
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def terminal(place: Place, rng: np.random.Generator) -> None:
     bad = str(rng.choice(["\x1b[2J", "\x1b]0;x\x07", "\r", "\x9b31m", "\u202e", "\x00", "\x08"]))
     rows = ([f"a dog {bad}", f"{bad} a cat"], [f"{bad}1.png", f"2{bad}.png"])
     path = place.inside / "corpus"
     Corpus.build(rows, path, embedder=Embedder(failing=len(bad) + 5))
     (place.inside / "classes.txt").write_text("dog\ncat")
-    shown = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    shown = Terminal(io.BytesIO(), encoding="utf-8", write_through=True)
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
         for words in (
             ["info", str(path), "--failures"],
@@ -219,7 +226,7 @@ def terminal(place: Place, rng: np.random.Generator) -> None:
         ):
             with contextlib.suppress(SystemExit):
                 main(words)
-    # output to a file keeps what a row says; a line break never splits one
+    # output to a file keeps what a row says
     odd = {
         c
         for c in shown.buffer.getvalue().decode()

@@ -4,6 +4,7 @@ Everything else in skclip imports them from here under public-looking names, so 
 scikit-learn is answered in one place.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ __all__ = [
     "StrOptions",
     "check_same_namespace",
     "check_sample_weight",
+    "classes_behind_binary_part",
     "fit_context",
     "get_namespace_and_device",
     "move_to",
@@ -115,6 +117,28 @@ def check_sample_weight(
             f"{weight.shape[0]} rows must have a positive weight."
         )
     return weight
+
+
+def classes_behind_binary_part() -> int | None:
+    """Return of how many classes a one-versus-rest or one-versus-one fit is a part.
+
+    Such a fit gives its estimator labels 0 and 1, whatever they stand for.
+
+    Returns
+    -------
+    n_classes : int or None
+        None outside of :mod:`sklearn.multiclass`; 2 in a worker process, where it is not known.
+    """
+    frame, inside = sys._getframe(1), False
+    while frame.f_back is not None:
+        if frame.f_globals.get("__name__") == "sklearn.multiclass":
+            inside = True
+            meta = frame.f_locals.get("self")
+            classes = getattr(getattr(meta, "label_binarizer_", meta), "classes_", None)
+            if classes is not None:
+                return len(classes)
+        frame = frame.f_back
+    return 2 if inside else None
 
 
 def validate_parameters(estimator: Any) -> None:

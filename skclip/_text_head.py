@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from skclip._array_api import cast, to_numpy
+from skclip._compat import classes_behind_binary_part
 from skclip._linalg import class_proba, unit_rows
 from skclip._validation import (
     check_class_names,
@@ -26,6 +27,7 @@ __all__ = [
     "TextHead",
     "are_codes",
     "check_labels_known",
+    "check_no_binary_part",
     "check_same_width",
     "names_of",
     "resolve_classes",
@@ -225,6 +227,28 @@ def _numbers_for_names(labels: NDArray[Any], names: Sequence[Any]) -> str:
     )
 
 
+def check_no_binary_part(n_classes: int) -> None:
+    """Raise in a part of one-versus-rest or one-versus-one, which has no text.
+
+    Parameters
+    ----------
+    n_classes : int
+        Classes of the text head.
+
+    Raises
+    ------
+    ValueError
+        If the parts are of more than two classes, or the text head knows more than two.
+    """
+    behind = classes_behind_binary_part()
+    if behind is not None and (behind > 2 or n_classes != 2):
+        raise ValueError(
+            "In OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 stand for other classes "
+            "in every part, use a head without text. A head with text takes any number of classes "
+            "by itself."
+        )
+
+
 def _no_classes(estimator: str) -> str:
     return (
         f"{estimator} requires y to be passed, but the target y is None, and neither `classes` "
@@ -297,10 +321,12 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead |
     if isinstance(zero_shot, Mapping):
         classes, weights = aligned_rows(zero_shot)
         text_head = TextHead(classes, unit_rows(weights), 100.0, None, None)
+        check_no_binary_part(len(classes))
         if labels is not None and are_codes(labels, list(zero_shot)):
             return text_head.of_codes(labels)
     else:
         text_head = _fitted_text_head(zero_shot, labels)
+        check_no_binary_part(len(text_head.classes))
     if labels is not None:
         check_labels_known(labels, text_head.classes)
     return text_head

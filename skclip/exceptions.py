@@ -15,8 +15,8 @@ __all__ = [
     "ModelNotFoundError",
     "NoEvidenceWarning",
     "NoMatchWarning",
-    "PoolDisagreementWarning",
     "SearchFallbackWarning",
+    "TextDisagreementWarning",
     "TrainingDivergedError",
     "TrainingRunError",
     "TruncatedTextWarning",
@@ -94,8 +94,8 @@ class BelowZeroShotWarning(UserWarning):
     """A fitted head is right about fewer of its labelled images, left out, than zero-shot is."""
 
 
-class PoolDisagreementWarning(UserWarning):
-    """The text head agrees with the classes of recalled images no more often than by chance."""
+class TextDisagreementWarning(UserWarning):
+    """The text head agrees with labels, or recalled images, no more often than by chance."""
 
 
 class SearchFallbackWarning(UserWarning):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, are_codes, names_of, resolve_classes
+from skclip._text_head import TextHead, are_codes, check_no_binary_part, names_of, resolve_classes
 from skclip._validation import check_class_names, encode_labels, sample_of
 from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
@@ -94,6 +94,7 @@ def class_text(
                 f"There is no text for {sample_of(bare)}: give prompts for every class, or "
                 "`zero_shot`."
             )
+        check_no_binary_part(len(names))
         text_head = _mean_head(names, rows, counts, embedder)
     elif text_head is not None and len(bare):
         warn_caller(

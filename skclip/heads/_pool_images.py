@@ -10,13 +10,13 @@ from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_same_width
 from skclip._validation import encode_known, sample_of
 from skclip._warn import warn_caller
-from skclip.exceptions import ModelMismatchError, PoolDisagreementWarning
+from skclip.exceptions import ModelMismatchError, TextDisagreementWarning
 from skclip.heads._distinct_images import Images
-from skclip.recall import CaptionRetriever, PrimingPool, ZeroShotFilter
+from skclip.recall import CaptionRetriever, NeighborRetriever, PrimingPool, ZeroShotFilter
 
-__all__ = ["common_width", "pool_images", "recall_pool"]
+__all__ = ["common_width", "pool_images", "recall_pool", "warn_of_disagreement"]
 
-# So many recalled images tell agreement from chance.
+# So many images tell agreement from chance.
 ENOUGH_TO_TELL = 20
 
 
@@ -67,7 +67,13 @@ def recall_pool(
             f"{estimator} would search captions for the numbers {sample_of(labels)}. Say what the "
             "classes are called: ZeroShotClassifier(..., class_names={label: name})."
         )
-    recalled = searched.recall(list(dict.fromkeys(names)))
+    if isinstance(searched, NeighborRetriever):
+        raise ValueError(
+            f"{estimator} recalls by class name, and NeighborRetriever recalls by image: give "
+            "`retriever` a CaptionRetriever or a PrimingPool, for instance what "
+            "NeighborRetriever.recall(X, y) returned."
+        )
+    recalled = _checked(searched.recall(list(dict.fromkeys(names))), searched, estimator)
     if recalled.embeddings is None:
         raise ValueError(
             f"The {len(recalled)} recalled images have no embeddings: build the corpus with an "
@@ -80,24 +86,51 @@ def recall_pool(
             "embed both with one model."
         )
     pool = _labelled(recalled, names, classes)
-    if not len(pool) or isinstance(pool_filter, str):
+    assert pool.embeddings is not None
+    if not len(pool):
+        return pool
+    if text_head is not None:
+        check_same_width(pool.embeddings.shape[1], text_head)
+        evident = np.flatnonzero(pool.embeddings.any(axis=1))
+        codes = encode_known(pool.labels[evident], classes, source="The recalled pool")
+        scores = text_head.scores(unit_rows(pool.embeddings[evident]))
+        warn_of_disagreement(scores, codes, "recalled images")
+    if isinstance(pool_filter, str):
         return pool
     pool_filter = ZeroShotFilter() if pool_filter is None else clone(pool_filter)
-    assert pool.embeddings is not None
-    kept = pool_filter.support(pool.embeddings, pool.labels, text_head)
-    if text_head is not None:
-        _warn_of_disagreement(pool, text_head)
-    return pool[kept]
+    return pool[pool_filter.support(pool.embeddings, pool.labels, text_head)]
 
 
-def _labelled(recalled: Any, names: list[Any], classes: NDArray[Any]) -> PrimingPool:
-    """Return the pool in labels of the head; of two labels with one name both get its images."""
-    # a third party's pool is not trusted to stay as it is, nor to know the classes
-    pool = (
-        recalled
-        if isinstance(recalled, PrimingPool)
-        else PrimingPool(np.array(recalled.labels), np.array(recalled.embeddings))
+def _checked(recalled: Any, retriever: Any, estimator: str) -> PrimingPool:
+    """Return what a retriever recalled as a pool: a third party's may be anything."""
+    if type(recalled) is PrimingPool and not _is_inconsistent(recalled):
+        return recalled
+    missing = [name for name in ("labels", "embeddings") if not hasattr(recalled, name)]
+    if missing:
+        raise TypeError(
+            f"The `recall` of {retriever!r} must return a PrimingPool, but {estimator} got "
+            f"{type(recalled).__name__} without {missing[0]}."
+        )
+    embeddings = recalled.embeddings
+    return PrimingPool(
+        np.array(recalled.labels),
+        None if embeddings is None else np.array(embeddings),
+        sample_weight=getattr(recalled, "sample_weight", None),
+        model_id=getattr(recalled, "model_id", None),
     )
+
+
+def _is_inconsistent(pool: PrimingPool) -> bool:
+    """Return whether a pool was changed behind its back."""
+    rows = pool.embeddings
+    return rows is not None and (
+        not isinstance(rows, np.ndarray) or rows.ndim != 2 or len(rows) != len(pool.labels)
+    )
+
+
+def _labelled(recalled: PrimingPool, names: list[Any], classes: NDArray[Any]) -> PrimingPool:
+    """Return the pool in labels of the head; of two labels with one name both get its images."""
+    pool = recalled
     known = list(dict.fromkeys(names))
     at = encode_known(pool.labels, np.asarray(known), source="The recalled pool")
     if names == classes.tolist():
@@ -119,22 +152,30 @@ def _labelled(recalled: Any, names: list[Any], classes: NDArray[Any]) -> Priming
     )
 
 
-def _warn_of_disagreement(pool: PrimingPool, text_head: TextHead) -> None:
-    assert pool.embeddings is not None
-    check_same_width(pool.embeddings.shape[1], text_head)
-    evident = np.flatnonzero(pool.embeddings.any(axis=1))
-    n_classes = len(text_head.classes)
-    if n_classes < 2 or len(evident) < ENOUGH_TO_TELL:
+def warn_of_disagreement(scores: NDArray[Any], codes: NDArray[Any], what: str) -> None:
+    """Warn where the text head agrees with classes no more often than by chance.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_images, n_classes)
+        Scores of the text head.
+
+    codes : ndarray of shape (n_images,)
+        Classes that the images are said to be of.
+
+    what : str
+        The images, for the message.
+    """
+    n_images, n_classes = scores.shape
+    if n_classes < 2 or n_images < ENOUGH_TO_TELL:
         return
-    codes = encode_known(pool.labels[evident], text_head.classes, source="The recalled pool")
-    scores = text_head.scores(unit_rows(pool.embeddings[evident]))
-    agreed = float(np.mean(scores.argmax(axis=1) == codes))
-    if agreed <= 1 / n_classes:
+    agreed, chance = float(np.mean(scores.argmax(axis=1) == codes)), 1 / n_classes
+    if agreed <= chance + np.sqrt(chance * (1 - chance) / n_images):
         warn_caller(
-            f"The text head agrees with {agreed:.0%} of {len(evident)} recalled images, no more "
-            "than by chance: names, synonyms or the order of the text rows may be wrong, or the "
+            f"The text head agrees with {agreed:.0%} of {n_images} {what}, no more than by chance: "
+            "names, synonyms, labels or the order of the text rows may be wrong, or the "
             "embeddings are of two models.",
-            PoolDisagreementWarning,
+            TextDisagreementWarning,
         )
 
 

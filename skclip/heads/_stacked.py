@@ -85,8 +85,9 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         Image heads, fitted on unit rows. None is class means and the discriminant:
         ``[("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]``.
         These two have left-out scores in closed form. Any other classifier gets out-of-fold
-        scores: it is fitted once on all images and once for each of five folds. Parameters of the
-        heads are reached by name, as ``means__metric``.
+        scores: it is fitted once on all images and once for each of five folds, and one that was
+        frozen has to be fitted on other images. Parameters of heads that are given are reached by
+        name, as ``means__metric``.
 
     corpus : path or Corpus, default=None
         Captioned collection to recall from, as in :class:`PrimedNCMClassifier`.

@@ -30,6 +30,7 @@ from skclip.heads._outside_head import (
     linear_rows,
     out_of_fold,
 )
+from skclip.heads._pool_images import warn_of_disagreement
 
 __all__ = ["DISCRIMINANT", "MEANS", "RECALLED", "TEXT", "Weighed", "weigh"]
 
@@ -47,6 +48,9 @@ POOL_SCATTER, MAX_POOL_SCATTER = 0.3, 50
 
 # Degrees of freedom that labelled images must give the covariance of the discriminant.
 MIN_DOF = 2
+
+# So many labelled images per class tell a weak text head from wrong labels.
+ENOUGH_PER_CLASS = 5
 
 TEXT_PRIOR = Prior(1.0, 2.0)
 # Recalled images are of another domain, and their labels passed a filter that is the text.
@@ -261,6 +265,8 @@ def _weights(
     missing = 1 - float(stats.known.mean())
     fitted = mixing_weights(list(scores.values()), rows.codes, weight, alone=alone, missing=missing)
     weights = dict(zip(scores, fitted.tolist(), strict=True))
+    if has_text and len(rows.codes) >= ENOUGH_PER_CLASS * len(stats.means):
+        warn_of_disagreement(scores[TEXT].left_out, rows.codes, "labelled images")
     if has_text and not alone.all():
         mixed = sum(weights[name] * part.left_out for name, part in scores.items())
         _warn_below_zero_shot(

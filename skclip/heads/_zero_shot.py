@@ -25,6 +25,7 @@ from skclip._text_head import (
     aligned_rows,
     are_codes,
     check_labels_known,
+    check_no_binary_part,
     check_same_width,
     names_of,
 )
@@ -239,6 +240,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         if self.text_embeddings is None and self.embedder is None:
             self._fit_means(X, y)
             return self
+        check_no_binary_part(len(classes))
         names = self._names(classes)
         weights = unit_rows(self._text_rows(classes, names))
         self.class_names_ = None

@@ -38,6 +38,8 @@ PLACES = [
     (torch, "cpu"),
     *([(torch, "cuda:0")] if torch.cuda.is_available() else []),
 ]
+# text at random agrees with labels by chance
+pytestmark = pytest.mark.filterwarnings("ignore::skclip.exceptions.TextDisagreementWarning")
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 6))
 X[7] = 0

@@ -103,6 +103,18 @@ def test_binary_parts_have_no_text(head, meta):
         BINARY[meta](clone(HEADS[head])).fit(X, Y)
 
 
+@pytest.mark.parametrize("meta", BINARY)
+@pytest.mark.parametrize("head", ["text embeddings", "primed", "mixed", "stacked"])
+@pytest.mark.parametrize("numbers", [range(3), range(2)])
+def test_binary_parts_of_numbers_have_no_text(head, meta, numbers):
+    codes = np.searchsorted(NAMES, Y)
+    text = dict(zip(numbers, TEXT.values(), strict=False))
+    head = clone(HEADS[head])
+    head.set_params(**{"text_embeddings" if hasattr(head, "embedder") else "zero_shot": text})
+    with pytest.raises(ValueError, match=r"In OneVsRestClassifier .* use a head without text"):
+        BINARY[meta](head).fit(X, codes)
+
+
 @pytest.mark.parametrize("meta", [*ENCODING, *BINARY])
 @pytest.mark.parametrize("head", HEADS)
 def test_two_classes_work_everywhere(head, meta):

@@ -25,6 +25,8 @@ from skclip import (
 )
 from tests._instances import public_estimators
 
+# text at random agrees with labels by chance
+pytestmark = pytest.mark.filterwarnings("ignore::skclip.exceptions.TextDisagreementWarning")
 RNG = np.random.default_rng(0)
 Y = np.repeat(["cat", "dog", "yak"], 10)
 X = RNG.standard_normal((30, 6)).astype(np.float32)

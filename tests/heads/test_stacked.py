@@ -16,11 +16,13 @@ from skclip import (
     GaussianDiscriminantClassifier,
     MultiProxyImprinter,
     NearestClassMean,
+    NeighborRetriever,
     PrimedNCMClassifier,
     PrimingPool,
     StackedHeadClassifier,
     ZeroShotClassifier,
 )
+from skclip.exceptions import TextDisagreementWarning
 
 NAMES = np.array(["ant", "bee", "cat", "dog"])
 
@@ -206,3 +208,49 @@ def test_a_pool_of_other_classes_is_refused(labels):
 
     with pytest.raises((ValueError, TypeError), match="pool"):
         StackedHeadClassifier(TEXT, retriever=Hostile()).fit()
+
+
+class Recalling:
+    """A third party's retriever."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def recall(self, names):
+        return self.result
+
+
+class Rows:
+    def __init__(self, labels, embeddings):
+        self.labels, self.embeddings = labels, embeddings
+
+
+@pytest.mark.parametrize(
+    "result", [None, (NAMES, X), Rows(NAMES[:1], X[:2]), Rows(NAMES[:1], X[0])]
+)
+def test_what_a_third_party_recalls_is_checked(result):
+    with pytest.raises((TypeError, ValueError), match=r"recall|rows|embeddings"):
+        StackedHeadClassifier(TEXT, retriever=Recalling(result)).fit()
+
+
+def test_rows_in_lists_will_do():
+    recalled = Recalling(Rows(Y.tolist(), X.tolist()))
+    assert StackedHeadClassifier(TEXT, retriever=recalled).fit().head_weights_["recalled"] == 0.1
+
+
+def test_a_retriever_of_images_is_refused():
+    retriever = NeighborRetriever(PrimingPool(Y, X), k=1)
+    with pytest.raises(ValueError, match="recalls by class name, and NeighborRetriever"):
+        StackedHeadClassifier(TEXT, retriever=retriever).fit()
+
+
+def test_labels_that_belong_to_other_images_are_told():
+    shifted = np.roll(NAMES, 1)[np.searchsorted(NAMES, Y)]
+    with pytest.warns(TextDisagreementWarning, match="labelled images, no more than by chance"):
+        StackedHeadClassifier(TEXT).fit(X, shifted)
+
+
+def test_a_pool_of_other_images_is_told_though_nothing_is_filtered():
+    pool = PrimingPool(np.roll(NAMES, 1)[np.searchsorted(NAMES, Y)], X)
+    with pytest.warns(TextDisagreementWarning, match="recalled images, no more than by chance"):
+        StackedHeadClassifier(TEXT, retriever=pool, filter="passthrough").fit()

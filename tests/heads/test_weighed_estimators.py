@@ -15,7 +15,7 @@ from skclip import (
     PrimingPool,
     StackedHeadClassifier,
 )
-from skclip.exceptions import BelowZeroShotWarning, PoolDisagreementWarning
+from skclip.exceptions import BelowZeroShotWarning, TextDisagreementWarning
 from skclip.heads import _weighed
 
 HEADS = [PrimedNCMClassifier, StackedHeadClassifier, MixedHeadClassifier]
@@ -236,7 +236,7 @@ def test_a_pool_with_shuffled_labels_is_warned_of_and_another_is_not(cls):
     X = rows[codes] + 0.3 * rng.standard_normal((100, 16))
     text = dict(zip(NAMES.tolist(), rows, strict=True))
     head = cls(text, retriever=PrimingPool(NAMES[(codes + 1) % 5], X))
-    with pytest.warns(PoolDisagreementWarning, match="by chance") as caught:
+    with pytest.warns(TextDisagreementWarning, match="by chance") as caught:
         head.fit()
     assert {one.filename for one in caught} == {__file__}
     with warnings.catch_warnings():

@@ -74,7 +74,6 @@ def within_scatter(sums: ClassSums) -> tuple[Array, float]:
     --------
     >>> import numpy as np
     >>> from skclip.heads._class_sums import ClassSums
-    from skclip.heads._mean_prior import MeanPrior, posterior_means
     >>> from skclip.heads._discriminant import within_scatter
     >>> X, codes = np.array([[0.6, 0.8], [0.6, -0.8], [1.0, 0.0]]), np.array([0, 0, 1])
     >>> sums = ClassSums.of_rows(X, codes, np.array(["a", "b"]), np.ones(3), with_second=True)

@@ -59,7 +59,7 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     >>> from skclip.heads._distinct_images import Images, distinct_images
     >>> X = np.array([[1.0, 0.0], [1.0, 0.0], [0.6, 0.8], [0.6, 0.8]])
     >>> distinct_images(Images(X, np.array([0, 0, 0, 1]), np.ones(4))).weight
-    array([1.5 , 0.75, 0.75])
+    array([0.75, 1.5 , 0.75])
     """
     evident = np.flatnonzero((images.weight > 0) & images.X.any(axis=1))
     # by what the images are, so that nothing depends on the order they came in

@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from pathlib import Path
 
 from skclip.cli._common import CLASSES_HELP, check_at_least_one, read_classes
 from skclip.cli._output import FORMATS, Row, choose_format, open_rows
@@ -16,7 +15,7 @@ COLUMNS = ("label", "id", "caption", "image")
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="class names to look for")
-    parser.add_argument("--classes", type=Path, metavar="FILE", help=CLASSES_HELP)
+    parser.add_argument("--classes", metavar="FILE", help=CLASSES_HELP)
     parser.add_argument("--corpus", required=True, help="corpus that `skclip index` wrote")
     parser.add_argument(
         "--k", type=int, default=100, help="most images a class (default: %(default)s)"

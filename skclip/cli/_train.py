@@ -1,7 +1,6 @@
 """Train a light CLIP on captioned images, with the guidance of frozen encoders."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from skclip.cli._common import (
@@ -9,6 +8,7 @@ from skclip.cli._common import (
     add_table_arguments,
     check_at_least_one,
     check_device_option,
+    check_folder,
     is_corpus,
     note_resumed,
     table_options,
@@ -32,12 +32,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     defaults = CLIPPINGTrainer()
     parser.add_argument(
         "source",
-        type=Path,
         help="folder with images and captions, a table of them, or a corpus of `skclip index`",
     )
     parser.add_argument(
         "--output",
-        type=Path,
         required=True,
         metavar="DIR",
         help="directory of the run: checkpoint, log.jsonl and, in the end, model/. The same "
@@ -92,9 +90,7 @@ def run(args: Namespace) -> int:
     """Train, or go on training."""
     check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
     check_device_option(args)
-    args.output = find_file(args.output)
-    if args.output.exists() and not args.output.is_dir():
-        raise ValueError(f"--output {str(args.output)!r} is a file: name a folder.")
+    args.output = check_folder(args.output, "--output")
     find_architecture(args.student)
     for option in ("image_teacher", "text_teacher"):
         _check_teacher(getattr(args, option), f"--{option.replace('_', '-')}")
@@ -139,8 +135,8 @@ def run(args: Namespace) -> int:
 
 def _open_pairs(args: Namespace) -> Corpus:
     """Open the corpus, or write one into the run's directory: any source then reads alike."""
-    if is_corpus(args.source):
-        return Corpus(args.source)
+    if is_corpus(source := find_file(args.source)):
+        return Corpus(source)
     return Corpus.build(
         args.source,
         args.output / "pairs",
@@ -166,7 +162,7 @@ def _check_teacher(given: str | None, option: str) -> None:
 
 def _teacher(given: str | None, modality: str, args: Namespace) -> Any:
     if given is None or given.endswith(".npy"):
-        return given
+        return given and find_file(given)
     return CLIPEmbedder(
         given, modality=modality, device=args.device, n_jobs=args.jobs, on_error="skip"
     )

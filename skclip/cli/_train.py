@@ -16,7 +16,6 @@ from skclip.cli._common import (
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.distill import CLIPPINGTrainer
-from skclip.distill._student import find_architecture
 from skclip.embedding import CLIPEmbedder
 from skclip.embedding._find_file import find_file
 from skclip.embedding._locate import resolve_pretrained
@@ -88,6 +87,9 @@ def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -
 
 def run(args: Namespace) -> int:
     """Train, or go on training."""
+    # open_clip takes seconds, which no other verb may cost
+    from skclip.distill._student import find_architecture
+
     check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
     check_device_option(args)
     args.output = check_folder(args.output, "--output")

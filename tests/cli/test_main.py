@@ -220,3 +220,11 @@ def test_options_are_checked_before_the_work(option, said, tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert not (tmp_path / "corpus").exists()
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path, capsys):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a cat\n")
+    assert main(["index", str(captions), "--output", str(captions / "corpus")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "captions.txt', which is a file: name a folder to write." in line

@@ -139,6 +139,14 @@ def test_class_without_a_match_keeps_its_text(prime, corpus_path, classes, capsy
     assert "text alone: 'zeppelin'" in report
 
 
+def test_bare_numbers_are_to_be_mended_in_the_file(prime, corpus_path, classes, capsys):
+    classes.write_text("0\n1\n")
+    prime(corpus_path)
+    report = " ".join(capsys.readouterr().err.split())
+    assert "write the names they stand for into the file of --classes" in report
+    assert "class_names" not in report
+
+
 def test_only_broken_images_is_status_1(prime, corpus_path, images):
     for file in find_images(images):
         if file.name != "empty.jpg":

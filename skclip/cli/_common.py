@@ -7,10 +7,13 @@ from typing import Any
 
 from skclip._validation import sample_of
 from skclip.cli._terminal import say
+from skclip.corpus import Corpus
 from skclip.corpus._manifest import MANIFEST, UNFINISHED
 from skclip.embedding import CLIPEmbedder
 from skclip.embedding._find_file import find_file
 from skclip.embedding._hardware import check_device, resolve_device
+from skclip.embedding._locate import known_models, resolve_pretrained
+from skclip.exceptions import ModelNotFoundError
 
 __all__ = [
     "CLASSES_HELP",
@@ -19,28 +22,29 @@ __all__ = [
     "add_table_arguments",
     "check_at_least_one",
     "check_device_option",
+    "check_folder",
     "is_corpus",
     "make_embedder",
     "note_resumed",
     "read_classes",
     "table_options",
+    "take_model_of",
 ]
 
+DEFAULT_MODEL = "ViT-B-32"
 CLASSES_HELP = (
     "text file with one class a line; further names of a class follow it after commas: "
     "'airplane, plane, jet'. A name with a comma stands in double quotes."
 )
 
 
-def add_model_arguments(parser: ArgumentParser, *, required: bool = False) -> None:
-    """Add the options that name and run a model."""
+def add_model_arguments(parser: ArgumentParser, *, default: str = DEFAULT_MODEL) -> None:
+    """Add the options that name and run a model; ``default`` is for the help."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        required=required,
-        default=None if required else "ViT-B-32",
-        help="a name open_clip knows, 'hf-hub:ORG/REPO', 'local-dir:FOLDER', or 'skclip-tiny'"
-        + ("" if required else " (default: %(default)s)"),
+        help="a name open_clip knows, 'hf-hub:ORG/REPO', 'local-dir:FOLDER', or 'skclip-tiny' "
+        f"(default: {default})",
     )
     group.add_argument(
         "--pretrained",
@@ -80,7 +84,7 @@ def make_embedder(args: Namespace) -> CLIPEmbedder:
     if args.cache is not None and (cache := find_file(args.cache)).exists() and not cache.is_dir():
         raise ValueError(f"--cache {args.cache!r} is a file: name a folder.")
     return CLIPEmbedder(
-        args.model,
+        args.model or DEFAULT_MODEL,
         args.pretrained,
         device=args.device,
         dtype=args.dtype,
@@ -89,6 +93,31 @@ def make_embedder(args: Namespace) -> CLIPEmbedder:
         cache=args.cache,
         on_error="skip",
     )
+
+
+def take_model_of(corpus: Corpus, args: Namespace) -> None:
+    """Let ``--model`` and ``--pretrained`` be those that embedded a corpus, if none is given."""
+    if args.model is not None or corpus.model_id is None:
+        return
+    label = corpus.model_id.rpartition("@")[0]
+    name, _, tag = label.rpartition("/") if "/" in label else (label, "", "")
+    # open_clip takes ViT-B/32 for ViT-B-32
+    if name.replace("/", "-") not in known_models():
+        # a repository's label is its name; one of a folder, or of another program, names no model
+        name, tag = (f"hf-hub:{label}" if tag else ""), "auto"
+    given = args.pretrained if args.pretrained != "auto" else tag or "auto"
+    try:
+        if not name:
+            raise ModelNotFoundError("Its name does not say where it is.")
+        resolve_pretrained(name, given)
+        args.model, args.pretrained = name, given
+        make_embedder(args).load_model()
+    except ModelNotFoundError as error:
+        reason = str(error).partition(". ")[0].rstrip(".")
+        raise ModelNotFoundError(
+            f"The corpus {str(corpus.path)!r} was embedded by {label!r}, which cannot be loaded: "
+            f"give this model by --model and --pretrained. ({reason}.)"
+        ) from None
 
 
 def check_at_least_one(args: Namespace, *options: str) -> None:
@@ -131,12 +160,22 @@ def add_quiet_argument(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no summary")
 
 
-def read_classes(path: Path) -> tuple[list[str], dict[str, list[str]]]:
+def check_folder(given: str, option: str) -> Path:
+    """Return the folder to write that an option names, or raise if a file is in its place."""
+    path = find_file(given)
+    found = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if found.is_dir():
+        return path
+    what = "is a file" if found == path else f"is below {str(found)!r}, which is a file"
+    raise ValueError(f"{option} {given!r} {what}: name a folder to write.")
+
+
+def read_classes(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
     """Read class names and their synonyms.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         Text file as :data:`CLASSES_HELP` says; blank lines have no meaning.
 
     Returns
@@ -150,6 +189,9 @@ def read_classes(path: Path) -> tuple[list[str], dict[str, list[str]]]:
     synonyms: dict[str, list[str]] = {}
     lines_of: dict[str, list[int]] = {}
     path = find_file(path)
+    if path.is_dir() or not path.exists():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"--classes {str(path)!r} {what}: name a text file, one class a line.")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -4,10 +4,12 @@ import warnings
 from argparse import ArgumentParser, Namespace
 
 from skclip.cli._common import (
+    DEFAULT_MODEL,
     add_model_arguments,
     add_quiet_argument,
     make_embedder,
     note_resumed,
+    take_model_of,
 )
 from skclip.cli._index import report
 from skclip.corpus import Corpus
@@ -26,13 +28,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="embed the images of an embedded corpus that could not be read when it was built",
     )
     add_quiet_argument(parser)
-    add_model_arguments(parser)
+    add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
 
 
 def run(args: Namespace) -> int:
     """Add embeddings to a corpus."""
     warnings.simplefilter("ignore", UnreadableImageWarning)  # `report` counts them
-    corpus, embedder, verbose = Corpus(args.corpus), make_embedder(args), int(not args.quiet)
+    corpus, verbose = Corpus(args.corpus), int(not args.quiet)
+    if args.retry_failed:
+        take_model_of(corpus, args)
+    embedder = make_embedder(args)
     note_resumed(corpus.path / UNFINISHED, quiet=args.quiet)
     if args.retry_failed:
         corpus = corpus.retry_failed(embedder, verbose=verbose)

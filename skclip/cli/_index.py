@@ -7,6 +7,7 @@ from skclip.cli._common import (
     add_model_arguments,
     add_quiet_argument,
     add_table_arguments,
+    check_folder,
     make_embedder,
     note_resumed,
     table_options,
@@ -14,7 +15,6 @@ from skclip.cli._common import (
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.corpus._manifest import UNFINISHED
-from skclip.embedding._find_file import find_file
 from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]
@@ -33,8 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     mode.add_argument("--overwrite", action="store_true", help="replace the corpus that is there")
     add_table_arguments(parser)
     add_quiet_argument(parser)
-    add_model_arguments(parser)
-    parser.set_defaults(model=None)
+    add_model_arguments(parser, default="none, captions alone")
 
 
 def run(args: Namespace) -> int:
@@ -46,9 +45,7 @@ def run(args: Namespace) -> int:
         "verbose": int(not args.quiet),
         **table_options(args),
     }
-    output = find_file(args.output)
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"--output {args.output!r} is a file: name a folder to write.")
+    output = check_folder(args.output, "--output")
     note_resumed(output / UNFINISHED, quiet=args.quiet)
     if args.append:
         corpus = Corpus(output).append(args.source, **options)

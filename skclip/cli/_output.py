@@ -15,6 +15,7 @@ from pyarrow import parquet
 from skclip._spreadsheet import guard_cell
 from skclip.cli._terminal import escaped, is_terminal, standard_output
 from skclip.corpus._manifest import replacing
+from skclip.embedding._find_file import find_file
 
 __all__ = ["FORMATS", "choose_format", "open_rows", "output_file"]
 
@@ -50,7 +51,7 @@ def choose_format(output: str, wanted: str | None = None) -> str:
             raise ValueError("Parquet is no text: name a file by --output.")
         standard_output()
         return wanted or "csv"
-    path = Path(output)
+    path = find_file(output)
     if path.is_dir():
         raise ValueError(f"--output {output!r} is a folder: name a file in it.")
     if not path.parent.is_dir():
@@ -103,10 +104,11 @@ def output_file(path: str) -> Iterator[IO[str]]:
 
 @contextmanager
 def _file_to_write(path: str) -> Iterator[Path]:
-    if _is_special(Path(path)):
-        yield Path(path)
+    target = find_file(path)
+    if _is_special(target):
+        yield target
         return
-    with replacing(Path(path)) as temporary:
+    with replacing(target) as temporary:
         yield temporary
 
 

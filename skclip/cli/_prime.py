@@ -15,14 +15,17 @@ from skclip import PrimedNCMClassifier, ZeroShotClassifier
 from skclip._validation import sample_of
 from skclip.cli._common import (
     CLASSES_HELP,
+    DEFAULT_MODEL,
     add_model_arguments,
     add_quiet_argument,
     add_table_arguments,
     check_at_least_one,
+    check_folder,
     is_corpus,
     make_embedder,
     read_classes,
     table_options,
+    take_model_of,
 )
 from skclip.cli._output import choose_format, open_rows
 from skclip.cli._temporary import temporary_folder
@@ -44,16 +47,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--corpus",
         required=True,
-        type=Path,
         metavar="PATH",
         help="captioned collection to recall from: a corpus that `skclip index` wrote, a folder "
         "with images and captions, or a table of captions",
     )
-    parser.add_argument("--classes", required=True, type=Path, metavar="FILE", help=CLASSES_HELP)
+    parser.add_argument("--classes", required=True, metavar="FILE", help=CLASSES_HELP)
     parser.add_argument(
         "--images",
         required=True,
-        type=Path,
         metavar="PATH",
         help="image, or folder of images (and its subfolders), to classify",
     )
@@ -77,7 +78,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add_table_arguments(parser)
     add_quiet_argument(parser)
-    add_model_arguments(parser)
+    add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
 
 
 def run(args: Namespace) -> int:
@@ -89,6 +90,10 @@ def run(args: Namespace) -> int:
     check_templates(names, args.templates)
     paths = find_images(args.images, quiet=args.quiet)
     options = table_options(args)
+    if args.save_corpus is not None:
+        check_folder(args.save_corpus, "--save-corpus")
+    if is_corpus(source := find_file(args.corpus)):
+        take_model_of(Corpus(source), args)
     embedder = make_embedder(args)
     zero_shot = ZeroShotClassifier(
         embedder=embedder, templates=args.templates, synonyms=synonyms, classes=names
@@ -115,7 +120,7 @@ def check_templates(names: list[str], templates: str) -> None:
         build_prompts(names, templates)
 
 
-def find_images(path: Path, *, quiet: bool = True) -> list[Path]:
+def find_images(path: str | Path, *, quiet: bool = True) -> list[Path]:
     """Return an image, or those below a folder in sorted order, by their file names' endings."""
     path = find_file(path)
     if path.is_file():
@@ -144,7 +149,7 @@ def open_collection(
     path = find_file(args.corpus)
     corpus = Corpus(path) if is_corpus(path) else None
     if corpus is None and not path.exists() and "{" not in path.name:
-        raise ValueError(f"--corpus {str(args.corpus)!r} does not exist.")
+        raise ValueError(f"--corpus {args.corpus!r} does not exist.")
     # a model without its tokenizer could not name a class
     _ = embedder.load_model().tokenizer
     if corpus is not None:

@@ -1,9 +1,10 @@
 """List the images of a corpus whose captions name a class."""
 
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
+from skclip._validation import sample_of
 from skclip.cli._common import CLASSES_HELP, check_at_least_one, read_classes
 from skclip.cli._output import FORMATS, Row, choose_format, open_rows
 from skclip.recall import CaptionRetriever, PrimingPool
@@ -16,7 +17,7 @@ COLUMNS = ("label", "id", "caption", "image")
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="class names to look for")
-    parser.add_argument("--classes", type=Path, metavar="FILE", help=CLASSES_HELP)
+    parser.add_argument("--classes", metavar="FILE", help=CLASSES_HELP)
     parser.add_argument("--corpus", required=True, help="corpus that `skclip index` wrote")
     parser.add_argument(
         "--k", type=int, default=100, help="most images a class (default: %(default)s)"
@@ -37,12 +38,25 @@ def run(args: Namespace) -> int:
         raise ValueError("give class names, or a file of them by --classes.")
     check_at_least_one(args, "k")
     kind = choose_format(args.output, args.format)
+    check_names(args.names)
     names, synonyms = read_classes(args.classes) if args.classes else (args.names, {})
     pool = CaptionRetriever(args.corpus, k=args.k, synonyms=synonyms).recall(names)
     with open_rows(args.output, kind, COLUMNS, quote=True) as write:
         for row in rows_of(pool):
             write(row)
     return 0 if len(pool) else 1
+
+
+def check_names(names: list[str]) -> None:
+    """Raise for names that are blank or given twice."""
+    if not all(name.strip() for name in names):
+        raise ValueError(f"NAME must be the name of a class, got {sample_of(names)}.")
+    twice = [name for name, n in Counter(names).items() if n > 1]
+    if twice:
+        raise ValueError(
+            f"NAME is given more than once: {sample_of(twice)}. Give every class once; further "
+            "names of a class follow it in the file of --classes."
+        )
 
 
 def rows_of(pool: PrimingPool) -> Iterator[Row]:

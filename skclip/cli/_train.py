@@ -1,7 +1,6 @@
 """Train a light CLIP on captioned images, with the guidance of frozen encoders."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from skclip.cli._common import (
@@ -9,6 +8,7 @@ from skclip.cli._common import (
     add_table_arguments,
     check_at_least_one,
     check_device_option,
+    check_folder,
     is_corpus,
     note_resumed,
     table_options,
@@ -16,7 +16,6 @@ from skclip.cli._common import (
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.distill import CLIPPINGTrainer
-from skclip.distill._student import find_architecture
 from skclip.embedding import CLIPEmbedder
 from skclip.embedding._find_file import find_file
 from skclip.embedding._locate import resolve_pretrained
@@ -32,12 +31,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     defaults = CLIPPINGTrainer()
     parser.add_argument(
         "source",
-        type=Path,
         help="folder with images and captions, a table of them, or a corpus of `skclip index`",
     )
     parser.add_argument(
         "--output",
-        type=Path,
         required=True,
         metavar="DIR",
         help="directory of the run: checkpoint, log.jsonl and, in the end, model/. The same "
@@ -90,11 +87,12 @@ def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -
 
 def run(args: Namespace) -> int:
     """Train, or go on training."""
+    # open_clip takes seconds, which no other verb may cost
+    from skclip.distill._student import find_architecture
+
     check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
     check_device_option(args)
-    args.output = find_file(args.output)
-    if args.output.exists() and not args.output.is_dir():
-        raise ValueError(f"--output {str(args.output)!r} is a file: name a folder.")
+    args.output = check_folder(args.output, "--output")
     find_architecture(args.student)
     for option in ("image_teacher", "text_teacher"):
         _check_teacher(getattr(args, option), f"--{option.replace('_', '-')}")
@@ -139,8 +137,8 @@ def run(args: Namespace) -> int:
 
 def _open_pairs(args: Namespace) -> Corpus:
     """Open the corpus, or write one into the run's directory: any source then reads alike."""
-    if is_corpus(args.source):
-        return Corpus(args.source)
+    if is_corpus(source := find_file(args.source)):
+        return Corpus(source)
     return Corpus.build(
         args.source,
         args.output / "pairs",
@@ -166,7 +164,7 @@ def _check_teacher(given: str | None, option: str) -> None:
 
 def _teacher(given: str | None, modality: str, args: Namespace) -> Any:
     if given is None or given.endswith(".npy"):
-        return given
+        return given and find_file(given)
     return CLIPEmbedder(
         given, modality=modality, device=args.device, n_jobs=args.jobs, on_error="skip"
     )

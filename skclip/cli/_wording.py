@@ -21,6 +21,12 @@ _PHRASES = {
     r"([Tt])he embedder": r"\1he model",
     r"an embedder": "a model",
     r"embedder": "model",
+    r"(\w+)=None has nothing to guide by": r"\1 is missing",
+    r"a transformer or its precomputed rows": "a model or a .npy file of its rows",
+    r"synonyms go to `synonyms`": "further names of a class follow it in the file of --classes",
+    r"go to `synonyms`": "follow it in the file of --classes",
+    r"give the names they stand for: class_names=\{label: name\} of the estimator, or names as "
+    r"labels": "write the names they stand for into the file of --classes",
     r",? or match with method='scan'": "",
     r" on_error='skip' gives such images a row of zeros instead\.": "",
 }
@@ -32,6 +38,8 @@ _OPTIONS = {
     "max_iter": "steps",
     "random_state": "seed",
 }
+# What is given without the name of an option.
+_POSITIONAL = {"names": "NAME", "source": "SOURCE"}
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 
 
@@ -61,14 +69,18 @@ def in_options(message: str, args: Namespace) -> str:
 
     def option(parameter: str) -> str | None:
         name = _OPTIONS.get(parameter, parameter)
-        return f"--{name.replace('_', '-')}" if name in vars(args) else None
+        if name not in vars(args):
+            return None
+        return _POSITIONAL.get(name, f"--{name.replace('_', '-')}")
 
     def replaced(found: re.Match[str]) -> str:
         name, equals, value = found["name"], found["equals"], found["value"] or ""
         # a word of English is a parameter only where it gets a value
         if name is None or not (equals or "_" in name) or (named := option(name)) is None:
             return found[0]
-        return named + {"": " " if equals else "", "True": ""}.get(value, f" {value}")
+        # "by images_root=, or" ends with the option
+        has_value = equals and message[found.end() : found.end() + 1].strip(" ,.;:)")
+        return named + (" " if has_value and value != "True" else "")
 
     message = re.sub(r"The '(\w+)' parameter of \w+", lambda m: option(m[1]) or m[0], str(message))
     message = re.sub(r"^(\w+)(?= (?:must be|holds|has) )", lambda m: option(m[1]) or m[0], message)

@@ -54,7 +54,8 @@ def check_device(device: str) -> None:
 
     try:
         torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    # ImportError: torch knows the name and lacks the module of it, as of 'privateuseone'
+    except (RuntimeError, AssertionError, ImportError, AttributeError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if len(reason) > 100:
             reason = f"{reason[:100].rpartition(' ')[0]} …"

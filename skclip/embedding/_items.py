@@ -6,10 +6,12 @@ Containers are walked, not copied: an Arrow column of a million images stays whe
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from itertools import chain, islice
-from os import PathLike
+from os import PathLike, fspath
+from os.path import isdir
 from typing import Any
 
 from skclip._validation import sample_of
+from skclip.embedding._find_file import find_file
 
 __all__ = ["Items", "as_items", "check_texts"]
 
@@ -61,6 +63,11 @@ def as_items(X: Any, modality: str, name: str = "X") -> Items:
     """
     expected = f"{name} must be {EXPECTED[modality]}"
     if isinstance(X, (str, bytes, PathLike)):
+        if modality == "image" and not isinstance(X, bytes) and isdir(find_file(X)):
+            raise TypeError(
+                f"{expected}, got the folder {fspath(X)!r}: list its files, "
+                "sorted(Path(folder).rglob('*.jpg'))."
+            )
         shown = repr(X) if len(str(X)) < 200 else f"{type(X).__name__} of length {len(str(X))}"
         raise TypeError(f"{expected}, got the single {shown}: write [{name}].")
     column = _single_column(X, expected)

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import check_sample_weight
 from skclip._linalg import unit_rows
-from skclip.embedding._hardware import resolve_device
+from skclip.embedding._hardware import check_device, resolve_device
 from skclip.heads._prompt_attention import ClassPrompts
 from skclip.heads._prompt_generator import (
     Generator,
@@ -68,6 +68,8 @@ class PromptGeneratorMixin(ScoreClassifierMixin):
         text: ClassPrompts,
         after_epoch: Callable[[int, Callable[[], Generator]], bool],
     ) -> None:
+        device = resolve_device(self.device)
+        check_device(device)
         random_state = check_random_state(self.random_state)
         labelled, codes = np.unique(rows.codes, return_inverse=True)
         rows, validation = LabelledRows(unit_rows(rows.X), codes, rows.weight), None
@@ -90,7 +92,7 @@ class PromptGeneratorMixin(ScoreClassifierMixin):
                 batch_size=self.batch_size,
                 max_epochs=self.max_epochs,
                 patience=self.patience,
-                device=resolve_device(self.device),
+                device=device,
             ),
             random_state,
             after_epoch,

@@ -35,6 +35,30 @@ def test_python_m_skclip_is_the_command():
     assert done.stdout.strip() == skclip.__version__
 
 
+def test_verbs_without_a_model_import_no_library_of_models(tmp_path):
+    (tmp_path / "captions.txt").write_text("a cat\n")
+    code = (
+        "import sys\n"
+        "from contextlib import suppress\n"
+        "from skclip.cli import main\n"
+        "with suppress(SystemExit): main(['--version'])\n"
+        "main(['index', 'captions.txt', '--output', 'corpus', '--quiet'])\n"
+        "main(['recall', 'cat', '--corpus', 'corpus', '--output', 'cats.csv'])\n"
+        "print({'torch', 'torchvision', 'open_clip'} & {*sys.modules})"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert done.stdout.splitlines() == [skclip.__version__, "set()"]
+    assert "cat" in (tmp_path / "cats.csv").read_text()
+
+
 @pytest.mark.parametrize("verb", ["demo", "prime", "index", "embed", "recall", "info", "cache"])
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -196,3 +220,11 @@ def test_options_are_checked_before_the_work(option, said, tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert not (tmp_path / "corpus").exists()
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path, capsys):
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a cat\n")
+    assert main(["index", str(captions), "--output", str(captions / "corpus")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "captions.txt', which is a file: name a folder to write." in line

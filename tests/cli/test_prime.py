@@ -139,6 +139,14 @@ def test_class_without_a_match_keeps_its_text(prime, corpus_path, classes, capsy
     assert "text alone: 'zeppelin'" in report
 
 
+def test_bare_numbers_are_to_be_mended_in_the_file(prime, corpus_path, classes, capsys):
+    classes.write_text("0\n1\n")
+    prime(corpus_path)
+    report = " ".join(capsys.readouterr().err.split())
+    assert "write the names they stand for into the file of --classes" in report
+    assert "class_names" not in report
+
+
 def test_only_broken_images_is_status_1(prime, corpus_path, images):
     for file in find_images(images):
         if file.name != "empty.jpg":
@@ -146,6 +154,48 @@ def test_only_broken_images_is_status_1(prime, corpus_path, images):
     status, rows = prime(corpus_path)
     assert status == 1
     assert [row["label"] for row in rows] == [""]
+
+
+def relabelled(corpus_path: Path, tmp_path: Path, model_id: str) -> Path:
+    """Return a copy of a corpus that says to be embedded by another model."""
+    path = shutil.copytree(corpus_path, tmp_path / "relabelled")
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "model_id": model_id}))
+    return path
+
+
+def test_the_model_is_that_of_the_corpus(corpus_path, classes, images, tmp_path):
+    inputs = ["--corpus", corpus_path, "--classes", classes, "--images", images]
+    output = tmp_path / "p.csv"
+    assert main(["prime", *map(str, [*inputs, "--output", output]), "--quiet"]) == 0
+    assert len(output.read_text().splitlines()) == 15
+
+
+@pytest.mark.parametrize(
+    "model_id", ["a-folder@1", "ViT-B-32/my-weights@1", "no-such-org/no-such-repository@1"]
+)
+def test_a_model_that_cannot_be_loaded_is_named(
+    corpus_path, classes, images, tmp_path, capsys, monkeypatch, model_id
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    corpus = relabelled(corpus_path, tmp_path, model_id)
+    inputs = ["--corpus", corpus, "--classes", classes, "--images", images]
+    assert main(["prime", *map(str, inputs), "--quiet"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"was embedded by '{model_id[:-2]}', which cannot be loaded" in line
+    assert "give this model by --model and --pretrained" in line
+
+
+def test_paths_may_be_addresses_or_begin_at_home(
+    corpus_path, classes, images, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    inputs = {"--corpus": corpus_path, "--classes": classes, "--images": images}
+    pairs = [part for option, path in inputs.items() for part in (option, path.as_uri())]
+    for output in ("~/home.csv", "~/home.parquet", (tmp_path / "address.json").as_uri()):
+        assert main(["prime", *pairs, "--output", output, "--quiet"]) == 0
+    assert {"home.csv", "home.parquet", "address.json"} <= {p.name for p in tmp_path.iterdir()}
 
 
 def test_standard_output(images, classes, corpus_path, capsys):

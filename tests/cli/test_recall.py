@@ -85,3 +85,32 @@ def test_a_file_of_names_that_is_no_utf8_is_named(corpus_path, tmp_path, capsys)
     path.write_bytes("caf\u00e9\n".encode("latin-1"))
     assert recall(corpus_path, "--classes", str(path)) == 2
     assert "names.txt' is no UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["star", "star"], "NAME is given more than once: 'star'"),
+        (["star", ""], "NAME must be the name of a class, got 'star', ''"),
+    ],
+)
+def test_wrong_names_are_one_line(names, said, corpus_path, capsys):
+    assert recall(corpus_path, *names) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert "synonyms" not in line
+
+
+@pytest.mark.parametrize(("name", "said"), [("", "is a folder"), ("none", "does not exist")])
+def test_a_file_of_names_that_is_none_is_one_line(name, said, corpus_path, tmp_path, capsys):
+    assert recall(corpus_path, "--classes", str(tmp_path / name)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{said}: name a text file, one class a line" in line
+    assert "Errno" not in line
+
+
+def test_output_may_begin_at_home(corpus_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert recall(corpus_path, "star", "--output", "~/pool.csv") == 0
+    assert (tmp_path / "pool.csv").exists()

@@ -7,7 +7,16 @@ import pytest
 from skclip.cli._wording import in_options
 
 ARGS = Namespace(
-    model="ViT-B-32", device="auto", k=3, overwrite=False, jobs=1, lambda_nn=1.0, output="x"
+    model="ViT-B-32",
+    device="auto",
+    k=3,
+    overwrite=False,
+    jobs=1,
+    lambda_nn=1.0,
+    output="x",
+    names=[],
+    images_root=None,
+    image_teacher=None,
 )
 
 
@@ -27,6 +36,14 @@ ARGS = Namespace(
             "build it with --model, or give a model.",
         ),
         ("run the same call again", "run the same command again"),
+        ("give the folder by images_root=, or mend", "give the folder by --images-root, or mend"),
+        ("names holds duplicates: 'a'.", "NAME holds duplicates: 'a'."),
+        (
+            "image_teacher=None has nothing to guide by: give a transformer or its precomputed "
+            "rows, or set lambda_nn to 0",
+            "--image-teacher is missing: give a model or a .npy file of its rows, or set "
+            "--lambda-nn to 0",
+        ),
         # nothing that this verb has, and words of English
         ("alpha=3 of a device", "alpha=3 of a device"),
         # what stands in quotes was given

@@ -19,7 +19,7 @@ def test_auto_device_takes_the_accelerator(monkeypatch):
     assert resolve_device("auto") == "cpu"
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "cpu:x"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta", "cpu:x", "privateuseone", ""])
 def test_a_device_that_is_not_there_is_refused(device):
     with pytest.raises(ValueError, match=f"device='{device}' cannot be used on this machine"):
         check_device(device)

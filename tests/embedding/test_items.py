@@ -71,6 +71,12 @@ def test_torch_tensor():
         as_items(torch.zeros(5, 3, 8, 9), "image")
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_of_a_folder_the_files_are_to_be_listed(kind, tmp_path):
+    with pytest.raises(TypeError, match=r"got the folder .*: list its files, sorted\("):
+        as_items(kind(tmp_path), "image")
+
+
 @pytest.mark.parametrize("single", ["a.png", Path("a.png"), b"\x89PNG"])
 def test_a_single_item_is_no_column(single):
     with pytest.raises(TypeError, match=r"got the single .*: write \[X\]"):

@@ -579,3 +579,11 @@ def test_logit_bias_of_an_embedder_is_carried():
         ).fit(y=["a", "b"])
         assert head.logit_bias_ == -5.0
         assert head.predict_pair_proba(np.zeros((1, 3)) + 1e-9).max() < 1
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_one_sentence(device):
+    animals = Animals()
+    head = AggregatedPromptClassifier(animals.text, prompts=animals.prompts, device=device)
+    with pytest.raises(ValueError, match=f"device='{device}' cannot be used on this machine"):
+        head.fit(animals.X, animals.y)

@@ -1,6 +1,7 @@
 """CSV, TSV and text files, as people save them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from skclip._spreadsheet import unguard_column
+from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import Columns, find_columns
 from skclip.corpus._readers._decoding import MAX_TEXT, encoding_of
 from skclip.exceptions import CorpusError
@@ -100,22 +102,27 @@ def _dialect(path: Path) -> _Dialect:
     return _Dialect(encoding, delimiter, quoted=not (tabs and delimiter == "\t"))
 
 
-def _open(path: Path, columns: list[str] | None) -> pyarrow.csv.CSVStreamingReader:
+@contextmanager
+def _open(path: Path, columns: list[str] | None) -> Iterator[pyarrow.csv.CSVStreamingReader]:
     """Open a file; without columns, for its header alone."""
     encoding, delimiter, quoted = _dialect(path)
-    return pyarrow.csv.open_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(
-            encoding="utf8" if encoding.startswith("utf-8") else encoding
-        ),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=delimiter,
-            quote_char='"' if quoted else False,
-            newlines_in_values=quoted,
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=columns,
-            column_types=dict.fromkeys(columns or (), pa.string()),
-            strings_can_be_null=False,
-        ),
-    )
+    with (
+        arrow_source(path) as source,
+        pyarrow.csv.open_csv(
+            source,
+            read_options=pyarrow.csv.ReadOptions(
+                encoding="utf8" if encoding.startswith("utf-8") else encoding
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quoted else False,
+                newlines_in_values=quoted,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=columns,
+                column_types=dict.fromkeys(columns or (), pa.string()),
+                strings_can_be_null=False,
+            ),
+        ) as reader,
+    ):
+        yield reader

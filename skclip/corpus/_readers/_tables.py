@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import Columns, find_columns, rows_table
 from skclip.corpus._readers._csv import csv_batches, csv_names, has_header, text_lines
 from skclip.corpus._readers._decoding import Doubts
@@ -133,7 +134,8 @@ def column_names(path: Path) -> list[str]:
     with reading(path):
         if path.suffix.lower() != ".parquet":
             return csv_names(path)
-        names: list[str] = pq.read_schema(path).names
+        with arrow_source(path) as source:
+            names: list[str] = pq.read_schema(source).names
         return names
 
 
@@ -170,7 +172,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
+    with arrow_source(path) as source, pq.ParquetFile(source) as file:
         yield from file.iter_batches(batch_size=_BATCH, columns=list(columns))
 
 

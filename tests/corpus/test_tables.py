@@ -92,3 +92,24 @@ def test_folders_may_have_names_that_are_not_utf8(tmp_path):
     for kind in ("csv", "tsv", "parquet"):
         built = Corpus.build(folder / f"t.{kind}", folder / kind)
         assert built.captions().tolist() == captions
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('id,caption\n1,"a cat\n2,a dog\n3,a fox\n', 2),
+        ('caption,id\na cat,1\n"a dog,2\na fox,3\n', 3),
+        ('caption,id\n"two\nlines",1\n"a ""big"" dog\n', 4),
+    ],
+)
+def test_a_quote_that_is_never_closed_is_named(tmp_path, target, content, line):
+    path = tmp_path / "captions.csv"
+    path.write_text(content)
+    with pytest.raises(CorpusError, match=rf"captions\.csv' ends within .* begins in line {line}"):
+        Corpus.build(path, target)
+
+
+def test_quotes_within_a_cell_need_no_end(tmp_path, target):
+    path = tmp_path / "captions.csv"
+    path.write_text('id,caption\n1,a 5" cat\n2,"two\nlines\n"\n')
+    assert Corpus.build(path, target).captions().tolist() == ['a 5" cat', "two\nlines\n"]

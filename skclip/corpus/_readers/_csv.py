@@ -1,5 +1,6 @@
 """CSV, TSV and text files, as people save them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,10 @@ from skclip.exceptions import CorpusError
 __all__ = ["csv_batches", "csv_names", "has_header", "text_lines"]
 
 _HEAD = 1 << 16
+_CHUNK = 1 << 20
 _DELIMITERS = (",", "\t", ";", "|")
+# The rest of a quoted cell; marks within it are doubled.
+_QUOTED = re.compile(r'(?:[^"]|"")*+"')
 
 
 class _Dialect(NamedTuple):
@@ -37,6 +41,7 @@ def csv_names(path: Path) -> list[str]:
 
 def csv_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield some columns of a CSV or TSV file as text; what the others hold does not matter."""
+    _check_quotes(path)
     with _open(path, list(columns)) as reader:
         for batch in reader:
             cells = [unguard_column(column) for column in batch.columns]
@@ -100,6 +105,45 @@ def _dialect(path: Path) -> _Dialect:
     delimiter = usual if usual in head or not others else others[0]
     # a TSV has no quoting: a quotation mark is part of the caption
     return _Dialect(encoding, delimiter, quoted=not (tabs and delimiter == "\t"))
+
+
+def _check_quotes(path: Path) -> None:
+    """Refuse a file that ends within a quoted cell: it has swallowed the rows after its quote."""
+    encoding, delimiter, quoted = _dialect(path)
+    if not quoted:
+        return
+    with path.open("rb") as data:
+        n_quotes = sum(chunk.count(b'"') for chunk in iter(lambda: data.read(_CHUNK), b""))
+    if n_quotes % 2 == 0 and encoding.startswith("utf-8"):
+        return
+    opened = 0
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
+    with path.open(encoding=encoding, errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if '"' in line and _opens(line, delimiter, within=bool(opened)):
+                if not opened or _QUOTED.match(line):
+                    opened = number
+            elif '"' in line:
+                opened = 0
+    if opened:
+        raise CorpusError(
+            f"{str(path)!r} ends within the quoted cell that begins in line {opened}: close its "
+            "quotation mark, or double the mark if it is part of the text."
+        )
+
+
+def _opens(line: str, delimiter: str, *, within: bool) -> bool:
+    """Whether a line that begins within a quoted cell, or not, ends within one."""
+    at = 0
+    while True:
+        if within or line.startswith('"', at):
+            closed = _QUOTED.match(line, at + (not within))
+            if closed is None:
+                return True
+            within, at = False, closed.end()
+        at = line.find(delimiter, at) + 1
+        if not at:
+            return False
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from skclip.corpus._readers._columns import Columns, find_columns
 from skclip.corpus._readers._decoding import MAX_TEXT, encoding_of
 from skclip.exceptions import CorpusError
 
-__all__ = ["csv_batches", "csv_names", "has_header", "text_lines"]
+__all__ = ["check_quotes", "csv_batches", "csv_names", "has_header", "text_lines"]
 
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
@@ -41,7 +41,6 @@ def csv_names(path: Path) -> list[str]:
 
 def csv_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield some columns of a CSV or TSV file as text; what the others hold does not matter."""
-    _check_quotes(path)
     with _open(path, list(columns)) as reader:
         for batch in reader:
             cells = [unguard_column(column) for column in batch.columns]
@@ -107,7 +106,7 @@ def _dialect(path: Path) -> _Dialect:
     return _Dialect(encoding, delimiter, quoted=not (tabs and delimiter == "\t"))
 
 
-def _check_quotes(path: Path) -> None:
+def check_quotes(path: Path) -> None:
     """Refuse a file that ends within a quoted cell: it has swallowed the rows after its quote."""
     encoding, delimiter, quoted = _dialect(path)
     if not quoted:

@@ -116,13 +116,19 @@ def _parts(source: Any, request: Request) -> Iterator[Part]:
 
 
 def _numbered(table: pa.Table, first_row: int) -> pa.Table:
-    """Return rows with their numbers as ids where they have none."""
+    """Return rows with their numbers as ids where there are none.
+
+    Where other rows have ids, a plain number may be one of them.
+    """
     ids = table.column("id")
-    if not ids.null_count:
+    lacking = pc.equal(ids, "")
+    if not ids.null_count and not pc.any(lacking).as_py():
         return table
     numbers = pa.array(range(first_row, first_row + table.num_rows)).cast(pa.string())
+    apart = pc.binary_join_element_wise("row", numbers, "without id", " ")
     at = table.column_names.index("id")
-    return table.set_column(at, "id", pc.coalesce(ids, numbers))
+    ids = pc.coalesce(pc.if_else(lacking, apart, ids), numbers)
+    return table.set_column(at, "id", ids)
 
 
 def _as_paths(source: Any) -> list[str]:

@@ -83,7 +83,7 @@ class BareNumberWarning(UserWarning):
 
 
 class NoMatchWarning(UserWarning):
-    """Some class names occur in no caption of the collection."""
+    """Some class names occur nowhere in the collection."""
 
 
 class NoEvidenceWarning(UserWarning):

@@ -147,7 +147,7 @@ def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
         connection.deserialize(index)
         return connection
     # immutable=1: no locks and no journal files beside the index, so read-only media work
-    uri = f"file:{quote(str(Path(index).absolute()))}?mode=ro&immutable=1"
+    uri = f"file:{quote(bytes(Path(index).absolute()))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True)
 
 

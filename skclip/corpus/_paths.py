@@ -1,12 +1,15 @@
 """Paths as users write them, and as a corpus keeps them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
 from skclip.embedding._find_file import find_file, is_remote
 
-__all__ = ["resolved_path", "stored_path", "user_path", "writable_text"]
+__all__ = ["arrow_source", "resolved_path", "stored_path", "user_path", "writable_text"]
 
 # Begins a stored path whose bytes are percent-encoded.
 _ENCODED = "file:"
@@ -15,6 +18,16 @@ _ENCODED = "file:"
 def user_path(path: str | os.PathLike[str]) -> Path:
     """Return the absolute path that a user means: ``~`` and ``file://`` are understood."""
     return find_file(path).absolute()
+
+
+@contextmanager
+def arrow_source(path: Path) -> Iterator[str | BinaryIO]:
+    """Yield what pyarrow reads a file from: it opens paths that are UTF-8, and no others."""
+    if writable_text(str(path)) == str(path):
+        yield str(path)
+    else:
+        with path.open("rb") as file:
+            yield file
 
 
 def stored_path(path: str) -> str:

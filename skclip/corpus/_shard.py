@@ -16,7 +16,7 @@ from skclip.corpus._hashes import file_hash
 from skclip.corpus._images import ImageSlice, only_urls
 from skclip.corpus._index import check_index
 from skclip.corpus._manifest import ShardEntry, replacing
-from skclip.corpus._paths import resolved_path, writable_text
+from skclip.corpus._paths import arrow_source, resolved_path, writable_text
 from skclip.exceptions import CorpusFormatError
 
 __all__ = ["ROW_GROUP_SIZE", "SCHEMA", "DiskShard", "ShardFiles", "write_failures"]
@@ -138,8 +138,8 @@ class DiskShard:
         if self.entry.failures is None:
             return FAILURES.empty_table()
         path = self._directory / self.entry.failures
-        with self._reading(path):
-            table = pq.read_table(path, page_checksum_verification=True)
+        with self._reading(path), arrow_source(path) as source:
+            table = pq.read_table(source, page_checksum_verification=True)
             if not table.schema.equals(FAILURES) or any(c.null_count for c in table.columns):
                 raise ValueError("it holds other columns than row, id and reason")
             rows = table.column("row").to_numpy()
@@ -209,7 +209,11 @@ class DiskShard:
     @contextmanager
     def _reading_captions(self) -> Iterator[pq.ParquetFile]:
         path = self.files.captions
-        with self._reading(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with (
+            self._reading(path),
+            arrow_source(path) as source,
+            pq.ParquetFile(source, page_checksum_verification=True) as file,
+        ):
             yield file
 
     @contextmanager
@@ -273,8 +277,8 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
         return
     rows = np.fromiter(reasons, dtype=np.int64)
     columns = [rows, shard.column("id", rows), list(map(writable_text, reasons.values()))]
-    with replacing(files.failures) as temporary:
-        pq.write_table(pa.table(columns, schema=FAILURES), temporary, write_page_checksum=True)
+    with replacing(files.failures) as temporary, temporary.open("wb") as file:
+        pq.write_table(pa.table(columns, schema=FAILURES), file, write_page_checksum=True)
 
 
 def _strings(column: pa.Array | pa.ChunkedArray) -> list[str]:

@@ -101,8 +101,9 @@ class _ShardWriter:
         self._offset = 0
         self._pending: list[pa.Table] = []
         # captions, ids and paths hardly repeat: dictionaries would cost time and space
+        self._captions_file = self._captions_path.open("wb")
         self._captions = pq.ParquetWriter(
-            self._captions_path,
+            self._captions_file,
             SCHEMA,
             compression="zstd",
             use_dictionary=False,
@@ -128,6 +129,7 @@ class _ShardWriter:
             if kind is None:
                 self._flush(sum(t.num_rows for t in self._pending))
             self._captions.close()
+            self._captions_file.close()
             if self._images is not None:
                 self._images.close()
             if kind is None:

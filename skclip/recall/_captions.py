@@ -1,5 +1,6 @@
 """Captions and names as users give them."""
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from skclip._finite import without_unreadable
 from skclip._validation import sample_of
 from skclip.corpus._memory import MemoryShard
 from skclip.corpus._readers._columns import Columns, caption_text, is_missing
+from skclip.corpus._readers._sources import SOURCE_SUFFIXES
 from skclip.corpus._readers._tables import as_values, frame_columns, is_frame
 from skclip.recall._pool import PrimingPool
 
@@ -46,7 +48,7 @@ def memory_shard(
         captions = [text if isinstance(text, list) else caption_text(text) for text in captions]
         images = own_images if images is None else images
         ids = own_ids if ids is None else ids
-    texts = as_list(captions, parameter="captions")
+    texts = ["" if is_missing(text) else text for text in as_list(captions, parameter="captions")]
     wrong = [text for text in texts if not isinstance(text, str)]
     if wrong:
         raise TypeError(
@@ -54,6 +56,16 @@ def memory_shard(
         )
     if not texts:
         raise ValueError("captions is empty (0 samples): give at least one caption.")
+    if all(text.lower().endswith(SOURCE_SUFFIXES) and os.path.isfile(text) for text in texts):
+        raise ValueError(
+            f"captions holds the paths of files ({sample_of(texts)}), not captions: read them by "
+            "Corpus.build(paths, directory)."
+        )
+    for name, column in (("embeddings", embeddings), ("ids", ids), ("images", images)):
+        if hasattr(column, "__len__") and len(column) != len(texts):
+            raise ValueError(
+                f"{name} has {len(column)} rows but captions has {len(texts)}: give one a caption."
+            )
     numbers = np.arange(first_row, first_row + len(texts))
     pool = PrimingPool(numbers, embeddings=embeddings, ids=ids, images=images)  # checks lengths
     vectors = None

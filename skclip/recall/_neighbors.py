@@ -1,6 +1,7 @@
 """NeighborRetriever: images in, the images most like them out."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -14,8 +15,9 @@ from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from skclip._compat import Interval, StrOptions, fit_context, validate_parameters
-from skclip._validation import check_embeddings
+from skclip._validation import check_embeddings, sample_of
 from skclip.corpus import Corpus, open_corpus
+from skclip.exceptions import NoMatchWarning
 from skclip.recall._approximate import NeighborIndex, build_index, search_or_fall_back
 from skclip.recall._collection import CorpusCollection, PoolCollection
 from skclip.recall._nearest import nearest_rows
@@ -240,6 +242,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
             Rows in the order of the collection. Their labels are the collection's own; those of a
             collection without labels are the label of the nearest given image.
         """
+        _refuse_names(X)
         collection = self._collection()
         Q = self._check_queries(X, collection)
         given: NDArray[Any] | None = None if y is None else column_or_1d(y)
@@ -338,12 +341,22 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         similarities = np.full((len(Q), self.k), -np.inf, dtype=np.float32)
         rows = np.full((len(Q), self.k), -1, dtype=np.int64)
-        for name in np.unique(y).tolist():
+        names, lacking = np.unique(y).tolist(), []
+        for name in names:
             queries = np.flatnonzero(y == name)
             own = collection.rows_of(name)
+            if not len(own):
+                lacking.append(name)
             found, at = nearest_rows(Q[queries], [collection.embeddings(own)], self.k)
             similarities[queries] = found
             rows[queries] = np.where(at >= 0, own[at] if len(own) else -1, -1)
+        if lacking:
+            warnings.warn(
+                f"The collection has no rows of {sample_of(lacking)} ({len(lacking)} of "
+                f"{len(names)} classes of y): their images recall nothing.",
+                NoMatchWarning,
+                stacklevel=3,
+            )
         return similarities, rows
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -354,6 +367,17 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         tags.requires_fit = self.corpus is None
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _refuse_names(X: Any) -> None:
+    """Refuse class names, by which the other retrievers recall, in the place of images."""
+    is_column = isinstance(X, Iterable) and getattr(X, "ndim", 1) == 1
+    names = [x for x in X if isinstance(x, str)] if is_column else []
+    if names:
+        raise ValueError(
+            f"NeighborRetriever recalls by image, not by class name, but X holds {sample_of(names)}"
+            ": give embeddings of images, or recall names by CaptionRetriever."
+        )
 
 
 def _union(

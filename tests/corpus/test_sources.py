@@ -121,13 +121,13 @@ def test_missing_images_and_ids_are_missing(target):
     with pytest.warns(UserWarning, match="no image"):
         corpus = Corpus.build(frame, target)
     assert corpus.images().tolist() == ["/a.png", None, None]
-    assert corpus.ids().tolist() == ["/a.png", "7", "2"]
+    assert corpus.ids().tolist() == ["/a.png", "7", "row 2 without id"]
 
 
-def test_null_ids_of_parquet_are_the_row_numbers(tmp_path, target):
+def test_null_ids_of_parquet_are_told_apart(tmp_path, target):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"caption": ["a", "b"], "id": pa.array([None, 5])}), path)
-    assert Corpus.build(path, target).ids().tolist() == ["0", "5"]
+    assert Corpus.build(path, target).ids().tolist() == ["row 0 without id", "5"]
 
 
 @pytest.mark.parametrize(
@@ -393,3 +393,12 @@ def test_images_root_is_for_tables(photos, target, tmp_path):
         Corpus.build(tmp_path / "a.tar", target, images_root=photos)
     with pytest.raises(CorpusError, match="folders with a file beside each image have images"):
         Corpus.build(photos, target, images_root=tmp_path)
+
+
+def test_missing_ids_are_told_apart(tmp_path):
+    frame = pd.DataFrame({"caption": ["a", "b", "c"], "id": pd.array([1, None, 2], dtype="Int64")})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    for i, source in enumerate([frame, tmp_path / "t.csv", tmp_path / "t.parquet"]):
+        corpus = Corpus.build(source, tmp_path / f"c{i}")
+        assert corpus.ids().tolist() == ["1", "row 1 without id", "2"]

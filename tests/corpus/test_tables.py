@@ -1,11 +1,15 @@
 """Tables of captions in files."""
 
+import os
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from skclip.corpus import Corpus
 from skclip.exceptions import CorpusError
+from skclip.recall import CaptionRetriever
 
 
 @pytest.fixture
@@ -69,3 +73,43 @@ def test_a_damaged_table_is_named(tmp_path, target, name, content, message):
 def test_a_missing_source_is_named(tmp_path, target):
     with pytest.raises(CorpusError, match=r"nowhere\.csv' does not exist"):
         Corpus.build(tmp_path / "nowhere.csv", target)
+
+
+def test_folders_may_have_names_that_are_not_utf8(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe9"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("the file system takes UTF-8 names only")
+    captions = ["a cat", "a dog"]
+    corpus = Corpus.build(captions, folder / "list")
+    assert corpus.captions().tolist() == captions
+    assert CaptionRetriever(corpus).recall(["cat"]).captions.tolist() == ["a cat"]
+    (folder / "t.csv").write_text("caption\na cat\na dog\n")
+    (folder / "t.tsv").write_text("caption\na cat\na dog\n")
+    with (folder / "t.parquet").open("wb") as file:
+        pq.write_table(pa.table({"caption": captions}), file)
+    for kind in ("csv", "tsv", "parquet"):
+        built = Corpus.build(folder / f"t.{kind}", folder / kind)
+        assert built.captions().tolist() == captions
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('id,caption\n1,"a cat\n2,a dog\n3,a fox\n', 2),
+        ('caption,id\na cat,1\n"a dog,2\na fox,3\n', 3),
+        ('caption,id\n"two\nlines",1\n"a ""big"" dog\n', 4),
+    ],
+)
+def test_a_quote_that_is_never_closed_is_named(tmp_path, target, content, line):
+    path = tmp_path / "captions.csv"
+    path.write_text(content)
+    with pytest.raises(CorpusError, match=rf"captions\.csv' ends within .* begins in line {line}"):
+        Corpus.build(path, target)
+
+
+def test_quotes_within_a_cell_need_no_end(tmp_path, target):
+    path = tmp_path / "captions.csv"
+    path.write_text('id,caption\n1,a 5" cat\n2,"two\nlines\n"\n')
+    assert Corpus.build(path, target).captions().tolist() == ['a 5" cat', "two\nlines\n"]

@@ -134,7 +134,8 @@ def test_neighbours_can_be_restricted_to_the_class(pool, method):
 
 def test_a_class_without_rows_recalls_nothing(pool):
     retriever = NeighborRetriever(pool, restrict_to_class=True)
-    assert len(retriever.recall(np.eye(3), ["ant", "bee", "ape"])) == 0
+    with pytest.warns(NoMatchWarning, match="no rows of"):
+        assert len(retriever.recall(np.eye(3), ["ant", "bee", "ape"])) == 0
 
 
 def test_restricting_needs_classes():
@@ -293,9 +294,9 @@ def test_an_unmatched_class_in_a_corpus_recalls_nothing(tmp_path, photos, mean_c
     corpus = Corpus.build(photos, tmp_path / "c", embedder=mean_color)
     with pytest.warns(NoMatchWarning):
         CaptionRetriever(corpus).recall(["zebra"])
-    assert (
-        len(NeighborRetriever(corpus, restrict_to_class=True).recall(np.eye(4), ["zebra"] * 4)) == 0
-    )
+    retriever = NeighborRetriever(corpus, restrict_to_class=True)
+    with pytest.warns(NoMatchWarning, match="no rows of 'zebra'"):
+        assert len(retriever.recall(np.eye(4), ["zebra"] * 4)) == 0
 
 
 @pytest.mark.parametrize("n_rows", [600, 10_500])
@@ -336,3 +337,14 @@ def test_a_sampler_keeps_data_frames(pool, library):
 def test_a_fitted_retriever_in_another_estimator_is_told_to_be_frozen():
     with pytest.raises(NotFittedError, match=r"give FrozenEstimator\(retriever\)"):
         clone(NeighborRetriever().fit(np.eye(2))).kneighbors(np.eye(2))
+
+
+def test_labels_that_a_pool_lacks_are_named(pool):
+    retriever = NeighborRetriever(pool, restrict_to_class=True)
+    with pytest.warns(NoMatchWarning, match=r"no rows of 'zebra' \(1 of 2 classes of y\)"):
+        assert set(retriever.recall(np.eye(3)[:2], ["zebra", "cat"]).labels) == {"cat"}
+
+
+def test_recall_of_names_says_that_it_recalls_by_image(pool):
+    with pytest.raises(ValueError, match="recalls by image, not by class name"):
+        NeighborRetriever(pool).recall(["cat", "dog"])

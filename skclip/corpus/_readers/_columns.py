@@ -150,7 +150,8 @@ def rows_table(
     Returns
     -------
     table : pyarrow.Table
-        Columns ``id`` (null where there is neither an identifier nor a path), ``caption``,
+        Columns ``id`` (null where nothing has an identifier or a path, empty where those of a row
+        are missing), ``caption``,
         ``image``, ``data`` and ``problem``.
     """
     texts, row = _one_caption_a_row(captions, doubts)
@@ -158,7 +159,8 @@ def rows_table(
     paths, data, reasons = image_columns([None] * n_given if images is None else images)
     names: Iterable[Any] = paths
     if ids is not None:
-        names = (p if is_missing(i) else i for i, p in zip(ids, paths, strict=True))
+        named = zip(ids, paths, strict=True)
+        names = (i if not is_missing(i) and i != "" else p or "" for i, p in named)
     if problems is not None:
         reasons = [new or old for new, old in zip(problems, reasons, strict=True)]
     table = pa.table(

@@ -1,6 +1,8 @@
 """CSV, TSV and text files, as people save them."""
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,14 +10,18 @@ import pyarrow as pa
 import pyarrow.csv
 
 from skclip._spreadsheet import unguard_column
+from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import Columns, find_columns
 from skclip.corpus._readers._decoding import MAX_TEXT, encoding_of
 from skclip.exceptions import CorpusError
 
-__all__ = ["csv_batches", "csv_names", "has_header", "text_lines"]
+__all__ = ["check_quotes", "csv_batches", "csv_names", "has_header", "text_lines"]
 
 _HEAD = 1 << 16
+_CHUNK = 1 << 20
 _DELIMITERS = (",", "\t", ";", "|")
+# The rest of a quoted cell; marks within it are doubled.
+_QUOTED = re.compile(r'(?:[^"]|"")*+"')
 
 
 class _Dialect(NamedTuple):
@@ -100,22 +106,66 @@ def _dialect(path: Path) -> _Dialect:
     return _Dialect(encoding, delimiter, quoted=not (tabs and delimiter == "\t"))
 
 
-def _open(path: Path, columns: list[str] | None) -> pyarrow.csv.CSVStreamingReader:
+def check_quotes(path: Path) -> None:
+    """Refuse a file that ends within a quoted cell: it has swallowed the rows after its quote."""
+    encoding, delimiter, quoted = _dialect(path)
+    if not quoted:
+        return
+    with path.open("rb") as data:
+        n_quotes = sum(chunk.count(b'"') for chunk in iter(lambda: data.read(_CHUNK), b""))
+    if n_quotes % 2 == 0 and encoding.startswith("utf-8"):
+        return
+    opened = 0
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
+    with path.open(encoding=encoding, errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if '"' in line and _opens(line, delimiter, within=bool(opened)):
+                if not opened or _QUOTED.match(line):
+                    opened = number
+            elif '"' in line:
+                opened = 0
+    if opened:
+        raise CorpusError(
+            f"{str(path)!r} ends within the quoted cell that begins in line {opened}: close its "
+            "quotation mark, or double the mark if it is part of the text."
+        )
+
+
+def _opens(line: str, delimiter: str, *, within: bool) -> bool:
+    """Whether a line that begins within a quoted cell, or not, ends within one."""
+    at = 0
+    while True:
+        if within or line.startswith('"', at):
+            closed = _QUOTED.match(line, at + (not within))
+            if closed is None:
+                return True
+            within, at = False, closed.end()
+        at = line.find(delimiter, at) + 1
+        if not at:
+            return False
+
+
+@contextmanager
+def _open(path: Path, columns: list[str] | None) -> Iterator[pyarrow.csv.CSVStreamingReader]:
     """Open a file; without columns, for its header alone."""
     encoding, delimiter, quoted = _dialect(path)
-    return pyarrow.csv.open_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(
-            encoding="utf8" if encoding.startswith("utf-8") else encoding
-        ),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=delimiter,
-            quote_char='"' if quoted else False,
-            newlines_in_values=quoted,
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=columns,
-            column_types=dict.fromkeys(columns or (), pa.string()),
-            strings_can_be_null=False,
-        ),
-    )
+    with (
+        arrow_source(path) as source,
+        pyarrow.csv.open_csv(
+            source,
+            read_options=pyarrow.csv.ReadOptions(
+                encoding="utf8" if encoding.startswith("utf-8") else encoding
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quoted else False,
+                newlines_in_values=quoted,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=columns,
+                column_types=dict.fromkeys(columns or (), pa.string()),
+                strings_can_be_null=False,
+            ),
+        ) as reader,
+    ):
+        yield reader

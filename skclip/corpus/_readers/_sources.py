@@ -34,9 +34,9 @@ from skclip.corpus._readers._webdataset import read_webdataset
 from skclip.embedding._formats import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError
 
-__all__ = ["Part", "open_source"]
+__all__ = ["SOURCE_SUFFIXES", "Part", "open_source"]
 
-_FILE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".tar")
+SOURCE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".tar")
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,19 @@ def _parts(source: Any, request: Request) -> Iterator[Part]:
 
 
 def _numbered(table: pa.Table, first_row: int) -> pa.Table:
-    """Return rows with their numbers as ids where they have none."""
+    """Return rows with their numbers as ids where there are none.
+
+    Where other rows have ids, a plain number may be one of them.
+    """
     ids = table.column("id")
-    if not ids.null_count:
+    lacking = pc.equal(ids, "")
+    if not ids.null_count and not pc.any(lacking).as_py():
         return table
     numbers = pa.array(range(first_row, first_row + table.num_rows)).cast(pa.string())
+    apart = pc.binary_join_element_wise("row", numbers, "without id", " ")
     at = table.column_names.index("id")
-    return table.set_column(at, "id", pc.coalesce(ids, numbers))
+    ids = pc.coalesce(pc.if_else(lacking, apart, ids), numbers)
+    return table.set_column(at, "id", ids)
 
 
 def _as_paths(source: Any) -> list[str]:
@@ -138,7 +144,7 @@ def _as_paths(source: Any) -> list[str]:
         return [path for item in source for path in expand_braces(os.fspath(item))]
     if not all(isinstance(item, str) for item in source):
         return []
-    if all(item.lower().endswith(_FILE_SUFFIXES) and _is_one_word(item) for item in source):
+    if all(item.lower().endswith(SOURCE_SUFFIXES) and _is_one_word(item) for item in source):
         return [path for item in source for path in expand_braces(item)]
     if all(Path(item).suffix.lower() in IMAGE_SUFFIXES and os.path.isfile(item) for item in source):
         raise CorpusError(
@@ -174,7 +180,7 @@ def _is_archive(path: Path) -> bool:
 def _open_path(path: Path, request: Request) -> Iterator[Part]:
     if path.is_dir():
         yield from _open_folder(path, request)
-    elif path.suffix.lower() in _FILE_SUFFIXES:
+    elif path.suffix.lower() in SOURCE_SUFFIXES:
         root = request.images_root or path.parent
         yield Part(read_captions_file(path, request), image_root=str(root))
     else:

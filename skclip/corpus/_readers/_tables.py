@@ -10,8 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import Columns, find_columns, rows_table
-from skclip.corpus._readers._csv import csv_batches, csv_names, has_header, text_lines
+from skclip.corpus._readers._csv import (
+    check_quotes,
+    csv_batches,
+    csv_names,
+    has_header,
+    text_lines,
+)
 from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._readers._request import Request
 from skclip.exceptions import CorpusError
@@ -73,6 +80,8 @@ def read_table_file(path: Path, request: Request) -> Iterator[pa.Table]:
             for lines in text_lines(path, _BATCH):
                 yield rows_table(lines, None, None, request.doubts)
             return
+        if kind != ".parquet":
+            check_quotes(path)
         columns = find_columns(column_names(path), request.columns, where=f"{str(path)!r}")
         batches = _parquet_batches if kind == ".parquet" else csv_batches
         for batch in batches(path, columns.present):
@@ -133,7 +142,8 @@ def column_names(path: Path) -> list[str]:
     with reading(path):
         if path.suffix.lower() != ".parquet":
             return csv_names(path)
-        names: list[str] = pq.read_schema(path).names
+        with arrow_source(path) as source:
+            names: list[str] = pq.read_schema(source).names
         return names
 
 
@@ -153,7 +163,11 @@ def _arrow_rows(batch: pa.RecordBatch, columns: Columns, doubts: Doubts) -> pa.T
     missing = pa.nulls(batch.num_rows, pa.string())
     captions = pc.fill_null(batch.column(columns.caption).cast(pa.string()), "")
     images = missing if images is None else images.cast(pa.string())
-    ids = images if ids is None else pc.coalesce(ids.cast(pa.string()), images)
+    if ids is None:
+        ids = images
+    else:
+        ids = ids.cast(pa.string())
+        ids = pc.coalesce(pc.if_else(pc.equal(ids, ""), missing, ids), images, "")
     table = {"id": ids, "caption": captions, "image": images, "problem": missing}
     return pa.table(table)
 
@@ -170,7 +184,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
+    with arrow_source(path) as source, pq.ParquetFile(source) as file:
         yield from file.iter_batches(batch_size=_BATCH, columns=list(columns))
 
 

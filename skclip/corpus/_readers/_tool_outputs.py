@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skclip._validation import sample_of
+from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import archive_rows, find_columns, rows_table
 from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._readers._request import Request
@@ -91,7 +92,7 @@ def _read_downloads(path: Path, request: Request) -> Iterator[pa.Table]:
     kinds = [kind for kind in _KINDS if kind in names]
     wanted = dict.fromkeys(["key", "status", "error_message", caption, *kinds])
     columns = [name for name in wanted if name in names]
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), arrow_source(path) as source, pq.ParquetFile(source) as file:
         for batch in file.iter_batches(_BATCH, columns=columns):
             rows = batch.to_pydict()
             messages = rows.get("error_message", [None] * batch.num_rows)
@@ -162,8 +163,8 @@ def read_clip_retrieval(root: Path, request: Request) -> Iterator[tuple[Path, It
             raise CorpusError(
                 f"{str(embeddings)!r} has no {metadata.name} that tells its captions."
             )
-        with reading(metadata):
-            n_rows = pq.read_metadata(metadata).num_rows
+        with reading(metadata), arrow_source(metadata) as source:
+            n_rows = pq.read_metadata(source).num_rows
         with reading(embeddings):
             shape = np.load(embeddings, mmap_mode="r", allow_pickle=False).shape
         if len(shape) != 2 or shape[0] != n_rows:
@@ -177,7 +178,7 @@ def read_clip_retrieval(root: Path, request: Request) -> Iterator[tuple[Path, It
 def _read_metadata(path: Path, request: Request) -> Iterator[pa.Table]:
     columns = find_columns(column_names(path), request.columns, where=f"{str(path)!r}")
     assert columns.caption is not None
-    with reading(path), pq.ParquetFile(path) as file:
+    with reading(path), arrow_source(path) as source, pq.ParquetFile(source) as file:
         for batch in file.iter_batches(_BATCH, columns=columns.present):
             rows = batch.to_pydict()
             captions = rows[columns.caption]

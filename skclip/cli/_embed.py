@@ -35,8 +35,7 @@ def run(args: Namespace) -> int:
     """Add embeddings to a corpus."""
     warnings.simplefilter("ignore", UnreadableImageWarning)  # `report` counts them
     corpus, verbose = Corpus(args.corpus), int(not args.quiet)
-    if args.retry_failed:
-        take_model_of(corpus, args)
+    take_model_of(corpus, args)
     embedder = make_embedder(args)
     note_resumed(corpus.path / UNFINISHED, quiet=args.quiet)
     if args.retry_failed:

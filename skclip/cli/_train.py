@@ -95,7 +95,13 @@ def run(args: Namespace) -> int:
     args.output = check_folder(args.output, "--output")
     find_architecture(args.student)
     for option in ("image_teacher", "text_teacher"):
-        _check_teacher(getattr(args, option), f"--{option.replace('_', '-')}")
+        given, spelled = getattr(args, option), f"--{option.replace('_', '-')}"
+        if given is None and (args.lambda_nn or args.lambda_xnn):
+            raise ValueError(
+                f"{spelled} is missing: give a model or a .npy file with one row a caption, or set "
+                "--lambda-nn and --lambda-xnn to 0, which is plain CLIP training."
+            )
+        _check_teacher(given, spelled)
     if not (args.output / "model").exists():
         note_resumed(args.output / "checkpoint.pt", quiet=args.quiet)
     corpus = _open_pairs(args)

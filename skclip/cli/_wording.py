@@ -21,9 +21,8 @@ _PHRASES = {
     r"([Tt])he embedder": r"\1he model",
     r"an embedder": "a model",
     r"embedder": "model",
-    r"(\w+)=None has nothing to guide by": r"\1 is missing",
-    r"a transformer or its precomputed rows": "a model or a .npy file of its rows",
     r"synonyms go to `synonyms`": "further names of a class follow it in the file of --classes",
+    r"can be given as synonyms": "can follow them in the file of --classes",
     r"go to `synonyms`": "follow it in the file of --classes",
     r"give the names they stand for: class_names=\{label: name\} of the estimator, or names as "
     r"labels": "write the names they stand for into the file of --classes",

@@ -57,6 +57,12 @@ def test_embed_adds_embeddings(small_folder, tmp_path):
     assert Corpus(path).has_embeddings
 
 
+def test_embed_without_a_model_takes_that_of_the_corpus(corpus_path, capsys):
+    assert main(["embed", str(corpus_path), "--retry-failed", "--quiet"]) == 0
+    assert main(["embed", str(corpus_path), "--quiet"]) == 0
+    assert "ViT-B-32" not in capsys.readouterr().err
+
+
 def test_embed_by_another_model_is_refused(corpus_path, monkeypatch, capsys):
     from skclip import CLIPEmbedder
 

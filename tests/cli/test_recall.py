@@ -48,7 +48,9 @@ def test_names_and_synonyms_from_a_file(corpus_path, tmp_path, capfdbinary):
 
 def test_name_without_a_match_is_a_warning(corpus_path, capsys):
     assert recall(corpus_path, "star", "emu", "--format", "jsonl") == 0
-    assert "warning: No caption names 'emu' (1 of 2 classes)" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "warning: No caption names 'emu' (1 of 2 classes)" in message
+    assert "Other words for them can follow them in the file of --classes" in message
 
 
 @pytest.mark.parametrize("arguments", [[], ["star", "--classes", "names.txt"]])

@@ -75,7 +75,15 @@ def test_broken_images_are_left_out(train, photos, tmp_path, capsys):
 def test_without_teachers_it_says_what_to_do(photos, tmp_path, capsys):
     options = ["--output", str(tmp_path / "run"), "--batch-size", "8", "--quiet"]
     assert main(["train", str(photos), *options]) == 2
-    assert "set --lambda-nn and --lambda-xnn to 0" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "--image-teacher is missing: give a model or a .npy file" in message
+    assert "set --lambda-nn and --lambda-xnn to 0" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_of_a_teacher_may_be_an_address(train, tmp_path):
+    address = (tmp_path / "rows.npy").as_uri()
+    assert train("--image-teacher", address, "--text-teacher", address) == 0
 
 
 def test_divergence_is_no_result(train, monkeypatch, capsys):

@@ -16,7 +16,6 @@ ARGS = Namespace(
     output="x",
     names=[],
     images_root=None,
-    image_teacher=None,
 )
 
 
@@ -38,12 +37,6 @@ ARGS = Namespace(
         ("run the same call again", "run the same command again"),
         ("give the folder by images_root=, or mend", "give the folder by --images-root, or mend"),
         ("names holds duplicates: 'a'.", "NAME holds duplicates: 'a'."),
-        (
-            "image_teacher=None has nothing to guide by: give a transformer or its precomputed "
-            "rows, or set lambda_nn to 0",
-            "--image-teacher is missing: give a model or a .npy file of its rows, or set "
-            "--lambda-nn to 0",
-        ),
         # nothing that this verb has, and words of English
         ("alpha=3 of a device", "alpha=3 of a device"),
         # what stands in quotes was given

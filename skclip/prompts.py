@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from skclip._further_names import of_each_name
 from skclip._linalg import unit_rows
 from skclip._validation import check_class_names, sample_of
 from skclip.embedding import CLIPEmbedder
@@ -95,7 +96,7 @@ def build_prompts(
 
     synonyms : dict, default=None
         Other names of a class, ``{name: name or names}``. They are put into the templates as the
-        name itself is. Names that are no class here are ignored.
+        name itself is. Keys that are no class here have no effect but a warning.
 
     Returns
     -------
@@ -113,6 +114,8 @@ def build_prompts(
     -----
     BareNumberWarning
         If a number stands in the place of a name.
+    NoMatchWarning
+        If a key of ``synonyms`` is no class.
 
     See Also
     --------
@@ -316,8 +319,11 @@ def _synonyms_per_class(
         raise TypeError(
             f"synonyms must be a mapping {{name: names}}, got {type(synonyms).__name__}."
         )
-    given = synonyms or {}
-    found = {name: _strings(given.get(name, ()), f"synonyms of {name!r}") for name in names}
+    given = of_each_name(names, synonyms or {}, "synonyms")
+    found = {
+        name: _strings(texts, f"synonyms of {name!r}")
+        for name, texts in zip(names, given, strict=True)
+    }
     # a blank one is no name, as in caption search
     return {name: tuple(filter(str.strip, texts)) for name, texts in found.items()}
 

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from skclip import CLIPEmbedder
 from skclip.embedding._registry import LoadedModel
-from skclip.exceptions import BareNumberWarning
+from skclip.exceptions import BareNumberWarning, NoMatchWarning
 from skclip.prompts import TEMPLATES, build_prompts, encode_prompts, encode_texts
 
 
@@ -39,7 +39,7 @@ def test_templates(templates, expected):
 
 
 def test_synonyms_are_put_into_every_template_after_the_name():
-    prompts = build_prompts(["car", "cat"], ["a {}", "my {}"], {"car": ["auto", "car"], "x": "y"})
+    prompts = build_prompts(["car", "cat"], ["a {}", "my {}"], {"car": ["auto", "car"]})
     assert prompts == {"car": ["a car", "my car", "a auto", "my auto"], "cat": ["a cat", "my cat"]}
 
 
@@ -239,3 +239,15 @@ def test_texts_of_a_foreign_embedder():
 def test_wrong_texts(texts):
     with pytest.raises(ValueError, match="texts must be a list of at least one text"):
         encode_texts(LengthEmbedder(), texts)
+
+
+def test_synonyms_of_no_class_are_named():
+    with pytest.warns(NoMatchWarning, match="synonyms has keys that are no class here .'kat'"):
+        prompts = build_prompts(["cat"], "a {}", {"kat": "kitty"})
+    assert prompts == {"cat": ["a cat"]}
+
+
+def test_synonyms_serve_names_that_are_written_otherwise():
+    assert build_prompts(["car_side"], "a {}", {"car side": "auto"}) == {
+        "car_side": ["a car side", "a auto"]
+    }

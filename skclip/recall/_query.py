@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from skclip._further_names import of_each_name
 from skclip._validation import sample_of
 from skclip.corpus._text import tokenize
 
@@ -43,8 +44,7 @@ def make_queries(
         Class names; ``str(name)`` is what captions are searched for.
 
     synonyms : mapping or None
-        Further names by class. Classes that are not among ``names`` are ignored, so that one
-        mapping serves any subset of classes.
+        Further names by class. Keys that are not among ``names`` have no effect but a warning.
 
     exclude : mapping or None
         Phrases of other senses by class.
@@ -57,27 +57,29 @@ def make_queries(
     queries : list of Query
         One a name.
     """
-    more = _by_name(synonyms, "synonyms")
-    less = _by_name(exclude, "exclude")
+    more = _of_each(names, synonyms, "synonyms")
+    less = _of_each(names, exclude, "exclude")
     return [
         Query(
-            _phrases([str(name), *more.get(str(name), ())], plural=plural),
-            _phrases(less.get(str(name), ()), plural=plural),
+            _phrases([str(name), *others], plural=plural),
+            _phrases(excluded, plural=plural),
         )
-        for name in names
+        for name, others, excluded in zip(names, more, less, strict=True)
     ]
 
 
-def _by_name(spellings: Spellings | None, parameter: str) -> dict[str, list[str]]:
-    by_name: dict[str, list[str]] = {}
+def _of_each(
+    names: Sequence[Any], spellings: Spellings | None, parameter: str
+) -> list[Sequence[str]]:
+    by_name: dict[Any, list[str]] = {}
     for name, values in (spellings or {}).items():
         several = isinstance(values, Iterable) and not isinstance(values, str)
         texts: list[Any] = list(values) if several else [values]
         wrong = [text for text in texts if not isinstance(text, str)]
         if wrong:
             raise TypeError(f"{parameter} of {name!r} must be strings, got {sample_of(wrong)}.")
-        by_name[str(name)] = texts
-    return by_name
+        by_name[name] = texts
+    return of_each_name(names, by_name, parameter)
 
 
 def _phrases(texts: Sequence[str], *, plural: bool) -> tuple[Phrase, ...]:

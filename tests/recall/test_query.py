@@ -2,6 +2,7 @@
 
 import pytest
 
+from skclip.exceptions import NoMatchWarning
 from skclip.recall._query import Query, make_queries, plural_forms
 
 
@@ -42,8 +43,18 @@ def test_only_the_last_word_becomes_plural():
     assert query.excluded == (("toy",), ("toys",))
 
 
-def test_spellings_of_other_classes_are_ignored():
-    assert make_queries(["cat"], synonyms={"dog": ["puppy"]}) == [Query((("cat",),))]
+def test_spellings_of_other_classes_are_named():
+    with pytest.warns(NoMatchWarning, match="synonyms has keys that are no class here .'dog'"):
+        queries = make_queries(["cat"], synonyms={"dog": ["puppy"]})
+    assert queries == [Query((("cat",),))]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("car_side", "car side"), ("cafe\u0301", "caf\xe9"), ("a b", "a_b")]
+)
+def test_keys_may_be_written_otherwise_than_names(name, key):
+    (query,) = make_queries([name], synonyms={key: ["other"]})
+    assert query.phrases[1:] == (("other",),)
 
 
 @pytest.mark.parametrize("parameter", ["synonyms", "exclude"])

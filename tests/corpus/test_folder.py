@@ -150,3 +150,12 @@ def test_urls_and_files_may_be_mixed(photos, target):
         corpus = Corpus.build(photos, target)
     assert corpus.images().tolist() == [images[0], str(photos / "red.png"), None]
     assert corpus.failures().column("row").to_pylist() == [2]
+
+
+def test_endings_of_sidecars_may_be_in_upper_case(tmp_path, photos):
+    folder = tmp_path / "upper"
+    folder.mkdir()
+    (folder / "A.PNG").write_bytes((photos / "red.png").read_bytes())
+    (folder / "A.TXT").write_text("a red square")
+    corpus = Corpus.build(folder, tmp_path / "c")
+    assert corpus.captions().tolist() == ["a red square"]

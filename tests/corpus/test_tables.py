@@ -113,3 +113,11 @@ def test_quotes_within_a_cell_need_no_end(tmp_path, target):
     path = tmp_path / "captions.csv"
     path.write_text('id,caption\n1,a 5" cat\n2,"two\nlines\n"\n')
     assert Corpus.build(path, target).captions().tolist() == ['a 5" cat', "two\nlines\n"]
+
+
+def test_an_empty_image_cell_is_no_image(tmp_path, target):
+    path = tmp_path / "captions.csv"
+    path.write_text("image,caption\n/a.png,a cat\n,a dog\n")
+    with pytest.warns(UserWarning, match="no image"):
+        corpus = Corpus.build(path, target)
+    assert corpus.images().tolist()[1] is None

@@ -185,20 +185,25 @@ def _located(table: pa.Table, places: list[tuple[str | None, str | None]]) -> pa
 
 def _pairs(finder: ImageFinder) -> list[tuple[str, str]]:
     """Return images with the files beside them that hold their captions."""
-    # names that differ in their Unicode form alone belong together
-    files = {unicodedata.normalize("NFC", path): path for path in finder.files}
+    # names that differ in their Unicode form or the case of their ending alone belong together
+    files = {_sidecar_key(path): path for path in sorted(finder.files, reverse=True)}
     images = (path for path in finder.files if Path(path).suffix.lower() in IMAGE_SUFFIXES)
     return [(image, sidecar) for image in images if (sidecar := _sidecar(image, files))]
 
 
 def _sidecar(image: str, files: dict[str, str]) -> str | None:
-    stem = unicodedata.normalize("NFC", image.rpartition(".")[0])
+    stem = _sidecar_key(image).rpartition(".")[0]
     return next((files[stem + s] for s in (".txt", ".json") if stem + s in files), None)
+
+
+def _sidecar_key(path: str) -> str:
+    stem, dot, ending = unicodedata.normalize("NFC", path).rpartition(".")
+    return stem + dot + ending.lower()
 
 
 def _is_sidecar(name: str, files: frozenset[str]) -> bool:
     stem = name.rpartition(".")[0]
-    return any(stem + suffix in files for suffix in IMAGE_SUFFIXES)
+    return any(stem + s in files for suffix in IMAGE_SUFFIXES for s in (suffix, suffix.upper()))
 
 
 def _read_sidecars(
@@ -219,7 +224,7 @@ def _read_sidecar(path: Path, request: Request) -> str | list[str]:
     if len(data) > MAX_TEXT:
         raise CorpusError(f"{str(path)!r} has more than {MAX_TEXT} bytes: no caption is so long.")
     text = decoded(data, repr(str(path)), request.doubts)
-    if path.suffix == ".txt":
+    if path.suffix.lower() == ".txt":
         return " ".join(text.split())
     try:
         return json_caption(text)

@@ -168,7 +168,10 @@ def _arrow_rows(batch: pa.RecordBatch, columns: Columns, doubts: Doubts) -> pa.T
     else:
         ids = ids.cast(pa.string())
         ids = pc.coalesce(pc.if_else(pc.equal(ids, ""), missing, ids), images, "")
-    table = {"id": ids, "caption": captions, "image": images, "problem": missing}
+    empty = pc.fill_null(pc.equal(images, ""), False)
+    images = pc.if_else(empty, missing, images)
+    problems = pc.if_else(empty, "no image", missing)
+    table = {"id": ids, "caption": captions, "image": images, "problem": problems}
     return pa.table(table)
 
 

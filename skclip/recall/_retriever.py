@@ -78,8 +78,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         Whether words count as equal when their English stems are (``climb``, ``climbing``).
 
     synonyms : mapping, default=None
-        Further names by class, ``{class: [name, ...]}``; classes that are not asked for are
-        ignored.
+        Further names by class, ``{class: [name, ...]}``; keys that are no class
+        asked for have no effect but a warning.
 
     exclude : mapping, default=None
         Words of other senses by class: ``{"crane": ["construction"]}`` leaves out captions that

@@ -36,7 +36,7 @@ def of_each_name(names: Sequence[Any], given: Mapping[Any, Any], parameter: str)
     Warns
     -----
     NoMatchWarning
-        If a key is no name.
+        If a key differs from a name in capital letters alone. Other keys are of other classes.
 
     Examples
     --------
@@ -47,11 +47,13 @@ def of_each_name(names: Sequence[Any], given: Mapping[Any, Any], parameter: str)
     exact = {str(key): value for key, value in given.items()}
     folded = {_folded(key): value for key, value in given.items()}
     known = set(map(_folded, names))
-    unknown = [key for key in given if _folded(key) not in known]
+    # a mapping may be meant for more classes than these, but not for these in capitals
+    in_capitals = {name.casefold() for name in known}
+    unknown = [k for k in given if (f := _folded(k)) not in known and f.casefold() in in_capitals]
     if unknown:
         warn_caller(
-            f"{parameter} has keys that are no class here ({sample_of(unknown)}): they have no "
-            f"effect. The classes are {sample_of(names)}.",
+            f"{parameter} has keys that are no class here but for capital letters "
+            f"({sample_of(unknown)}): they have no effect. The classes are {sample_of(names)}.",
             NoMatchWarning,
         )
     return [exact.get(str(name), folded.get(_folded(name), ())) for name in names]

@@ -241,9 +241,9 @@ def test_wrong_texts(texts):
         encode_texts(LengthEmbedder(), texts)
 
 
-def test_synonyms_of_no_class_are_named():
-    with pytest.warns(NoMatchWarning, match="synonyms has keys that are no class here .'kat'"):
-        prompts = build_prompts(["cat"], "a {}", {"kat": "kitty"})
+def test_synonyms_of_a_name_in_capitals_are_named():
+    with pytest.warns(NoMatchWarning, match=r"but for capital letters \('Cat'\)"):
+        prompts = build_prompts(["cat"], "a {}", {"Cat": "kitty", "dog": "puppy"})
     assert prompts == {"cat": ["a cat"]}
 
 

@@ -13,7 +13,8 @@ from skclip.prompts import TEMPLATES, build_prompts, encode_prompts, encode_text
 
 
 def is_number(name: str) -> bool:
-    return name.strip(" +-_").replace(".", "").isdecimal()
+    spaced = " ".join(name.replace("_", " ").split())
+    return spaced.strip(" +-").replace(".", "").isdecimal()
 
 
 def test_published_sets_have_a_place_for_the_name_each():

@@ -94,7 +94,7 @@ def recall_pool(
         evident = np.flatnonzero(pool.embeddings.any(axis=1))
         codes = encode_known(pool.labels[evident], classes, source="The recalled pool")
         scores = text_head.scores(unit_rows(pool.embeddings[evident]))
-        warn_of_disagreement(scores, codes, "recalled images")
+        warn_of_disagreement(scores, codes, "recalled images", n_errors=1)
     if isinstance(pool_filter, str):
         return pool
     pool_filter = ZeroShotFilter() if pool_filter is None else clone(pool_filter)
@@ -152,7 +152,9 @@ def _labelled(recalled: PrimingPool, names: list[Any], classes: NDArray[Any]) ->
     )
 
 
-def warn_of_disagreement(scores: NDArray[Any], codes: NDArray[Any], what: str) -> None:
+def warn_of_disagreement(
+    scores: NDArray[Any], codes: NDArray[Any], what: str, *, n_errors: float
+) -> None:
     """Warn where the text head agrees with classes no more often than by chance.
 
     Parameters
@@ -165,12 +167,15 @@ def warn_of_disagreement(scores: NDArray[Any], codes: NDArray[Any], what: str) -
 
     what : str
         The images, for the message.
+
+    n_errors : float
+        Standard errors above chance that still count as chance.
     """
     n_images, n_classes = scores.shape
     if n_classes < 2 or n_images < ENOUGH_TO_TELL:
         return
     agreed, chance = float(np.mean(scores.argmax(axis=1) == codes)), 1 / n_classes
-    if agreed <= chance + np.sqrt(chance * (1 - chance) / n_images):
+    if agreed <= chance + n_errors * np.sqrt(chance * (1 - chance) / n_images):
         warn_caller(
             f"The text head agrees with {agreed:.0%} of {n_images} {what}, no more than by chance: "
             "names, synonyms, labels or the order of the text rows may be wrong, or the "

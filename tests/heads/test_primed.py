@@ -25,7 +25,7 @@ POOL = PrimingPool(
 )
 
 # text at random agrees with labels by chance
-CHANCE = pytest.mark.filterwarnings("ignore::skclip.exceptions.TextDisagreementWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::skclip.exceptions.TextDisagreementWarning")
 
 
 def unit(rows):
@@ -275,7 +275,6 @@ def test_partial_fit_over_any_split_equals_fit(data, split):
     assert_allclose(parts.alpha_, whole.alpha_, rtol=1e-3)
 
 
-@CHANCE
 @given(primings(), st.integers(0, 22))
 def test_fit_then_forget_is_never_seen(data, split):
     X, y, text, pool = data
@@ -321,7 +320,6 @@ def brute_force_near(pool, targets, n_neighbors):
     return sorted(near)
 
 
-@CHANCE
 def test_targets_choose_their_neighbours():
     rng = np.random.default_rng(0)
     pool = PrimingPool(rng.choice(list(TEXT), 40), rng.standard_normal((40, 3)))

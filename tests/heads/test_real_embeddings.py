@@ -68,6 +68,8 @@ def test_primed_accuracy_is_that_of_plain_numpy(cifar10, pool_filter, published,
 LIMITS = {1: 2.0, 2: 3.0, 4: 1.5, 8: 1.0, 16: 1.0}
 
 
+# the text of Fashion-MNIST is right about one image in five, and by chance about fewer in a draw
+@pytest.mark.filterwarnings("ignore::skclip.exceptions.TextDisagreementWarning")
 def test_default_is_near_the_best_part_or_mixture(task):
     text_head = task.zero_shot.fit()
     names, text = text_head.classes_, text_head.coef_

@@ -14,7 +14,7 @@ from skclip._compat import check_same_namespace, get_namespace_and_device
 from skclip._linalg import class_proba, gen_row_blocks, sigmoid, unit_rows
 from skclip._validation import check_embeddings
 
-__all__ = ["CosineLinearMixin", "ScoreClassifierMixin"]
+__all__ = ["CosineLinearMixin", "ScoreClassifierMixin", "linear_scores"]
 
 
 def _has_logit_bias(head: "ScoreClassifierMixin") -> bool:
@@ -162,6 +162,13 @@ class ScoreClassifierMixin(ClassifierMixin):
         return sigmoid(scores * self.logit_scale_ + bias)
 
 
+def linear_scores(X: NDArray[Any], coef: NDArray[Any], intercept: NDArray[Any]) -> NDArray[Any]:
+    """Return :math:`X W^T + b` in the dtype of ``X``: ``(n, d) -> (n, C)``."""
+    scores: NDArray[Any] = X @ cast(coef, X.dtype).T
+    scores += cast(intercept, X.dtype)
+    return scores
+
+
 class CosineLinearMixin(ScoreClassifierMixin):
     r"""A head that scores unit rows by one weight row a class.
 
@@ -172,6 +179,4 @@ class CosineLinearMixin(ScoreClassifierMixin):
     intercept_: NDArray[Any]
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        scores: NDArray[Any] = unit_rows(X) @ cast(self.coef_, X.dtype).T
-        scores += cast(self.intercept_, X.dtype)
-        return scores
+        return linear_scores(unit_rows(X), self.coef_, self.intercept_)

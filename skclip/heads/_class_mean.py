@@ -14,8 +14,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from skclip._array_api import cast, like, to_numpy
-from skclip._base import ScoreClassifierMixin
+from skclip._array_api import like, to_numpy
+from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
     HasMethods,
@@ -310,9 +310,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.metric == "cosine":
             X = unit_rows(X)
-        scores: NDArray[Any] = X @ cast(self.coef_, X.dtype).T
-        scores += cast(self.intercept_, X.dtype)
-        return scores
+        return linear_scores(X, self.coef_, self.intercept_)
 
     def _statistics(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool

@@ -12,8 +12,8 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
-from skclip._array_api import cast, is_elsewhere, labels_like, like, take_rows, to_numpy
-from skclip._base import ScoreClassifierMixin
+from skclip._array_api import is_elsewhere, labels_like, like, take_rows, to_numpy
+from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
     HasMethods,
@@ -29,7 +29,13 @@ from skclip._validation import check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._distinct_images import Images, as_images
 from skclip.heads._filled_scores import fill_by_text
-from skclip.heads._outside_head import FittedHead, class_logits, filled_rows, linear_rows
+from skclip.heads._outside_head import (
+    FittedHead,
+    class_logits,
+    filled_rows,
+    linear_rows,
+    over_all_classes,
+)
 from skclip.heads._stacked import outside_scores, part_of
 from skclip.heads._text_share import SCHEDULES, Alpha, mix, text_share
 from skclip.heads._weighed import weigh
@@ -316,7 +322,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         X = unit_rows(X)
         if hasattr(self, "coef_"):
-            return self._linear(X, self.coef_, self.intercept_)
+            return linear_scores(X, self.coef_, self.intercept_)
         if hasattr(self, "_outside"):
             text_head = self.text_head_._replace(weights=to_numpy(self.text_head_.weights))
             of_head = outside_scores(
@@ -326,7 +332,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
                 scale=self._scale,
                 n_classes=len(text_head.weights),
             )
-            mixed: NDArray[Any] = self._linear(X, *self._rows)
+            mixed = linear_scores(X, *self._rows)
             mixed += like(of_head / self._scale, X, X.dtype)
             return mixed
         if self.space == "proba":
@@ -336,26 +342,17 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             alone: NDArray[Any] = like(own, X, X.dtype)
             return alone
         text = to_numpy(self.text_head_.scores(X)).astype(np.float64)
-        known = np.zeros(text.shape, dtype=bool)
-        known[:, self._codes] = True
-        scores = np.zeros(text.shape)
-        scores[:, self._codes] = own
+        scores, known = over_all_classes(own, self._codes, text.shape[1])
         if not known.all():  # a class that the head does not know is its text
             scores = fill_by_text(scores, known, text, 1.0)
             text = fill_by_text(text, known, text, 1.0)
         published: NDArray[Any] = like(mix(text.T, scores.T, to_numpy(self.alpha_)).T, X, X.dtype)
         return published
 
-    def _linear(self, X: Any, coef: Any, intercept: Any) -> NDArray[Any]:
-        scores: NDArray[Any] = X @ cast(coef, X.dtype).T
-        scores += cast(intercept, X.dtype)
-        return scores
-
     def _mixed_proba(self, X: Any) -> NDArray[Any]:
         """Return the mixture of probabilities; the head gives none to classes it does not know."""
         own = to_numpy(self.head_.predict_proba(rows_for(self.head_, X)))
-        proba = np.zeros((len(own), self.classes_.shape[0]))
-        proba[:, self._codes] = own
+        proba, _ = over_all_classes(own, self._codes, self.classes_.shape[0])
         if self.text_head_ is not None:
             of_text = to_numpy(self.text_head_.proba(X))
             proba = mix(of_text.T, proba.T, to_numpy(self.alpha_)).T

@@ -23,6 +23,7 @@ __all__ = [
     "fit_on",
     "linear_rows",
     "out_of_fold",
+    "over_all_classes",
 ]
 
 Array = NDArray[np.float64]
@@ -48,10 +49,8 @@ class OutsideHead(NamedTuple):
 
     def scores(self, X: NDArray[Any], text: Array) -> Array:
         """Return scores over all classes for unit rows, given those of the text."""
-        own = np.zeros(text.shape)
-        own[:, self.head.codes] = class_logits(self.head.fitted, X)
-        known = np.zeros(text.shape, dtype=bool)
-        known[:, self.head.codes] = True
+        logits = class_logits(self.head.fitted, X)
+        own, known = over_all_classes(logits, self.head.codes, text.shape[1])
         return fill_by_text(own, known, text, self.slope)
 
 
@@ -61,6 +60,15 @@ class OutOfFold(NamedTuple):
     left_out: Array
     hidden: Array
     slope: float
+
+
+def over_all_classes(
+    scores: NDArray[Any], codes: Any, n_classes: int
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return scores with a column per class, zero where there is none, and which columns are."""
+    wide, known = np.zeros((len(scores), n_classes)), np.zeros((len(scores), n_classes), dtype=bool)
+    wide[:, codes], known[:, codes] = scores, True
+    return wide, known
 
 
 def class_logits(head: Any, X: NDArray[Any]) -> Array:

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._array_api import cast, dtype_name, like, to_numpy
-from skclip._base import ScoreClassifierMixin
+from skclip._array_api import dtype_name, like, to_numpy
+from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
     HasMethods,
@@ -426,8 +426,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         rows = unit_rows(X)
-        scores: NDArray[Any] = rows @ cast(self.coef_, X.dtype).T
-        scores += cast(self.intercept_, X.dtype)
+        scores = linear_scores(rows, self.coef_, self.intercept_)
         if self._outside:
             of_heads = outside_scores(
                 self._outside,

@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from filelock import FileLock
@@ -36,14 +37,12 @@ def connect(folder: Path) -> sqlite3.Connection:
         For use by one thread at a time.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if not _is_made(folder):
+        with FileLock(folder / LOCK, timeout=60):
+            if not _is_made(folder):  # nobody else was faster
+                _make_file(folder)
     connection = sqlite3.connect(folder / FILE, timeout=60, check_same_thread=False)
     try:
-        if _format(connection) == 0:
-            # SQLite does not wait for others where it changes the journal: it fails at once
-            with FileLock(folder / LOCK, timeout=60):
-                connection.execute("PRAGMA journal_mode = WAL")
-                if _format(connection) == 0:  # nobody else was faster
-                    _create_tables(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         distrust(connection)
         _check_format(connection)
@@ -53,11 +52,24 @@ def connect(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-def _create_tables(connection: sqlite3.Connection) -> None:
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in SCHEMA.split(";"):
-            connection.execute(statement)
+def _is_made(folder: Path) -> bool:
+    path = folder / FILE
+    return path.exists() and path.stat().st_size > 0
+
+
+def _make_file(folder: Path) -> None:
+    """Make the file of a cache under another name.
+
+    SQLite does not wait for other processes where it changes the journal of a file: it fails at
+    once. So nobody else has the file open before it is whole.
+    """
+    temporary = folder / f"{FILE}.new"
+    for left in ("", "-wal", "-shm", "-journal"):
+        temporary.with_name(temporary.name + left).unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(SCHEMA)
+    temporary.replace(folder / FILE)
 
 
 def connect_read_only(folder: Path) -> sqlite3.Connection:

@@ -32,12 +32,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skclip.captions._ambiguity import Settler
+from skclip.captions._matching import Matching
+from skclip.captions._query import make_queries
+from skclip.captions._words import tokenize
 from skclip.corpus import Corpus
-from skclip.corpus._text import tokenize
-from skclip.recall._find import find_matches
-from skclip.recall._matching import Matching
-from skclip.recall._query import make_queries
-from skclip.recall._settle import Settler
+from skclip.recall._find_matches import find_matches
 
 N_WORDS = 200_000
 BATCH = 8192

@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from skclip.heads._kmeans import kmeans_of_groups
+from skclip.heads._imprinting._kmeans import kmeans_of_groups
 
 Contender = Callable[[list[np.ndarray], int, int], list[np.ndarray]]
 

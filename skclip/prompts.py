@@ -19,8 +19,7 @@ from sklearn.base import clone
 from skclip._further_names import of_each_name
 from skclip._linalg import unit_rows
 from skclip._validation import check_class_names, sample_of
-from skclip.embedding import CLIPEmbedder
-from skclip.embedding._items import check_texts
+from skclip.embedding import CLIPEmbedder, check_texts
 from skclip.exceptions import BareNumberWarning
 
 __all__ = ["TEMPLATES", "TextEmbedder", "build_prompts", "encode_prompts", "encode_texts"]

@@ -139,23 +139,3 @@ def test_what_tests_import_comes_with_the_extra_test(config):
     requirements = config["options"]["install_requires"]
     requirements += config["options.extras_require"]["test"]
     assert _not_among(_imported_at_top("tests"), requirements) == set()
-
-
-@pytest.mark.parametrize(
-    "module", sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "skclip").rglob("*.py"))
-)
-def test_layers_import_to_the_left_only(module):
-    """The way of the data: from embedding to heads and distill; then what shows them."""
-    order = ["embedding", "prompts", "corpus", "recall", "heads", "distill", "display", "cli"]
-    layer = Path(module).parts[1].removesuffix(".py")
-    if layer not in order:
-        return
-    to_the_right = order[order.index(layer) + 1 :]
-    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
-    imported = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
-    wrong = [
-        name
-        for name in imported
-        if name.startswith("skclip.") and name.split(".")[1] in to_the_right
-    ]
-    assert wrong == []

@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks.trials import __main__ as trials
-from benchmarks.trials import hostile, images
+from benchmarks.trials import __main__ as trials, hostile, images
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="workers are forked"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.trials._kill import _fork, _wait
-from skclip.embedding._cache import EmbeddingCache
+from skclip.embedding._cache._rows import EmbeddingCache
 from skclip.embedding._engine import _encode_once
 
 N_CONTENTS, N_WORKERS, WIDTH, BATCH = 48, 4, 16, 8

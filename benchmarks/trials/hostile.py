@@ -27,7 +27,7 @@ from skclip.corpus import Corpus
 from skclip.distill._banks import open_teacher, read_bank
 from skclip.distill._neighbors import Guides
 from skclip.distill._run import open_run
-from skclip.embedding._cache import EmbeddingCache
+from skclip.embedding._cache._rows import EmbeddingCache
 
 SECRET = "do not read"
 

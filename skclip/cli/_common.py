@@ -5,14 +5,12 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from skclip._device import check_device, resolve_device
+from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._terminal import say
-from skclip.corpus import Corpus
-from skclip.corpus._manifest import MANIFEST, UNFINISHED
-from skclip.embedding import CLIPEmbedder
-from skclip.embedding._find_file import find_file
-from skclip.embedding._hardware import check_device, resolve_device
-from skclip.embedding._locate import known_models, resolve_pretrained
+from skclip.corpus import MANIFEST, UNFINISHED, Corpus
+from skclip.embedding import CLIPEmbedder, known_models, resolve_pretrained
 from skclip.exceptions import ModelNotFoundError
 
 __all__ = [

@@ -12,8 +12,7 @@ from skclip.cli._common import (
     take_model_of,
 )
 from skclip.cli._index import report
-from skclip.corpus import Corpus
-from skclip.corpus._manifest import UNFINISHED
+from skclip.corpus import UNFINISHED, Corpus
 from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]

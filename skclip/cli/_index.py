@@ -13,8 +13,7 @@ from skclip.cli._common import (
     table_options,
 )
 from skclip.cli._terminal import say
-from skclip.corpus import Corpus
-from skclip.corpus._manifest import UNFINISHED
+from skclip.corpus import UNFINISHED, Corpus
 from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]

@@ -12,10 +12,10 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from skclip._files import replacing
+from skclip._paths import find_file
 from skclip._spreadsheet import guard_cell
 from skclip.cli._terminal import escaped, is_terminal, standard_output
-from skclip.corpus._manifest import replacing
-from skclip.embedding._find_file import find_file
 
 __all__ = ["FORMATS", "choose_format", "open_rows", "output_file"]
 

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skclip import PrimedNCMClassifier, ZeroShotClassifier
+from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._common import (
     CLASSES_HELP,
@@ -30,11 +31,8 @@ from skclip.cli._common import (
 from skclip.cli._output import choose_format, open_rows
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say
-from skclip.corpus import Corpus
-from skclip.corpus._readers._finder import ImageFinder
-from skclip.embedding import IMAGE_SUFFIXES, CLIPEmbedder
-from skclip.embedding._decode import decode_image, fetch_image
-from skclip.embedding._find_file import find_file
+from skclip.corpus import Corpus, ImageFinder
+from skclip.embedding import IMAGE_SUFFIXES, CLIPEmbedder, decode_image, fetch_image
 from skclip.exceptions import BareNumberWarning, UnreadableImageError, UnreadableImageWarning
 from skclip.prompts import build_prompts
 from skclip.recall import CaptionRetriever, PrimingPool

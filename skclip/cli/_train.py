@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from skclip._paths import find_file
 from skclip.cli._common import (
     add_quiet_argument,
     add_table_arguments,
@@ -16,9 +17,7 @@ from skclip.cli._common import (
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.distill import CLIPPINGTrainer
-from skclip.embedding import CLIPEmbedder
-from skclip.embedding._find_file import find_file
-from skclip.embedding._locate import resolve_pretrained
+from skclip.embedding import CLIPEmbedder, resolve_pretrained
 from skclip.exceptions import ModelNotFoundError, TrainingDivergedError
 
 __all__ = ["add_arguments", "run"]
@@ -88,7 +87,7 @@ def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -
 def run(args: Namespace) -> int:
     """Train, or go on training."""
     # open_clip takes seconds, which no other verb may cost
-    from skclip.distill._student import find_architecture
+    from skclip.distill import find_architecture
 
     check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
     check_device_option(args)

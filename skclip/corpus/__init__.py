@@ -1,5 +1,25 @@
 """A captioned collection on disk."""
 
 from skclip.corpus._corpus import Corpus, open_corpus
+from skclip.corpus._embed_shard import (
+    MISSES as MISSES,
+    Embedder as Embedder,
+    embed_images as embed_images,
+)
+from skclip.corpus._images import ImageSlice as ImageSlice
+from skclip.corpus._manifest import MANIFEST as MANIFEST, UNFINISHED as UNFINISHED
+from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore
+from skclip.corpus._readers import (
+    SOURCE_SUFFIXES as SOURCE_SUFFIXES,
+    Columns as Columns,
+    ImageFinder as ImageFinder,
+    as_values as as_values,
+    caption_text as caption_text,
+    frame_columns as frame_columns,
+    is_frame as is_frame,
+    is_missing as is_missing,
+)
+from skclip.corpus._store import CaptionStore as CaptionStore, Shard as Shard
+from skclip.corpus._streamed import open_collection as open_collection
 
 __all__ = ["Corpus", "open_corpus"]

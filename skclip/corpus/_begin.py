@@ -4,7 +4,8 @@ import errno
 import json
 from pathlib import Path
 
-from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, noted, replacing
+from skclip._files import replacing
+from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, noted
 from skclip.exceptions import CorpusError
 
 __all__ = [

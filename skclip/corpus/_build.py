@@ -21,10 +21,11 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from skclip._files import replacing
+from skclip.captions import build_index
 from skclip.corpus._begin import note_begin, refuse_links, storage_problem, was_committed
-from skclip.corpus._embedding import Embedder, embed_shard
+from skclip.corpus._embed_shard import Embedder, embed_shard
 from skclip.corpus._hashes import file_hash, hashed
-from skclip.corpus._index import build_index
 from skclip.corpus._manifest import (
     LOCK,
     MANIFEST,
@@ -34,10 +35,9 @@ from skclip.corpus._manifest import (
     next_generation,
     noted,
     read_manifest,
-    replacing,
     write_manifest,
 )
-from skclip.corpus._readers._sources import Part
+from skclip.corpus._readers import Part
 from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
 from skclip.corpus._writer import write_shards
 from skclip.exceptions import CorpusError

@@ -21,16 +21,14 @@ from skclip.corpus._build import (
     keep_embeddings,
     working_on,
 )
-from skclip.corpus._embedding import Embedder
+from skclip.corpus._embed_shard import Embedder
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import MANIFEST, read_manifest
-from skclip.corpus._paths import user_path
-from skclip.corpus._readers._columns import Columns
-from skclip.corpus._readers._request import Request
-from skclip.corpus._readers._sources import open_source
+from skclip.corpus._readers import Columns, Request, open_source
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._store import CaptionStore
+from skclip.corpus._stored_paths import user_path
 from skclip.exceptions import (
     CorpusError,
     CorpusFormatError,

@@ -10,14 +10,12 @@ there. One file may lie outside, an ``.npy`` of embeddings by its absolute path,
 """
 
 import json
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from skclip._files import replacing
 from skclip._validation import sample_of
 from skclip.exceptions import CorpusFormatError, CorpusNotFoundError
 
@@ -31,7 +29,6 @@ __all__ = [
     "next_generation",
     "noted",
     "read_manifest",
-    "replacing",
     "write_manifest",
 ]
 
@@ -125,25 +122,6 @@ class Manifest:
     model_id: str | None = None
     n_features: int | None = None
     generation: int = 0
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that takes the place of ``path`` in one step at the end.
-
-    The new file is on disk before the name points to it. If the block fails, ``path`` is as it
-    was and the temporary file is gone.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

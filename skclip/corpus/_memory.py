@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.corpus._index import build_index_image
+from skclip.captions import build_index_image
 from skclip.corpus._store import CaptionStore
 
 __all__ = ["MemoryShard", "MemoryStore"]

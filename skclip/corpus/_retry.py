@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 from sklearn.utils import gen_batches
 
+from skclip._files import replacing
 from skclip.corpus._build import Job
-from skclip.corpus._embedding import Embedder, as_stored, embed_images
-from skclip.corpus._manifest import Manifest, ShardEntry, replacing
+from skclip.corpus._embed_shard import Embedder, as_stored, embed_images
+from skclip.corpus._manifest import Manifest, ShardEntry
 from skclip.corpus._shard import ROW_GROUP_SIZE, DiskShard, ShardFiles, write_failures
 
 __all__ = ["retry_shards"]

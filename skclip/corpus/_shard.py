@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from skclip._files import replacing
+from skclip.captions import check_index
 from skclip.corpus._hashes import file_hash
 from skclip.corpus._images import ImageSlice, only_urls
-from skclip.corpus._index import check_index
-from skclip.corpus._manifest import ShardEntry, replacing
-from skclip.corpus._paths import arrow_source, resolved_path, writable_text
+from skclip.corpus._manifest import ShardEntry
+from skclip.corpus._stored_paths import arrow_source, resolved_path, writable_text
 from skclip.exceptions import CorpusFormatError
 
 __all__ = ["ROW_GROUP_SIZE", "SCHEMA", "DiskShard", "ShardFiles", "write_failures"]

@@ -9,12 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._bounded_cache import BoundedCache
 from skclip._finite import unreadable_rows, warn_unreadable
 from skclip._validation import sample_of
+from skclip.captions import matching_rows, open_index, phrase_query, tokenize
 from skclip.corpus._images import load_images
-from skclip.corpus._index import matching_rows, open_index, phrase_query
-from skclip.corpus._memo import Memo
-from skclip.corpus._text import tokenize
 from skclip.exceptions import CorpusError, CorpusFormatError
 
 __all__ = ["CaptionStore", "Shard"]
@@ -64,19 +63,19 @@ class CaptionStore(ABC):
         """Identity of the model behind the stored embeddings; None if unknown or none."""
 
     @cached_property
-    def recalled(self) -> Memo:
+    def recalled(self) -> BoundedCache:
         """Latest recalls from this collection in this process."""
-        return Memo(max_size=8)
+        return BoundedCache(max_size=8)
 
     @cached_property
-    def embedded(self) -> Memo:
+    def embedded(self) -> BoundedCache:
         """Embeddings of rows that were embedded on recall, by model and row."""
-        return Memo(max_size=1 << 16)
+        return BoundedCache(max_size=1 << 16)
 
     @cached_property
-    def neighbor_indexes(self) -> Memo:
+    def neighbor_indexes(self) -> BoundedCache:
         """Neighbour indexes over the embeddings, by method."""
-        return Memo(max_size=2)
+        return BoundedCache(max_size=2)
 
     @cached_property
     def _named_unreadable(self) -> set[int]:

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from skclip.corpus._corpus import Corpus, open_corpus
 from skclip.corpus._images import ImageSlice
 from skclip.corpus._manifest import MANIFEST, UNFINISHED
-from skclip.corpus._paths import resolved_path, user_path
-from skclip.corpus._readers._request import Request
-from skclip.corpus._readers._sources import Part, open_source
+from skclip.corpus._readers import Part, Request, open_source
 from skclip.corpus._store import CaptionStore
+from skclip.corpus._stored_paths import resolved_path, user_path
 
 __all__ = ["StreamedStore", "open_collection"]
 

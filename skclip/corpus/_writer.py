@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skclip.corpus._manifest import ShardEntry
-from skclip.corpus._readers._sources import Part
+from skclip.corpus._readers import Part
 from skclip.corpus._shard import ROW_GROUP_SIZE, SCHEMA, ShardFiles
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sklearn.utils import Bunch
 
 from skclip._compat import StrOptions, validate_params
-from skclip.embedding._find_file import find_file
+from skclip._paths import find_file
 
 
 @validate_params(

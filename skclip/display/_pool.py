@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._optional import import_optional
 from skclip._validation import sample_of
 from skclip.display._plain import show_as_they_are
-from skclip.embedding._decode import decode_image, fetch_image
+from skclip.embedding import decode_image, fetch_image
 from skclip.exceptions import UnreadableImageError
 from skclip.recall import PrimingPool
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._optional import import_optional
+from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.display._plain import show_as_they_are
-from skclip.embedding._find_file import find_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

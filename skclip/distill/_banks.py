@@ -17,8 +17,8 @@ from scipy.sparse import issparse
 from tqdm.auto import tqdm
 
 from skclip._linalg import unit_rows
+from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip._validation import sample_of
-from skclip.corpus._row_file import append_bytes, resume_rows, start_rows
 from skclip.distill._damage import damaged_file
 from skclip.distill._neighbors import Guides, find_guides
 from skclip.distill._pairs import Pairs

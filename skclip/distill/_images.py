@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from skclip.distill._pairs import Pairs
-from skclip.embedding._decode import content_key, decode_image, describe_image, fetch_image
+from skclip.embedding import content_key, decode_image, describe_image, fetch_image
 from skclip.exceptions import UnreadableImageError, UnusablePairWarning
 
 if TYPE_CHECKING:

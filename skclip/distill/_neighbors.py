@@ -11,11 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._files import replacing
 from skclip._linalg import unit_rows
-from skclip.corpus._manifest import replacing
 from skclip.distill._damage import damaged_file
-from skclip.recall._approximate import build_index, search_or_fall_back
-from skclip.recall._nearest import nearest_rows
+from skclip.neighbors import build_index, nearest_rows, search_or_fall_back
 
 __all__ = ["Guides", "find_guides", "nearest_of_another_group"]
 

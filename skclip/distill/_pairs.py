@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skclip._validation import sample_of
-from skclip.corpus._images import ImageSlice
-from skclip.embedding._items import as_items, check_texts
+from skclip.corpus import ImageSlice
+from skclip.embedding import as_items, check_texts
 
 __all__ = ["Pairs", "gather_pairs"]
 

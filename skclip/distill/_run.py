@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from skclip.corpus._manifest import replacing
+from skclip._files import replacing
 from skclip.exceptions import TrainingRunError
 
 __all__ = ["Run", "dtype_of_run", "open_run"]

@@ -8,24 +8,16 @@ from hashlib import blake2b
 from os import PathLike, fspath
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import open_clip
-import torch
-from open_clip.transform import PreprocessCfg, merge_preprocess_dict
-from safetensors.torch import save
-from torch import Tensor, nn
-
+from skclip._files import replacing
+from skclip._paths import find_file
 from skclip._validation import sample_of
-from skclip.corpus._manifest import replacing
-from skclip.embedding._find_file import find_file
-from skclip.embedding._locate import (
-    create_tokenizer,
-    create_untrained_model,
-    expand_folder,
-    known_models,
-)
+from skclip.embedding import create_tokenizer, create_untrained_model, expand_folder, known_models
 from skclip.exceptions import ModelNotFoundError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["Architecture", "find_architecture", "forget_unread_words", "save_student"]
 
@@ -56,12 +48,12 @@ class Architecture:
     name: str | None = None
     folder: str | None = None
 
-    def create_model(self) -> nn.Module:
+    def create_model(self) -> "nn.Module":
         """Return the model with fresh weights, on the CPU; they follow torch's seed."""
         with self._as_folder() as folder:
             return create_untrained_model(f"local-dir:{folder}")
 
-    def create_tokenizer(self) -> Callable[..., Tensor]:
+    def create_tokenizer(self) -> "Callable[..., Tensor]":
         """Return the tokenizer: texts to token ids."""
         if self.name is not None:
             return create_tokenizer(self.name, None)
@@ -73,6 +65,8 @@ class Architecture:
     @property
     def preprocess_cfg(self) -> dict[str, Any]:
         """Complete preprocessing: what is given over open_clip's defaults."""
+        from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
         size = self.config["vision_cfg"].get("image_size", PreprocessCfg().size)
         given = {**self.preprocess, "size": size}
         complete: dict[str, Any] = merge_preprocess_dict(PreprocessCfg(), given)
@@ -131,6 +125,8 @@ def find_architecture(student: str | PathLike[str] | Mapping[str, Any]) -> Archi
             f"student={given!r} is neither a model of open_clip nor a JSON file. "
             f"open_clip.list_models() lists {len(known)} models, such as {sample_of(known)}."
         )
+    import open_clip
+
     return Architecture(open_clip.get_model_config(name), {}, name=name)
 
 
@@ -154,12 +150,14 @@ def _from_config(content: dict[str, Any], what: str, folder: str | None = None) 
     return Architecture(dict(config), content.get("preprocess_cfg", {}), folder=folder)
 
 
-def forget_unread_words(model: nn.Module, tokens: Tensor) -> None:
+def forget_unread_words(model: "nn.Module", tokens: "Tensor") -> None:
     """Set the embeddings of words that no caption has to zero.
 
     They are never trained. A word that is met only after training then says nothing, instead of
     something random.
     """
+    import torch
+
     embedding = getattr(getattr(model, "text", model), "token_embedding", None)
     if embedding is None:
         return
@@ -170,7 +168,7 @@ def forget_unread_words(model: nn.Module, tokens: Tensor) -> None:
 
 
 def save_student(
-    state: Mapping[str, Tensor], architecture: Architecture, tokenizer: Any, folder: Path
+    state: Mapping[str, "Tensor"], architecture: Architecture, tokenizer: Any, folder: Path
 ) -> None:
     """Write a folder that open_clip loads by ``local-dir:``.
 
@@ -189,6 +187,8 @@ def save_student(
         Made if it does not exist. The configuration is written first, the weights replace those
         that are there in one step.
     """
+    from safetensors.torch import save
+
     folder.mkdir(parents=True, exist_ok=True)
     Architecture(architecture.config, architecture.preprocess_cfg).write(folder)
     if hasattr(tokenizer, "save_pretrained"):

@@ -19,14 +19,12 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._compat import HasMethods, Interval, StrOptions, fit_context
+from skclip._device import check_device, resolve_device, resolve_dtype
+from skclip._paths import find_file
 from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_identity
 from skclip.distill._images import PixelReader, Scan, scan_images, usable_pairs
 from skclip.distill._pairs import Pairs, gather_pairs
-from skclip.embedding import CLIPEmbedder
-from skclip.embedding._find_file import find_file
-from skclip.embedding._hardware import check_device, resolve_device, resolve_dtype
-from skclip.embedding._registry import forget_folder
-from skclip.embedding._tokens import tokenize
+from skclip.embedding import CLIPEmbedder, forget_folder, tokenize
 from skclip.exceptions import TruncatedTextWarning
 
 if TYPE_CHECKING:

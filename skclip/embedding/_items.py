@@ -10,8 +10,8 @@ from os import PathLike, fspath
 from os.path import isdir
 from typing import Any
 
+from skclip._paths import find_file
 from skclip._validation import sample_of
-from skclip.embedding._find_file import find_file
 
 __all__ = ["Items", "as_items", "check_texts"]
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.embedding._hardware import check_device, resolve_device, resolve_dtype
+from skclip._device import check_device, resolve_device, resolve_dtype
 from skclip.embedding._locate import (
     create_open_clip_model,
     create_tokenizer,

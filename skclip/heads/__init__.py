@@ -1,11 +1,11 @@
 """Classifiers over embeddings: pure functions on arrays first, the class after."""
 
-from skclip.heads._aggregated_prompts import AggregatedPromptClassifier
 from skclip.heads._class_mean import NearestClassMean
-from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
-from skclip.heads._imprint import MultiProxyImprinter
+from skclip.heads._discriminant import GaussianDiscriminantClassifier
+from skclip.heads._imprinting import MultiProxyImprinter
 from skclip.heads._mixed import MixedHeadClassifier
-from skclip.heads._primed import PrimedNCMClassifier
+from skclip.heads._priming import PrimedNCMClassifier
+from skclip.heads._prompting import AggregatedPromptClassifier
 from skclip.heads._stacked import StackedHeadClassifier
 from skclip.heads._zero_shot import ZeroShotClassifier
 

@@ -27,19 +27,23 @@ from skclip._linalg import unit_rows
 from skclip._text_head import check_same_width, resolve_classes
 from skclip._validation import check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
-from skclip.heads._distinct_images import Images, as_images
-from skclip.heads._filled_scores import fill_by_text
-from skclip.heads._outside_head import (
+from skclip.heads._parts import (
+    SCHEDULES,
+    Alpha,
     FittedHead,
+    Images,
+    WeightsReprMixin,
+    as_images,
     class_logits,
+    fill_by_text,
     filled_rows,
     linear_rows,
+    mix,
     over_all_classes,
+    text_share,
+    weigh,
 )
 from skclip.heads._stacked import outside_scores, part_of
-from skclip.heads._text_share import SCHEDULES, Alpha, mix, text_share
-from skclip.heads._weighed import weigh
-from skclip.heads._weights_repr import WeightsReprMixin
 
 __all__ = ["MixedHeadClassifier"]
 

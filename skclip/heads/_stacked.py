@@ -1,7 +1,7 @@
 """Text, class means, discriminant and any other heads, each with the weight its evidence gives.
 
-The parts and their weights are functions (:mod:`skclip.heads._weighed`); the class validates,
-fits the heads and keeps what was labelled.
+The parts and their weights are functions (:mod:`skclip.heads._parts`); the class validates, fits
+the heads and keeps what was labelled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,25 @@ from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
-from skclip.heads._distinct_images import Images, as_images
-from skclip.heads._gaussian_discriminant import GaussianDiscriminantClassifier
-from skclip.heads._outside_head import FittedHead, OutsideHead, fit_on
-from skclip.heads._pool_images import common_width, pool_images, recall_pool
-from skclip.heads._remembered_images import add_images, take_away
-from skclip.heads._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
-from skclip.heads._weights_repr import WeightsReprMixin
+from skclip.heads._discriminant import GaussianDiscriminantClassifier
+from skclip.heads._parts import (
+    DISCRIMINANT,
+    MEANS,
+    RECALLED,
+    TEXT,
+    FittedHead,
+    Images,
+    OutsideHead,
+    WeightsReprMixin,
+    add_images,
+    as_images,
+    common_width,
+    fit_on,
+    pool_images,
+    recall_pool,
+    take_away,
+    weigh,
+)
 
 __all__ = ["StackedHeadClassifier", "part_of"]
 

@@ -11,10 +11,10 @@ What comes out: ``_pool``, ``_report``, ``_html``. How pipelines see it: ``_step
 ``_filter``.
 """
 
+from skclip.recall._caption_retriever import CaptionRetriever
 from skclip.recall._filter import ZeroShotFilter
-from skclip.recall._neighbors import NeighborRetriever
+from skclip.recall._neighbor_retriever import NeighborRetriever
 from skclip.recall._pool import PrimingPool
 from skclip.recall._report import RecallReport
-from skclip.recall._retriever import CaptionRetriever
 
 __all__ = ["CaptionRetriever", "NeighborRetriever", "PrimingPool", "RecallReport", "ZeroShotFilter"]

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.corpus._store import CaptionStore
+from skclip.captions import Matching, Settler, make_queries
+from skclip.corpus import CaptionStore
 from skclip.exceptions import CorpusError
-from skclip.recall._find import find_matches
-from skclip.recall._matching import Matching
+from skclip.recall._find_matches import find_matches
 from skclip.recall._pool import PrimingPool
-from skclip.recall._query import make_queries
-from skclip.recall._settle import Settler
 
 __all__ = ["CorpusCollection", "PoolCollection"]
 

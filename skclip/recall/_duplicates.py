@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
-from skclip.corpus._images import ImageSlice
-from skclip.embedding._decode import content_key, fetch_image
-from skclip.embedding._find_file import is_remote
+from skclip._paths import is_remote
+from skclip.corpus import ImageSlice
+from skclip.embedding import content_key, fetch_image
 from skclip.exceptions import UnreadableImageError
 
 __all__ = ["content_hash", "image_keys", "is_near", "near_duplicates"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skclip.embedding._decode import decode_image, fetch_image
+from skclip.embedding import decode_image, fetch_image
 from skclip.exceptions import UnreadableImageError
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._bounded_cache import BoundedCache
 from skclip._finite import without_unreadable
 from skclip._optional import import_optional
 from skclip._validation import check_class_names, sample_of
-from skclip.corpus._memo import Memo
-from skclip.corpus._readers._columns import is_missing
-from skclip.corpus._readers._tables import as_values
+from skclip.corpus import as_values, is_missing
 from skclip.recall._html import pool_html
 from skclip.recall._report import RecallReport, count_labels
 
@@ -137,9 +136,9 @@ class PrimingPool:
         return classes
 
     @cached_property
-    def neighbor_indexes(self) -> Memo:
+    def neighbor_indexes(self) -> BoundedCache:
         """Neighbour indexes over the embeddings, by method."""
-        return Memo(max_size=2)
+        return BoundedCache(max_size=2)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from skclip._finite import without_unreadable
 from skclip._linalg import unit_rows
+from skclip._paths import is_remote
 from skclip._validation import sample_of
-from skclip.corpus._embedding import MISSES, Embedder, embed_images
-from skclip.corpus._store import CaptionStore
-from skclip.embedding._find_file import is_remote
+from skclip.corpus import MISSES, CaptionStore, Embedder, embed_images
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 from skclip.recall._duplicates import content_hash, image_keys, is_near, near_duplicates
 from skclip.recall._vectors import row_vectors

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.corpus._embedding import Embedder, embed_images
-from skclip.corpus._store import CaptionStore
+from skclip.corpus import CaptionStore, Embedder, embed_images
 from skclip.exceptions import ModelMismatchError
 
 __all__ = ["check_same_model", "row_vectors"]
@@ -49,15 +48,15 @@ def row_vectors(
         return store.embeddings(rows), {}
     if embedder is None:
         return None, {}
-    model_id, memo = embedder.model_id, store.embedded
-    vectors = {row: memo.get((model_id, row)) for row in np.unique(rows).tolist()}
+    model_id, cache = embedder.model_id, store.embedded
+    vectors = {row: cache.get((model_id, row)) for row in np.unique(rows).tolist()}
     new = [row for row, vector in vectors.items() if vector is None]
     if not new and len(rows):
         return np.stack([vectors[row] for row in rows.tolist()]), {}
     embeddings, reasons = embed_images(embedder, store.image_references(new).tolist())
     for row, vector in zip(new, embeddings, strict=True):
         vectors[row] = vector
-        memo.put((model_id, row), vector)
+        cache.put((model_id, row), vector)
     problems = {row: why for row, why in zip(new, reasons, strict=True) if why is not None}
     return np.stack([embeddings[:0].sum(axis=0), *(vectors[r] for r in rows.tolist())])[
         1:

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from skclip.corpus import Corpus
-from skclip.corpus._embedding import as_stored, embed_images
+from skclip.corpus._embed_shard import as_stored, embed_images
 from skclip.exceptions import UnreadableImageWarning
 
 

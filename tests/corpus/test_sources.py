@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from skclip.corpus import Corpus
-from skclip.corpus._paths import resolved_path, stored_path
+from skclip.corpus._stored_paths import resolved_path, stored_path
 from skclip.exceptions import CorpusError, DoubtfulTextWarning, UnusablePairWarning
 from skclip.recall import CaptionRetriever
 

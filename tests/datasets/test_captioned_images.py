@@ -4,8 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skclip.datasets import CLASS_NAMES, STYLE_NAMES, make_captioned_images

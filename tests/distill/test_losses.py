@@ -4,8 +4,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch.nn.functional import normalize
 
 from skclip.distill import info_nce, neighbor_loss, ping_loss

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from skclip.distill import _neighbors
 from skclip.distill._neighbors import Guides, find_guides, nearest_of_another_group

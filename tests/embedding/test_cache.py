@@ -8,9 +8,10 @@ import zlib
 import numpy as np
 import pytest
 
-from skclip.embedding import _cache, _cache_admin, cache_info, clear_cache, prune_cache
-from skclip.embedding._cache import EmbeddingCache
-from skclip.embedding._cache_file import FILE, connect
+from skclip.embedding import cache_info, clear_cache, prune_cache
+from skclip.embedding._cache import _admin, _rows
+from skclip.embedding._cache._file import FILE, connect
+from skclip.embedding._cache._rows import EmbeddingCache
 
 
 def key(i: int) -> bytes:
@@ -132,7 +133,7 @@ def test_full_disk_ends_the_use_with_a_report(tmp_path, monkeypatch):
         connection.execute("PRAGMA max_page_count = 12")
         return connection
 
-    monkeypatch.setattr(_cache, "connect", connect_to_small_disk)
+    monkeypatch.setattr(_rows, "connect", connect_to_small_disk)
     with EmbeddingCache(tmp_path / "cache", "model", "Model") as cache:
         for i in range(40):
             cache.put({key(i): row(i, 1000)})
@@ -191,7 +192,7 @@ def read_only(request, cache, monkeypatch):
         connection.execute("PRAGMA query_only = ON")  # refuses as a read-only file does
         return connection
 
-    monkeypatch.setattr(_cache, "connect", connect_to_medium)
+    monkeypatch.setattr(_rows, "connect", connect_to_medium)
     return cache
 
 
@@ -230,7 +231,7 @@ def filled(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     with EmbeddingCache(folder, "a", "A") as cache:
         for i in range(20):
-            monkeypatch.setattr(_cache, "_today", lambda i=i: 1000 + i)
+            monkeypatch.setattr(_rows, "_today", lambda i=i: 1000 + i)
             cache.put({key(i): row(i, 256)})
     with EmbeddingCache(folder, "b", "B") as cache:
         cache.put({key(i): row(i, 256) for i in range(10)})
@@ -306,7 +307,7 @@ def test_info_of_a_read_only_cache(filled, monkeypatch):
         error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
         raise error
 
-    monkeypatch.setattr(_cache_admin, "connect", refuse)
+    monkeypatch.setattr(_admin, "connect", refuse)
     assert cache_info(filled).n_vectors == {"A": 20, "B": 10}
     with pytest.raises(OSError, match=r"cannot be used \(unable to open"):
         prune_cache(filled, max_bytes=1)

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skclip.embedding import cache_info
-from skclip.embedding._cache_file import FILE
+from skclip.embedding._cache._file import FILE
 from skclip.embedding._registry import LoadedModel
 from skclip.exceptions import CacheWarning, UnreadableImageError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skclip.embedding import _engine
-from skclip.embedding._cache import EmbeddingCache
+from skclip.embedding._cache._rows import EmbeddingCache
 from skclip.embedding._engine import (
     _AdaptiveEncoder,
     _may_run_ahead,

@@ -28,8 +28,8 @@ from skclip import (
     PrimingPool,
     StackedHeadClassifier,
     ZeroShotClassifier,
+    _linalg as linalg,
 )
-from skclip import _linalg as linalg
 from skclip._array_api import to_numpy
 
 PLACES = [

@@ -4,8 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.svm import SVC
 
@@ -16,7 +15,7 @@ from skclip import (
     StackedHeadClassifier,
 )
 from skclip.exceptions import BelowZeroShotWarning, TextDisagreementWarning
-from skclip.heads import _weighed
+from skclip.heads._parts import _weighed
 
 HEADS = [PrimedNCMClassifier, StackedHeadClassifier, MixedHeadClassifier]
 UPDATED = [PrimedNCMClassifier, StackedHeadClassifier]

@@ -5,8 +5,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from imblearn.pipeline import make_pipeline
 from numpy.testing import assert_array_equal
 

@@ -1,5 +1,21 @@
-"""Whatever holds captions, as rows: folders, tables, archives, what other tools wrote.
+"""Whatever holds captions, as rows: folders, tables, archives, what other tools wrote."""
 
-``_sources`` tells them apart. ``_columns`` makes rows of values, ``_decoding`` texts of bytes,
-``_finder`` finds the images that rows speak of.
-"""
+from skclip.corpus._readers._columns import Columns, caption_text, is_missing
+from skclip.corpus._readers._finder import ImageFinder
+from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._sources import SOURCE_SUFFIXES, Part, open_source
+from skclip.corpus._readers._tables import as_values, frame_columns, is_frame
+
+__all__ = [
+    "SOURCE_SUFFIXES",
+    "Columns",
+    "ImageFinder",
+    "Part",
+    "Request",
+    "as_values",
+    "caption_text",
+    "frame_columns",
+    "is_frame",
+    "is_missing",
+    "open_source",
+]

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from skclip._paths import find_file
 from skclip._validation import sample_of
-from skclip.corpus._paths import stored_path, writable_text
 from skclip.corpus._readers._decoding import Doubts
-from skclip.embedding._find_file import find_file
+from skclip.corpus._stored_paths import stored_path, writable_text
 from skclip.exceptions import CorpusError
 
 __all__ = [

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from skclip._spreadsheet import unguard_column
-from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import Columns, find_columns
 from skclip.corpus._readers._decoding import MAX_TEXT, encoding_of
+from skclip.corpus._stored_paths import arrow_source
 from skclip.exceptions import CorpusError
 
 __all__ = ["check_quotes", "csv_batches", "csv_names", "has_header", "text_lines"]

@@ -5,8 +5,8 @@ import unicodedata
 from functools import cached_property
 from pathlib import Path
 
+from skclip._paths import find_file, is_remote
 from skclip._validation import sample_of
-from skclip.embedding._find_file import find_file, is_remote
 from skclip.exceptions import CorpusError
 
 __all__ = ["ImageFinder", "list_files"]

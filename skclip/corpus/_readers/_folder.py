@@ -10,14 +10,14 @@ import pyarrow as pa
 
 from skclip._validation import sample_of
 from skclip.corpus._images import only_urls
-from skclip.corpus._paths import stored_path
 from skclip.corpus._readers._columns import find_columns, rows_table
 from skclip.corpus._readers._csv import has_header
 from skclip.corpus._readers._decoding import MAX_TEXT, decoded, json_caption
 from skclip.corpus._readers._finder import ImageFinder
 from skclip.corpus._readers._request import Request
 from skclip.corpus._readers._tables import TABLE_SUFFIXES, column_names, read_table_file
-from skclip.embedding._formats import IMAGE_SUFFIXES
+from skclip.corpus._stored_paths import stored_path
+from skclip.embedding import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError, UnusablePairWarning
 
 __all__ = ["read_captions_file", "read_folder"]

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skclip._validation import sample_of
-from skclip.corpus._paths import user_path
 from skclip.corpus._readers._braces import expand_braces
 from skclip.corpus._readers._columns import is_missing
 from skclip.corpus._readers._folder import read_captions_file, read_folder
@@ -31,7 +30,8 @@ from skclip.corpus._readers._tool_outputs import (
     read_img2dataset,
 )
 from skclip.corpus._readers._webdataset import read_webdataset
-from skclip.embedding._formats import IMAGE_SUFFIXES
+from skclip.corpus._stored_paths import user_path
+from skclip.embedding import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError
 
 __all__ = ["SOURCE_SUFFIXES", "Part", "open_source"]

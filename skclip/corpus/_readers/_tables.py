@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import Columns, find_columns, rows_table
 from skclip.corpus._readers._csv import (
     check_quotes,
@@ -21,6 +20,7 @@ from skclip.corpus._readers._csv import (
 )
 from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._readers._request import Request
+from skclip.corpus._stored_paths import arrow_source
 from skclip.exceptions import CorpusError
 
 __all__ = [

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from skclip._paths import find_file, is_remote
 from skclip._validation import sample_of
-from skclip.corpus._paths import arrow_source
 from skclip.corpus._readers._columns import archive_rows, find_columns, rows_table
 from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._readers._request import Request
 from skclip.corpus._readers._tables import column_names, reading
 from skclip.corpus._readers._webdataset import iter_samples
-from skclip.embedding._find_file import find_file, is_remote
+from skclip.corpus._stored_paths import arrow_source
 from skclip.exceptions import CorpusError, UnusablePairWarning
 
 __all__ = ["is_clip_retrieval", "is_img2dataset", "read_clip_retrieval", "read_img2dataset"]

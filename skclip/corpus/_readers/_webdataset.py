@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from skclip.corpus._readers._columns import archive_rows
 from skclip.corpus._readers._decoding import MAX_TEXT, Doubts, decoded, json_caption
-from skclip.embedding._formats import IMAGE_SUFFIXES
+from skclip.embedding import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError
 
 __all__ = ["Sample", "iter_samples", "read_webdataset"]

@@ -1,0 +1,62 @@
+"""What a process remembers of a collection, so that tuning a head repeats no work."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any
+
+__all__ = ["BoundedCache"]
+
+
+class BoundedCache:
+    """A bounded mapping that forgets what was used longest ago; threads may share it.
+
+    It is not pickled: another process starts with an empty one.
+
+    Parameters
+    ----------
+    max_size : int
+        Most entries.
+
+    Examples
+    --------
+    >>> from skclip._bounded_cache import BoundedCache
+    >>> cache = BoundedCache(max_size=2)
+    >>> cache.get_or_make("a", lambda: 1), cache.get_or_make("a", lambda: 2)
+    (1, 1)
+    """
+
+    def __init__(self, max_size: int) -> None:
+        self.max_size = max_size
+        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __reduce__(self) -> tuple[type["BoundedCache"], tuple[int]]:
+        return BoundedCache, (self.max_size,)
+
+    def get(self, key: Hashable) -> Any:
+        """Return the entry of a key, or None."""
+        with self._lock:
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key]
+
+    def put(self, key: Hashable, value: Any) -> None:
+        """Keep an entry; the least recently used one makes room."""
+        with self._lock:
+            self._entries[key] = value
+            self._entries.move_to_end(key)
+            while len(self._entries) > self.max_size:
+                self._entries.popitem(last=False)
+
+    def get_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return the entry of a key; make it if there is none."""
+        value = self.get(key)
+        if value is None:
+            value = make()
+            self.put(key, value)
+        return value

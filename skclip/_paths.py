@@ -1,0 +1,77 @@
+"""From a path as people write it to the file it means."""
+
+import os
+import unicodedata
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+__all__ = ["find_file", "is_remote"]
+
+
+def is_remote(path: str) -> bool:
+    """Return whether a path is the address of something that is not a file of this machine."""
+    return "://" in path and urlsplit(path).scheme.lower() != "file"
+
+
+def find_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file that a path names.
+
+    A ``file://`` address is decoded, ``~`` is the home folder, and a name that is not there is
+    looked for in its other Unicode form: macOS writes "é" as two characters, most tables as one.
+
+    Parameters
+    ----------
+    path : str or path
+        As given by the user.
+
+    Returns
+    -------
+    path : Path
+        An existing file or folder if there is one, else the path as it was understood.
+
+    Examples
+    --------
+    >>> from skclip._paths import find_file
+    >>> find_file("file:///photos/a%20b.png").as_posix()
+    '/photos/a b.png'
+    """
+    text = os.fspath(path)
+    if text[:7].lower() == "file://":
+        parts = urlsplit(text)
+        host = "" if parts.netloc in ("", "localhost") else f"//{parts.netloc}"
+        # urlsplit takes what follows # and ? off, which are letters of file names here
+        rest = text[7 + len(parts.netloc) :]
+        text = host + (
+            url2pathname(rest) if os.name == "nt" else unquote(rest, errors="surrogateescape")
+        )
+    if not os.path.lexists(text):
+        text = os.path.expanduser(text)
+        if not text.isascii() and not os.path.lexists(text):
+            text = _other_form(text)
+    return Path(text)
+
+
+def _other_form(path: str) -> str:
+    """Return ``path`` with each part as the folder spells it, if that differs by Unicode form."""
+    found = Path(path).anchor
+    for part in Path(path).parts[1 if found else 0 :]:
+        candidate = os.path.join(found, part)
+        if not os.path.lexists(candidate):
+            candidate = _same_but_for_form(found or ".", part) or ""
+            if not candidate:
+                return path
+            candidate = os.path.join(found, candidate)
+        found = candidate
+    return found
+
+
+def _same_but_for_form(folder: str, name: str) -> str | None:
+    wanted = unicodedata.normalize("NFC", name)
+    if wanted.isascii():
+        return None
+    for form in ("NFC", "NFD"):
+        other = unicodedata.normalize(form, name)
+        if other != name and os.path.lexists(os.path.join(folder, other)):
+            return other
+    return None

@@ -1,0 +1,231 @@
+"""The caption index: one contentless SQLite FTS5 table a shard, rowid = row in the shard.
+
+The table holds token positions only; captions stay in their own files. Text is normalised by
+:mod:`skclip.captions._words`; SQLite's ``ascii`` tokenizer, which treats every byte beyond ASCII as
+part of a word, then only splits it at the spaces.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip.captions._words import normalize
+from skclip.exceptions import CorpusFormatError
+
+__all__ = [
+    "build_index",
+    "build_index_image",
+    "check_index",
+    "index_words",
+    "indexed_word",
+    "is_stand_in",
+    "matching_rows",
+    "open_index",
+    "phrase_query",
+]
+
+_CREATE = (
+    "CREATE VIRTUAL TABLE captions USING fts5("
+    "caption, content='', detail=full, columnsize=0, tokenize='ascii')"
+)
+# Positions are gathered in so much memory before they are written; what fits is written once,
+# in order, and needs no merging.
+_HASH_BYTES = 64 << 20
+# FTS5 cuts longer words off. A caption of fewer characters has none, whatever folding makes of it.
+_MAX_WORD_BYTES = 32_768
+_SHORT_CAPTION = 2000
+# Begins what stands for a longer word. It is in no word of a caption: normalising makes it a space.
+_STAND_IN = "\ue000"
+# One string a query instead of one Python object a row: eight times faster on common words.
+_SELECT = "SELECT group_concat(rowid) FROM captions WHERE captions MATCH ?"
+
+
+def build_index(batches: Iterable[Sequence[str]], path: str | os.PathLike[str]) -> None:
+    """Write the index of captions to a new file.
+
+    The file is written without a journal: a caller gives it a temporary name and renames it once
+    this function has returned.
+
+    Parameters
+    ----------
+    batches : iterable of sequence of str
+        Captions in row order, some at a time.
+
+    path : path-like
+        File to write; must not exist.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        _fill(connection, batches)
+
+
+def build_index_image(batches: Iterable[Sequence[str]]) -> bytes:
+    """Return the index of captions as the bytes of its file."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        _fill(connection, batches)
+        return connection.serialize()
+
+
+def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> None:
+    try:
+        connection.execute(_CREATE)
+    except sqlite3.OperationalError as error:
+        if "no such module" not in str(error):
+            raise
+        raise RuntimeError(
+            f"The caption index needs SQLite with FTS5, but the SQLite {sqlite3.sqlite_version} "
+            "of this Python was built without it: use a Python from python.org, conda or your "
+            "distribution, or match with method='scan'."
+        ) from error
+    connection.execute(
+        "INSERT INTO captions(captions, rank) VALUES ('hashsize', ?)", (_HASH_BYTES,)
+    )
+    connection.execute("BEGIN")
+    n_rows = 0
+    for batch in batches:
+        # the ascii tokenizer normalises ASCII text just as `normalize` does, but faster
+        texts = batch
+        if not all(map(str.isascii, batch)):
+            texts = [text if text.isascii() else normalize(text) for text in batch]
+        if max(map(len, batch), default=0) > _SHORT_CAPTION:
+            texts = [" ".join(map(indexed_word, normalize(text).split())) for text in texts]
+        connection.executemany(
+            "INSERT INTO captions(rowid, caption) VALUES (?, ?)", enumerate(texts, n_rows)
+        )
+        n_rows += len(texts)
+    connection.execute("COMMIT")
+    connection.execute("INSERT INTO captions(captions) VALUES ('optimize')")
+
+
+@contextmanager
+def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
+    """Open an index for reading and close it afterwards.
+
+    Connections are never kept: opening costs 0.1 ms, and a connection must not be used by two
+    threads at once nor survive a fork.
+
+    Parameters
+    ----------
+    index : bytes or path-like
+        What :func:`build_index_image` returned, or the file :func:`build_index` wrote.
+
+    Yields
+    ------
+    connection : sqlite3.Connection
+        Read-only.
+    """
+    try:
+        with closing(_connect(index)) as connection:
+            # a file from elsewhere: its schema may call nothing, and its pages are checked
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
+            yield connection
+    except sqlite3.DatabaseError as error:
+        where = "in memory" if isinstance(index, bytes) else str(index)
+        if not isinstance(index, bytes) and not os.path.exists(index):
+            raise CorpusFormatError(
+                f"The caption index {where} is gone: the corpus was replaced since it was opened. "
+                "Open it again by Corpus(path)."
+            ) from error
+        raise CorpusFormatError(
+            f"The caption index {where} cannot be read ({error}): build the corpus again with "
+            "overwrite=True."
+        ) from error
+
+
+def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
+    if isinstance(index, bytes):
+        connection = sqlite3.connect(":memory:")
+        connection.deserialize(index)
+        return connection
+    # immutable=1: no locks and no journal files beside the index, so read-only media work
+    uri = f"file:{quote(bytes(Path(index).absolute()))}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True)
+
+
+def check_index(index: str) -> None:
+    """Raise :class:`CorpusFormatError` if an index is not one, or not complete.
+
+    The file is not read through: a lookup works, and it is as long as it says.
+
+    Parameters
+    ----------
+    index : str
+        Path of the index.
+    """
+    with open_index(index) as connection:
+        matching_rows(connection, phrase_query(["a"]))
+        (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        if os.path.getsize(index) != n_pages * page_size:
+            raise sqlite3.DatabaseError("the file is cut off")
+
+
+def indexed_word(word: str) -> str:
+    """Return a word as the index holds it: itself, or what stands for it if it is too long.
+
+    Examples
+    --------
+    >>> from skclip.captions._index import indexed_word
+    >>> indexed_word("cat"), len(indexed_word("x" * 40_000))
+    ('cat', 65)
+    """
+    if len(word) * 4 <= _MAX_WORD_BYTES or len(data := word.encode()) <= _MAX_WORD_BYTES:
+        return word
+    return _STAND_IN + sha256(data).hexdigest()
+
+
+def is_stand_in(word: str) -> bool:
+    """Whether a word of the index stands for another, or is a part of one that was cut off."""
+    return word.startswith(_STAND_IN) or len(word.encode()) > _MAX_WORD_BYTES - 4
+
+
+def index_words(connection: sqlite3.Connection) -> list[str]:
+    """Return the distinct words of the indexed captions, sorted."""
+    connection.execute(
+        "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
+    )
+    # an index from before stand-ins has words that are cut off within a character
+    connection.text_factory = lambda data: data.decode("utf-8", "ignore")
+    # in order of their UTF-8 bytes, which is that of their code points
+    return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
+
+
+def phrase_query(tokens: Sequence[str]) -> str:
+    """Return the FTS5 query for ``tokens`` in a row.
+
+    A quoted phrase is data, never an operator; a token has no quote that could end it.
+    """
+    return '"' + " ".join(map(indexed_word, tokens)) + '"'
+
+
+def matching_rows(connection: sqlite3.Connection, query: str) -> NDArray[np.int64]:
+    """Return the rows that match an FTS5 query, ascending.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        From :func:`open_index`.
+
+    query : str
+        FTS5 query made of :func:`phrase_query` parts.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_matches,)
+        Row numbers within the shard.
+    """
+    (joined,) = connection.execute(_SELECT, (query,)).fetchone()
+    if joined is None:
+        return np.empty(0, dtype=np.int64)
+    rows: NDArray[np.int64] = np.fromstring(joined, dtype=np.int64, sep=",")
+    rows.sort()
+    return rows

@@ -1,0 +1,125 @@
+"""When a caption names a phrase, and where: the definition that every search engine follows."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from skclip.captions._query import Phrase
+from skclip.captions._words import normalize_lines, tokenize
+
+__all__ = ["Matching", "stem_words"]
+
+_LONGEST_STEMMED = 64
+
+
+@dataclass
+class Matching:
+    """How phrases are compared with captions.
+
+    Parameters
+    ----------
+    match : {"phrase", "substring", "all"}
+        The phrase's words in a row, its letters anywhere in the caption, or all its words in any
+        order.
+
+    stem : bool
+        Whether words are equal when their stems are.
+    """
+
+    match: str = "phrase"
+    stem: bool = False
+    _stems: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def words(self, captions: Iterable[str]) -> list[list[str]]:
+        """Return the tokens of captions, stemmed if stems are what counts."""
+        tokens = [tokenize(caption) for caption in captions]
+        if not self.stem:
+            return tokens
+        self.learn({word for caption in tokens for word in caption})
+        return [[self._stems[word] for word in caption] for caption in tokens]
+
+    def lines(self, captions: Sequence[str]) -> str:
+        """Return :meth:`words` as text: a caption a line, a space around every word."""
+        if not self.stem:
+            return normalize_lines(captions)
+        return "\n".join(f" {' '.join(words)} " for words in self.words(captions))
+
+    def learn(self, words: Iterable[str]) -> dict[str, str]:
+        """Return the stems known so far, those of ``words`` among them."""
+        new = [word for word in words if word not in self._stems]
+        if new:
+            self._stems.update(zip(new, stem_words(new), strict=True))
+        return self._stems
+
+    def phrase(self, phrase: Phrase) -> Phrase:
+        """Return a phrase as it is looked up among :meth:`words`."""
+        if not self.stem:
+            return phrase
+        stems = self.learn(phrase)
+        return tuple(stems[word] for word in phrase)
+
+    def needles(self, phrase: Phrase) -> list[str]:
+        """Return the strings that, all of them in a line of :meth:`lines`, name a phrase."""
+        wanted = self.phrase(phrase)
+        if self.match == "substring":
+            return [" ".join(wanted)]
+        parts = sorted(set(wanted)) if self.match == "all" else [" ".join(wanted)]
+        return [f" {part} " for part in parts]
+
+    def places(self, words: Sequence[str], phrase: Phrase) -> list[frozenset[int]]:
+        """Return where a caption names a phrase.
+
+        Parameters
+        ----------
+        words : sequence of str
+            One caption of :meth:`words`.
+
+        phrase : tuple of str
+            As :meth:`phrase` returns it.
+
+        Returns
+        -------
+        places : list of frozenset
+            Positions of the words (letters, for substrings) that each occurrence covers.
+        """
+        if self.match == "substring":
+            text, wanted = " ".join(words), " ".join(phrase)
+            starts = [i for i in range(len(text)) if text.startswith(wanted, i)]
+            return [frozenset(range(i, i + len(wanted))) for i in starts]
+        if self.match == "all":
+            if not set(phrase) <= set(words):
+                return []
+            return [frozenset(words.index(word) for word in phrase)]
+        n = len(phrase)
+        starts = [i for i in range(len(words) - n + 1) if tuple(words[i : i + n]) == phrase]
+        return [frozenset(range(i, i + n)) for i in starts]
+
+
+def stem_words(words: Sequence[str]) -> list[str]:
+    """Return the Porter stems of words, by SQLite's stemmer.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Tokens of :func:`skclip.captions._words.tokenize`.
+
+    Returns
+    -------
+    stems : list of str
+        One a word.
+
+    Examples
+    --------
+    >>> from skclip.captions._matching import stem_words
+    >>> stem_words(["climbing", "climbed", "climber", "café"])
+    ['climb', 'climb', 'climber', 'café']
+    """
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE VIRTUAL TABLE words USING fts5(word, tokenize='porter ascii')")
+        connection.execute("CREATE VIRTUAL TABLE stems USING fts5vocab(words, 'instance')")
+        # the stemmer leaves longer words alone, and SQLite cuts very long ones off
+        short = ((i, word) for i, word in enumerate(words) if len(word) <= _LONGEST_STEMMED)
+        connection.executemany("INSERT INTO words(rowid, word) VALUES (?, ?)", short)
+        stems = dict(connection.execute("SELECT doc, term FROM stems"))
+    return [stems.get(i, word) for i, word in enumerate(words)]

@@ -1,0 +1,73 @@
+"""Paths as users write them, and as a corpus keeps them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote, unquote_to_bytes
+
+from skclip._paths import find_file, is_remote
+
+__all__ = ["arrow_source", "resolved_path", "stored_path", "user_path", "writable_text"]
+
+# Begins a stored path whose bytes are percent-encoded.
+_ENCODED = "file:"
+
+
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path that a user means: ``~`` and ``file://`` are understood."""
+    return find_file(path).absolute()
+
+
+@contextmanager
+def arrow_source(path: Path) -> Iterator[str | BinaryIO]:
+    """Yield what pyarrow reads a file from: it opens paths that are UTF-8, and no others."""
+    if writable_text(str(path)) == str(path):
+        yield str(path)
+    else:
+        with path.open("rb") as file:
+            yield file
+
+
+def stored_path(path: str) -> str:
+    r"""Return a path as text that any file can hold; see :func:`resolved_path`.
+
+    Names of files are bytes. Those that are no UTF-8 have lone surrogates in Python.
+
+    Examples
+    --------
+    >>> from skclip.corpus._stored_paths import resolved_path, stored_path
+    >>> stored_path("photos/cat.jpg"), stored_path("caf\udce9.jpg")
+    ('photos/cat.jpg', 'file:caf%E9.jpg')
+    >>> ascii(resolved_path("file:caf%E9.jpg", None))
+    "'caf\\udce9.jpg'"
+    """
+    plain = path.isascii() or writable_text(path) == path
+    if plain and not path.startswith(_ENCODED):
+        return path
+    return _ENCODED + quote(os.fsencode(path))
+
+
+def resolved_path(stored: str | None, root: str | None) -> str | None:
+    """Return the path of a stored image; URLs and absolute paths stay as they are."""
+    if stored is None:
+        return None
+    path = stored
+    if stored.startswith(_ENCODED):
+        path = os.fsdecode(unquote_to_bytes(stored.removeprefix(_ENCODED)))
+    elif is_remote(stored):
+        return stored
+    return path if root is None else str(Path(root, path))
+
+
+def writable_text(text: str) -> str:
+    r"""Return a text with lone surrogates, which no file can hold, escaped.
+
+    Examples
+    --------
+    >>> from skclip.corpus._stored_paths import writable_text
+    >>> writable_text("caf\udce9")
+    'caf\\udce9'
+    """
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,268 @@
+"""Embeddings that are computed once: one row for every content, model, precision and decoding.
+
+One SQLite file in a folder. Its write-ahead log lets many processes read while one writes, and
+makes every batch of rows whole or absent, whatever kills the process. Nothing here stops an
+embedding run: a cache that cannot be used is reported (:attr:`EmbeddingCache.problems`) and done
+without.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip.embedding._cache._file import (
+    FILE,
+    connect,
+    connect_read_only,
+    damage,
+    is_damage,
+    is_refusal,
+)
+from skclip.embedding._cache._leases import Claims
+
+__all__ = ["DAY", "EmbeddingCache"]
+
+T = TypeVar("T")
+
+DAY = 86_400
+
+
+class EmbeddingCache:
+    """Rows of one model in one cache folder.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it does not exist. Models and processes may share it.
+
+    model : str
+        What decides a row besides the content: fingerprint, modality, precision, decoding.
+
+    label : str
+        How people know the model.
+
+    n_features : int or None, default=None
+        Width of its rows; rows of another width are damaged. None takes any.
+
+    Attributes
+    ----------
+    problems : list of str
+        What went wrong, for the caller to warn about.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        model: str,
+        label: str,
+        n_features: int | None = None,
+    ) -> None:
+        self.folder, self.model, self.label = Path(folder).expanduser(), model, label
+        self.n_features = n_features
+        self.problems: list[str] = []
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        self._model_id = 0
+        self._claims: Claims | None = None
+        self._read_only = self._useless = self._set_aside_before = False
+        self._stale: list[bytes] = []
+
+    def get(self, contents: Iterable[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """Return the rows that are there; damaged ones are not."""
+        return self._attempt(partial(self._select, contents)) or {}
+
+    def claim(self, contents: Sequence[bytes]) -> Sequence[bytes]:
+        """Return what the caller is to embed of ``contents``, the rest being in others' hands.
+
+        Whoever claims calls :meth:`put`, or :meth:`close` without it. Who cannot use the cache
+        embeds everything.
+        """
+
+        def take(connection: sqlite3.Connection) -> list[bytes]:
+            if self._claims is None:
+                self._claims = Claims(self.folder, self._model_id)
+            return self._claims.take(contents, connection)
+
+        mine = self._attempt(take, writes=True)
+        return contents if mine is None else mine
+
+    def put(self, rows: Mapping[bytes, NDArray[np.float32]]) -> None:
+        """Add finite rows, all of them or, if the process dies, none."""
+        sound = {content: row for content, row in rows.items() if np.isfinite(row).all()}
+        blobs = [(content, row.tobytes()) for content, row in sound.items()]
+        values = [(content, blob, zlib.crc32(blob), _today()) for content, blob in blobs]
+
+        def insert(connection: sqlite3.Connection) -> None:
+            with connection:
+                connection.executemany(
+                    f"INSERT OR REPLACE INTO vectors VALUES ({self._model_id}, ?, ?, ?, ?)", values
+                )
+                if self._claims is not None:
+                    self._claims.settle(connection)
+
+        self._attempt(insert, writes=True)
+        if self._read_only:
+            self.problems.append(f"{self.folder} is read-only: it was read and got nothing new")
+
+    def close(self) -> None:
+        """Record what was used, and let go of the file; the next call opens it again."""
+        with self._lock:
+            if self._stale:
+                self._attempt(self._touch, writes=True)
+            self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a worker process opens the file itself
+        names = ("folder", "model", "label", "n_features")
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def _select(
+        self, contents: Iterable[bytes], connection: sqlite3.Connection
+    ) -> dict[bytes, NDArray[np.float32]]:
+        query = "SELECT vector, checksum, used FROM vectors WHERE model = ? AND content = ?"
+        found = {}
+        for content in contents:
+            hit = connection.execute(query, (self._model_id, content)).fetchone()
+            if hit is None:
+                continue
+            vector, checksum, used = hit
+            row = self._row(vector, checksum)
+            if row is None:
+                self.problems.append(f"a damaged row in {self.folder} was computed again")
+                self._remove(content, connection)
+                continue
+            found[content] = row
+            if not isinstance(used, int) or used < _today():
+                self._stale.append(content)
+        return found
+
+    def _row(self, vector: Any, checksum: Any) -> NDArray[np.float32] | None:
+        """Return what was stored, or None if nobody can have stored that."""
+        if not isinstance(vector, bytes) or len(vector) % 4 or zlib.crc32(vector) != checksum:
+            return None
+        row = np.frombuffer(vector, dtype=np.float32)
+        is_sound = len(row) == (self.n_features or len(row)) and bool(np.isfinite(row).all())
+        return row if is_sound else None
+
+    def _remove(self, content: bytes, connection: sqlite3.Connection) -> None:
+        """Remove a row, so that it can be claimed."""
+        if not self._read_only:
+            with connection:
+                connection.execute(
+                    "DELETE FROM vectors WHERE model = ? AND content = ?", (self._model_id, content)
+                )
+
+    def _touch(self, connection: sqlite3.Connection) -> None:
+        """Note today as the last use: once a day and row, so that reading seldom writes."""
+        with connection:
+            connection.executemany(
+                "UPDATE vectors SET used = ? WHERE model = ? AND content = ?",
+                [(_today(), self._model_id, content) for content in self._stale],
+            )
+        self._stale.clear()
+
+    def _attempt(
+        self, action: Callable[[sqlite3.Connection], T], *, writes: bool = False
+    ) -> T | None:
+        """Run ``action``; None if that is impossible, now and from here on.
+
+        A damaged file is set aside first, one that must not be written to is only read.
+        """
+        with self._lock:
+            while not (self._useless or (writes and self._read_only)):
+                try:
+                    return action(self._open())
+                except (sqlite3.Error, OSError) as error:
+                    self._release()
+                    try:
+                        self._answer(error)
+                    except OSError as second:
+                        self._give_up(second)
+            return None
+
+    def _answer(self, error: Exception) -> None:
+        """Do what makes another attempt worthwhile, once of a kind."""
+        if is_damage(error) and not self._set_aside_before:
+            self._set_aside_before = True
+            self._set_aside(error)
+        elif is_refusal(error) and (self.folder / FILE).is_file() and not self._read_only:
+            self._read_only = True
+        else:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._useless = True
+        self.problems.append(f"{self.folder} cannot be used from here on ({error})")
+
+    def _release(self) -> None:
+        if self._claims is not None:
+            self._claims.release()
+            self._claims = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._inode = _inode(self.folder / FILE)
+            self._connection = (connect_read_only if self._read_only else connect)(self.folder)
+            self._model_id = self._find_model(self._connection)
+        return self._connection
+
+    def _find_model(self, connection: sqlite3.Connection) -> int:
+        """Return the number of the model in this file; -1 if it is not there and cannot be."""
+        query = "SELECT id FROM models WHERE key = ?"
+        found = connection.execute(query, (self.model,)).fetchone()
+        if found is None and not self._read_only:
+            with connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO models (key, label) VALUES (?, ?)",
+                    (self.model, self.label),
+                )
+            found = connection.execute(query, (self.model,)).fetchone()
+        if found is None:
+            return -1
+        if not isinstance(found[0], int):
+            raise damage("a model in it has no number")
+        return found[0]
+
+    def _set_aside(self, error: Exception) -> None:
+        """Rename the damaged file, unless another process has done so meanwhile."""
+        if _inode(self.folder / FILE) != self._inode:
+            return
+        name = f"{FILE}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+        for suffix in ("", "-wal", "-shm"):
+            damaged = self.folder / f"{FILE}{suffix}"
+            if damaged.exists():
+                damaged.rename(self.folder / f"{name}{suffix}")
+        self.problems.append(f"{self.folder / FILE} is damaged ({error}); it is now {name}")
+
+
+def _today() -> int:
+    return int(time.time()) // DAY
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None

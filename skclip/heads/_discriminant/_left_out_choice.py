@@ -1,0 +1,204 @@
+"""Scale and ridge of the Gaussian discriminant by exact leave-one-out likelihood.
+
+Called by GaussianDiscriminantClassifier; the imprinter tells copies by it too.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from skclip._linalg import softmax
+from skclip.heads._discriminant._formulas import left_out_in_axes, ridge_axes
+from skclip.heads._discriminant._mean_prior import MeanPrior
+
+__all__ = [
+    "LeftOutChoice",
+    "choose_ridge",
+    "distinct_rows_of_classes",
+    "fit_scale",
+    "spread_out_part",
+]
+
+Array = NDArray[np.float64]
+
+# Factors of the ridge to choose from.
+RIDGE_FACTORS = np.geomspace(0.1, 100, 13)
+
+# Rows that are left out: so many that rows times classes stay below this, and at least 1000.
+MAX_SCORES = 2_000_000
+MIN_ROWS = 1000
+
+
+class LeftOutChoice(NamedTuple):
+    """A factor of the ridge, the scale of its scores and the left-out loss of every factor."""
+
+    factor: float
+    scale: float
+    losses: Array
+
+
+def distinct_rows_of_classes(
+    X: NDArray[Any], codes: NDArray[np.integer], weight: Array
+) -> tuple[NDArray[np.intp], Array]:
+    """Return one of all copies of each row within its class, in an order of their own.
+
+    Of two copies, each would be left out with the other still there.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    weight : ndarray of shape (n_samples,)
+        Weight of each row.
+
+    Returns
+    -------
+    rows : ndarray of int
+        Positions, without rows of weight zero and rows of zeros, by class and by features: the
+        same rows whatever the order of ``X``.
+
+    weight : ndarray of shape (n_rows,)
+        Weight of each with its copies.
+    """
+    evident = np.flatnonzero((weight > 0) & X.any(axis=1))
+    # copies are neighbours in this order, unless others share three of their features
+    keys = (X[evident, -1], X[evident, X.shape[1] // 2], X[evident, 0], codes[evident])
+    order = evident[np.lexsort(keys)]
+    first = np.ones(len(order), dtype=bool)
+    alike = (X[order[1:], 0] == X[order[:-1], 0]) & (codes[order[1:]] == codes[order[:-1]])
+    later = np.flatnonzero(alike) + 1
+    first[later] = (X[order[later]] != X[order[later - 1]]).any(axis=1)
+    starts = np.flatnonzero(first)
+    total = np.add.reduceat(weight[order].astype(np.float64), starts) if len(order) else weight[:0]
+    return order[starts], total
+
+
+def spread_out_part(n_rows: int, n_classes: int) -> slice:
+    """Return which of many rows, ordered by class, a choice is made on: every so-and-so-manieth."""
+    return slice(None, None, max(1, -(-n_rows // max(MIN_ROWS, MAX_SCORES // n_classes))))
+
+
+def fit_scale(
+    scores: Array, codes: NDArray[np.integer], weight: Array, log_prior: Array
+) -> tuple[float, float]:
+    r"""Return the scale of scores at which the labels are likeliest, and their mean loss.
+
+    The loss of row :math:`i` is that of :math:`\mathrm{softmax}(s z_i + \log \pi)`, convex in
+    :math:`s`. So that scores that make no mistake give no infinite scale, one row more counts
+    whose label may be any (Platt, 1999).
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_classes)
+        :math:`z`, left out.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    weight : ndarray of shape (n_samples,)
+        Weight of each row in the mean.
+
+    log_prior : ndarray of shape (n_classes,)
+        :math:`\log \pi`.
+
+    Returns
+    -------
+    scale : float
+        Positive. Scores that say nothing about the labels get the smallest scale looked at.
+
+    loss : float
+        Mean negative log-likelihood at that scale.
+    """
+    weight = weight / weight.sum()
+    at = (np.arange(len(codes)), codes)
+    z = scores - scores.mean(axis=1, keepdims=True)
+    target = weight @ z[at] * len(z) / (len(z) + 1)
+    spread = float(np.sqrt(weight @ np.mean(z * z, axis=1))) or 1.0
+
+    def slope(log_scale: float) -> float:
+        proba = softmax(np.exp(log_scale) * z + log_prior)
+        return float(weight @ np.einsum("nc,nc->n", proba, z) - target)
+
+    low, high = np.log(0.01 / spread), np.log(1000 / spread)
+    if slope(low) >= 0:
+        scale = np.exp(low)
+    else:
+        scale = np.exp(brentq(slope, low, high, xtol=1e-12) if slope(high) > 0 else high)
+    proba = softmax(scale * z + log_prior)[at]
+    return float(scale), float(-(weight @ np.log(np.maximum(proba, 1e-300))))
+
+
+def choose_ridge(
+    X: Array,
+    codes: NDArray[np.integer],
+    weight: Array,
+    means: Array,
+    counts: Array,
+    scatter: Array,
+    dof: float,
+    *,
+    base: float | Array,
+    class_weight: Array,
+    factors: Array = RIDGE_FACTORS,
+    prior: MeanPrior | None = None,
+) -> LeftOutChoice | None:
+    r"""Choose a multiple of a ridge by exact leave-one-out likelihood.
+
+    Every ridge is judged at the scale that suits it best. One eigendecomposition serves all.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Distinct rows of the fit, see :func:`distinct_rows_of_classes`.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    weight : ndarray of shape (n_samples,)
+        Weight of each row; it is left out as a whole.
+
+    means, counts, scatter, dof
+        As in :func:`skclip.heads._discriminant._formulas.fit_discriminant`, of all rows.
+
+    base : float or ndarray of shape (n_features,)
+        The ridge that is multiplied.
+
+    class_weight : ndarray of shape (n_classes,)
+        Prior probability of each class: what its rows weigh together.
+
+    factors : ndarray, default=RIDGE_FACTORS
+        Multiples to try; with one, its scale is all there is to find.
+
+    prior : MeanPrior, default=None
+        Prior of the means.
+
+    Returns
+    -------
+    choice : LeftOutChoice or None
+        None where every class has one row: none can be left out.
+    """
+    usable = counts[codes] - weight > 1e-9 * np.maximum(counts[codes], 1)
+    if not usable.any():
+        return None
+    X, codes, weight = X[usable], codes[usable], weight[usable]
+    shares = class_weight[codes] * weight / np.bincount(codes, weight, len(means))[codes]
+    log_prior = np.log(np.maximum(class_weight, 1e-300))
+    if prior is None:
+        log_prior = np.where(counts > 0, log_prior, -np.inf)
+    eigenvalues, axes = ridge_axes(scatter, base)
+    X, means = X @ axes, means @ axes
+    if prior is not None:
+        prior = prior._replace(means=prior.means @ axes)
+    fits = []
+    for factor in factors:
+        scores = left_out_in_axes(X, codes, weight, means, counts, eigenvalues, dof, factor, prior)
+        fits.append(fit_scale(scores, codes, shares, log_prior))
+    scales, losses = np.array(fits).T
+    best = int(np.argmin(losses))
+    return LeftOutChoice(float(factors[best]), float(scales[best]), losses)

@@ -1,0 +1,46 @@
+"""What mixed heads are made of: parts with left-out scores, and the weights of the parts."""
+
+from skclip.heads._parts._distinct_images import Images, as_images
+from skclip.heads._parts._filled_scores import fill_by_text
+from skclip.heads._parts._outside_head import (
+    FittedHead,
+    OutsideHead,
+    class_logits,
+    filled_rows,
+    fit_on,
+    linear_rows,
+    over_all_classes,
+)
+from skclip.heads._parts._pool_images import common_width, pool_images, recall_pool
+from skclip.heads._parts._remembered_images import add_images, take_away
+from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_share
+from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
+from skclip.heads._parts._weights_repr import WeightsReprMixin
+
+__all__ = [
+    "DISCRIMINANT",
+    "MEANS",
+    "RECALLED",
+    "SCHEDULES",
+    "TEXT",
+    "Alpha",
+    "FittedHead",
+    "Images",
+    "OutsideHead",
+    "WeightsReprMixin",
+    "add_images",
+    "as_images",
+    "class_logits",
+    "common_width",
+    "fill_by_text",
+    "filled_rows",
+    "fit_on",
+    "linear_rows",
+    "mix",
+    "over_all_classes",
+    "pool_images",
+    "recall_pool",
+    "take_away",
+    "text_share",
+    "weigh",
+]

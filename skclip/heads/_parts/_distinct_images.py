@@ -1,0 +1,109 @@
+"""Copies of one image count as one image: called before labelled images are left out."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+
+from skclip._array_api import to_numpy
+from skclip._linalg import unit_rows
+
+__all__ = ["Images", "as_images", "distinct_images", "spread_sample"]
+
+Array = NDArray[np.float64]
+
+# Near copies are looked for in classes of at most so many images; beyond, equal rows only.
+MAX_COMPARED = 1024
+
+
+class Images(NamedTuple):
+    """Embeddings of images with their classes and weights."""
+
+    X: NDArray[Any]
+    codes: NDArray[Any]
+    weight: Array
+
+    def at(self, rows: NDArray[Any]) -> "Images":
+        """Return some of the images, by position or mask."""
+        return Images(self.X[rows], self.codes[rows], self.weight[rows])
+
+
+def as_images(X: Any, codes: NDArray[Any], weight: Any) -> Images:
+    """Return embeddings of any array library as images: unit rows in numpy."""
+    return Images(unit_rows(to_numpy(X)), codes, to_numpy(weight).astype(np.float64))
+
+
+def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
+    """Return one row for all copies of an image within a class: their mean and their weight.
+
+    Of two copies each would be left out with the other still there, and would vouch for itself.
+
+    Parameters
+    ----------
+    images : Images
+        Unit rows; rows of zeros and of weight zero carry no evidence and are left out.
+
+    similarity : float, default=0.99
+        Cosine from which two images of a class are copies, also by way of a third.
+
+    Returns
+    -------
+    images : Images
+        Class after class, in float64, in an order that depends on the images alone. The weights
+        have mean one, so that copies of all images change nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.heads._parts._distinct_images import Images, distinct_images
+    >>> X = np.array([[1.0, 0.0], [1.0, 0.0], [0.6, 0.8], [0.6, 0.8]])
+    >>> distinct_images(Images(X, np.array([0, 0, 0, 1]), np.ones(4))).weight
+    array([0.75, 1.5 , 0.75])
+    """
+    evident = np.flatnonzero((images.weight > 0) & images.X.any(axis=1))
+    # by what the images are, so that nothing depends on the order they came in
+    keys = images.X[evident, -1], images.X[evident, 0], images.codes[evident]
+    order = evident[np.lexsort(keys)]
+    if not len(order):
+        return images.at(order)
+    codes = images.codes[order]
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    groups, n_groups = np.empty(len(order), dtype=np.intp), 0
+    for start, stop in zip(starts, np.r_[starts[1:], len(order)], strict=True):
+        n_own, own = _copies(images.X[order[start:stop]], similarity)
+        groups[start:stop] = n_groups + own
+        n_groups += n_own
+    weight = images.weight[order].astype(np.float64)
+    total = np.bincount(groups, weight, minlength=n_groups)
+    first = np.unique(groups, return_index=True)[1]
+    if n_groups == len(order):
+        rows = images.X[order].astype(np.float64)
+    else:
+        rows = np.zeros((n_groups, images.X.shape[1]))
+        np.add.at(rows, groups, (weight / total[groups])[:, None] * images.X[order])
+    return Images(rows, codes[first], total * (n_groups / max(total.sum(), 1e-300)))
+
+
+def _copies(X: NDArray[Any], similarity: float) -> tuple[int, NDArray[Any]]:
+    """Return the number of distinct images of one class, and which of them each row is."""
+    if len(X) == 1:
+        return 1, np.zeros(1, dtype=np.intp)
+    if len(X) > MAX_COMPARED:
+        first, groups = np.unique(X, axis=0, return_inverse=True)
+        return len(first), groups.reshape(-1)
+    n_groups, groups = connected_components(similarity <= X @ X.T, directed=False)
+    return int(n_groups), groups
+
+
+def spread_sample(images: Images, size: int) -> NDArray[np.intp]:
+    """Return positions of at most ``size`` images, spread over all classes.
+
+    The choice depends on the images and not on their order.
+    """
+    n = len(images.codes)
+    if n <= size:
+        return np.arange(n)
+    order = np.lexsort((images.X[:, -1], images.X[:, 0], images.codes))
+    chosen: NDArray[np.intp] = order[np.linspace(0, n - 1, size).round().astype(np.intp)]
+    return chosen

@@ -1,0 +1,608 @@
+"""Neural Priming (arXiv 2306.10191): class means of recalled images, mixed with the text head.
+
+The published mixture is made of class sums; ``alpha="auto"`` weighs text, labelled and recalled
+images by left-out likelihood (:mod:`skclip.heads._parts._weighed`).
+"""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
+
+from skclip._array_api import dtype_name, like, take_rows, to_numpy
+from skclip._base import CosineLinearMixin
+from skclip._compat import (
+    SUPPORTS_ARRAY_API,
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_same_namespace,
+    check_sample_weight,
+    fit_context,
+)
+from skclip._linalg import unit_rows
+from skclip._text_head import TextHead, resolve_classes
+from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
+from skclip.heads._class_sums import ClassSums
+from skclip.heads._parts import (
+    MEANS,
+    SCHEDULES,
+    Alpha,
+    Images,
+    WeightsReprMixin,
+    add_images,
+    as_images,
+    common_width,
+    mix,
+    pool_images,
+    recall_pool,
+    take_away,
+    text_share,
+    weigh,
+)
+from skclip.heads._priming._near_targets import near_any
+
+__all__ = ["PrimedNCMClassifier"]
+
+
+class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
+    r"""Classify by text and by the mean of recalled and labelled images (Neural Priming).
+
+    For every class, images whose captions name it are recalled from a captioned collection; those
+    that the zero-shot classifier agrees with are kept. Labelled images, if there are any, and
+    recalled ones give class means :math:`m_c`, which are added to the text embedding :math:`t_c`
+    of the class name:
+
+    .. math:: \mathrm{score}_c(x) = b_0\, t_c \cdot x + b_1\, z^{\text{labelled}}_c(x)
+              + b_2\, z^{\text{recalled}}_c(x), \qquad \hat y(x) = \arg\max_c \mathrm{score}_c(x)
+
+    By default the weights :math:`b` are those at which the labels of the labelled images are
+    likeliest, each image left out. No label is needed either:
+    ``PrimedNCMClassifier(zero_shot, corpus=..., classes=names).fit()``.
+
+    Parameters
+    ----------
+    zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
+        The text head. Without one the class means stand alone.
+
+    corpus : path or Corpus, default=None
+        Captioned collection to recall from, with a default
+        :class:`~skclip.recall.CaptionRetriever`. Give this or ``retriever``.
+
+    retriever : object with ``recall``, default=None
+        Anything whose ``recall(names)`` returns a :class:`~skclip.recall.PrimingPool`, for
+        instance a ``CaptionRetriever`` with its own ``k`` and ``synonyms``, or a pool itself. It
+        is cloned; wrap one that was fitted on captions in
+        :class:`~sklearn.frozen.FrozenEstimator`. Without ``corpus`` and ``retriever`` there are
+        the labelled images only.
+
+    filter : ZeroShotFilter or "passthrough", default=None
+        Which recalled images stay. None is ``ZeroShotFilter()``: those whose zero-shot label is
+        the class they were recalled for. The filter uses this classifier's text head unless it
+        has its own. ``"passthrough"`` keeps all.
+
+    classes : array-like of shape (n_classes,), default=None
+        Classes to know, whether labelled images of them are given or not. By default those of
+        the text head where it names them, else the labels in ``y``.
+
+    alpha : "auto", float, {"exponential", "shrinkage"} or callable, default="auto"
+        How much to believe the text.
+
+        - ``"auto"``: weights of text, labelled and recalled images by exact left-out likelihood.
+          Class means are debiased, told from noise, and predicted from the text where a class
+          has no image; see the Notes.
+        - a number in [0, 1]: the published mixture
+          :math:`W_c = \alpha t_c + (1 - \alpha) \mu_c` with
+          :math:`\mu_c = \mathrm{normalize}(\sum_{i: y_i = c} w_i x_i)` over labelled and
+          recalled images alike; a class without images is its text;
+        - a schedule of the number of images per class :math:`n`: ``"exponential"``, the paper's
+          :math:`e^{-n^2/\sigma}`, or ``"shrinkage"``, :math:`\sigma / (\sigma + n)`;
+        - a function of these numbers that returns one :math:`\alpha` per class.
+
+    sigma : float, default=None
+        Constant :math:`\sigma` of the schedule. None is 100 images squared for
+        ``"exponential"`` and 5 images for ``"shrinkage"``.
+
+    logit_scale : "auto" or float, default="auto"
+        Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
+
+    unlabeled : label, default=None
+        Label that marks rows without one, for instance -1. They are targets: images to be
+        classified that choose which recalled images take part, see :meth:`prime`.
+
+    n_neighbors : int, default=10
+        Recalled images that every target chooses.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class names, sorted.
+
+    head_weights_ : dict of str to float
+        Weights :math:`b` of ``"text"``, ``"labelled"`` and ``"recalled"`` images, those that
+        there are. Only for ``alpha="auto"`` with a text head.
+
+    alpha_ : ndarray of shape (n_classes,)
+        Share of the text head; not for ``alpha="auto"`` with a text head.
+
+    coef_ : ndarray of shape (n_classes, n_features)
+        Weights of the mixture, not normalised. One row per class, also for two.
+
+    intercept_ : ndarray of shape (n_classes,)
+        Intercepts; :math:`-\infty` for a class without text and images.
+
+    class_mean_ : ndarray of shape (n_classes, n_features)
+        Class means :math:`\mu` of all images, unit rows; zero for a class without images.
+
+    class_count_ : ndarray of shape (n_classes,)
+        Weight of the images of each class, labelled and recalled.
+
+    shot_count_, pool_count_ : ndarray of shape (n_classes,)
+        Weight of the labelled, and of the recalled images of each class.
+
+    shot_sum_, pool_sum_ : ndarray of shape (n_classes, n_features)
+        Weighted sums of their unit rows, float64.
+
+    pool_ : PrimingPool or None
+        The recalled images that the filter kept.
+
+    primed_ : ndarray of shape (n_pool,) of bool
+        Those of them that take part: all, unless targets chose.
+
+    text_head_ : TextHead or None
+        Text weights, aligned with ``classes_``.
+
+    logit_scale_ : float
+        Scale of the probabilities.
+
+    logit_bias_ : float or None
+        Bias of the probabilities of a text head that was trained with a sigmoid per pair.
+
+    n_features_in_ : int
+        Number of features of the embeddings.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, when ``X`` was given with string column names.
+
+    See Also
+    --------
+    StackedHeadClassifier : The same with a discriminant and any other classifiers.
+    MixedHeadClassifier : Any one head beside the text head.
+    NearestClassMean : The image part alone.
+    skclip.recall.CaptionRetriever : Recall by exact phrase search on captions.
+    skclip.recall.ZeroShotFilter : The filter.
+
+    Notes
+    -----
+    With ``alpha="auto"`` and the logit scale :math:`s`, image parts score
+    :math:`s[(x - \bar x) \cdot (m_c - \bar x) - \ell_c / 2]` about the centre :math:`\bar x`
+    of the class means, with the squared distance :math:`\ell_c` of a class from the centre less
+    the noise of its mean, so that scores do not depend on how many images a class has. Distances
+    and directions are shrunk by the share of them that is noise, a class without images is
+    predicted from its text, and the weights minimise
+
+    .. math:: \sum_i w_i \big[\log \textstyle\sum_c e^{\mathrm{score}_c(x_i)}
+              - \mathrm{score}_{y_i}(x_i)\big]
+              + \tfrac12 ((b_0 - 1) / 2)^2 + \tfrac12 (b_1 / \sigma_1)^2
+              + \tfrac12 ((b_2 - 0.1) / 0.3)^2
+
+    over :math:`b \ge 0`, every image scored without it. Labels that every part denies count less,
+    by the likeliest share of labels that are drawn at random. Classes count the same. Copies of
+    one image (cosine of 0.99 and more) count as one image. Of a class with one image, the own
+    score is predicted from the similarities of the other classes. Without labels the weights are 1
+    for the text and 0.1 for recalled images. The labelled images are kept, since every update fits
+    the weights anew; with a number or a schedule only sums are.
+
+    The pool is recalled once in ``fit`` and is never split by cross-validation: folds divide the
+    labelled images only. Recall is kept per collection, so the clones of a grid search that
+    differ in ``alpha`` or ``sigma`` do not search again.
+
+    With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
+    libraries, such as torch tensors on any device: rows are summed and scored where they lie, and
+    fitted arrays lie there too. Recalled images, and those that are left out, are in numpy. A head
+    without labels lies where the ``X`` of ``fit(X)`` lies, in numpy without one.
+
+    References
+    ----------
+    .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation",
+       `arXiv 2306.10191 <https://arxiv.org/abs/2306.10191>`_.
+
+    Examples
+    --------
+    >>> from skclip import PrimedNCMClassifier
+    >>> from skclip.recall import PrimingPool
+    >>> text = {"cat": [0.8, 0.6], "dog": [0.6, 0.8]}
+    >>> pool = PrimingPool(["cat", "cat", "dog"], [[1.0, 0.0], [0.0, 1.0], [0.2, 1.0]])
+
+    Names only; the second "cat" looks like a dog and is filtered out:
+
+    >>> head = PrimedNCMClassifier(text, retriever=pool).fit()
+    >>> head.pool_count_
+    array([1., 1.])
+    >>> head.predict([[0.9, 0.3]])
+    array(['cat'], dtype='<U3')
+    >>> head.head_weights_
+    {'text': 1.0, 'recalled': 0.1}
+
+    The published form:
+
+    >>> paper = PrimedNCMClassifier(text, retriever=pool, alpha=0.9).fit()
+    >>> paper.coef_.round(2)
+    array([[0.82, 0.54],
+           [0.56, 0.82]], dtype=float32)
+    """
+
+    text_head_: TextHead | None
+    _shots: Images | None  # labelled images, where they are weighed
+    _pool: Images | None
+    _primed: Images | None  # recalled images that take part
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "corpus": [object],
+        "retriever": [HasMethods(["recall"]), None],
+        "filter": [HasMethods(["support"]), StrOptions({"passthrough"}), None],
+        "classes": ["array-like", None],
+        "alpha": [
+            Interval(Real, 0, 1, closed="both"),
+            StrOptions({"auto"} | set(SCHEDULES)),
+            callable,
+        ],
+        "sigma": [Interval(Real, 0, None, closed="neither"), None],
+        "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "unlabeled": [object],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        zero_shot: Any = None,
+        *,
+        corpus: Any = None,
+        retriever: Any = None,
+        filter: Any = None,
+        classes: ArrayLike | None = None,
+        alpha: Alpha = "auto",
+        sigma: float | None = None,
+        logit_scale: str | float = "auto",
+        unlabeled: Any = None,
+        n_neighbors: int = 10,
+    ) -> None:
+        self.zero_shot = zero_shot
+        self.corpus = corpus
+        self.retriever = retriever
+        self.filter = filter
+        self.classes = classes
+        self.alpha = alpha
+        self.sigma = sigma
+        self.logit_scale = logit_scale
+        self.unlabeled = unlabeled
+        self.n_neighbors = n_neighbors
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Recall, filter, average and mix.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), default=None
+            Embeddings of labelled images; zero rows are ignored. May be left out where class
+            names are known without labels. Without labels, only its width and where it lies are
+            looked at.
+
+        y : array-like of shape (n_samples,), default=None
+            Class labels; without ``X`` the names of the classes.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every labelled image.
+
+        Returns
+        -------
+        self : PrimedNCMClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are neither labels nor class names, a label has no text embedding, or the
+            widths of images, pool and text differ.
+        ModelMismatchError
+            If the pool was embedded by another model than the text.
+        """
+        self._accumulate(X, y, sample_weight)
+        return self._mix()
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Add labelled images; the first call is :meth:`fit`, later ones do not recall again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,)
+            Labels among ``classes_``.
+
+        classes : array-like of shape (n_classes,), default=None
+            All classes, in the first call, where neither the ``classes`` parameter nor the text
+            head names them and not all are in ``y`` yet.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of every image.
+
+        Returns
+        -------
+        self : PrimedNCMClassifier
+            The updated classifier.
+        """
+        if not hasattr(self, "shot_sum_"):
+            self._accumulate(X, y, sample_weight, classes)
+            return self._mix()
+        return self._update(X, y, sample_weight, sign=1)
+
+    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Take labelled images away, as if they had never been seen.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings, as they were given.
+
+        y : array-like of shape (n_samples,)
+            Their labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights, as they were given.
+
+        Returns
+        -------
+        self : PrimedNCMClassifier
+            The updated classifier.
+        """
+        check_is_fitted(self)
+        return self._update(X, y, sample_weight, sign=-1)
+
+    def prime(self, X: ArrayLike) -> Self:
+        """Let the images to be classified choose the recalled images (transductive priming).
+
+        Of the recalled images, only those take part that are among the ``n_neighbors`` nearest of
+        at least one target; each keeps the class it was recalled for. No label of a target is
+        looked at. Results on the targets themselves are transductive: they cannot be compared with
+        those of a classifier that has not seen its test images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_targets, n_features)
+            Embeddings of the images to be classified.
+
+        Returns
+        -------
+        self : PrimedNCMClassifier
+            The updated classifier. A further call chooses anew from all recalled images.
+        """
+        check_is_fitted(self)
+        self._choose_pool(check_embeddings(self, X, reset=False))
+        return self._mix()
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings.
+
+        y : array-like of shape (n_samples,)
+            True labels.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        accuracy : float
+            Share of right labels.
+
+        Raises
+        ------
+        ValueError
+            If unlabelled rows are among them, as in a cross-validation that splits targets.
+        """
+        if self._is_target(to_numpy(y)).any():
+            raise ValueError(
+                f"y holds {self.unlabeled!r}, the mark of unlabelled rows: score only labelled "
+                "rows, and split only those in a cross-validation."
+            )
+        return float(super().score(X, y, sample_weight))
+
+    def _is_target(self, y: NDArray[Any]) -> NDArray[np.bool_]:
+        if self.unlabeled is None:
+            return np.zeros(len(y), dtype=bool)
+        return np.asarray(y == self.unlabeled)
+
+    def _update(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, sign: int
+    ) -> Self:
+        """Add labelled images, or take them away."""
+        method = "partial_fit" if sign > 0 else "forget"
+        check_same_namespace(X, self, attribute="coef_", method=method)
+        X, y = check_labelled_embeddings(self, X, y, reset=False)
+        classes = to_numpy(self.classes_)
+        codes = encode_known(to_numpy(y), classes)
+        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        seen = ClassSums(classes, to_numpy(self.shot_sum_), to_numpy(self.shot_count_))
+        new = ClassSums.of_rows(X, codes, classes, weight)
+        sums = seen + new if sign > 0 else seen - new
+        if self._weighs and self._shots is None and seen.known.any():
+            raise ValueError(
+                "alpha='auto' weighs single images, but this PrimedNCMClassifier was fitted with "
+                "another alpha and kept only their sums: call fit with all images."
+            )
+        if self._weighs or self._shots is not None:
+            images = as_images(X, codes, weight)
+            if sign > 0:
+                self._shots = add_images(self._shots, images)
+            elif self._shots is not None:
+                self._shots = take_away(self._shots, images, classes)
+        self._set_shots(sums, X)
+        return self._mix()
+
+    def _accumulate(
+        self,
+        X: ArrayLike | None,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        classes: ArrayLike | None = None,
+    ) -> None:
+        """Recall, filter and sum."""
+        weight = targets = labels = None
+        if X is not None and y is not None:
+            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
+            weight, labels = check_sample_weight(sample_weight, X, dtype=X.dtype), to_numpy(y)
+        elif X is not None:
+            X = check_embeddings(self, X, reset=True)
+        shots = X if labels is not None else None
+        if labels is not None and (is_target := self._is_target(labels)).any():
+            targets, labelled = take_rows(X, np.flatnonzero(is_target)), np.flatnonzero(~is_target)
+            shots = labels = None
+            if len(labelled):
+                shots, labels = take_rows(X, labelled), to_numpy(y)[labelled]
+                weight = take_rows(weight, labelled)
+        resolved = resolve_classes(
+            self.zero_shot,
+            self.classes if self.classes is not None else classes,
+            y if X is None else labels,
+            estimator=type(self).__name__,
+        )
+        self.text_head_, names = resolved.text_head, resolved.names
+        self.classes_ = like(names, y)
+        self.pool_ = recall_pool(
+            self.corpus,
+            self.retriever,
+            self.filter,
+            self.text_head_,
+            names,
+            estimator=type(self).__name__,
+        )
+        self._pool = pool_images(self.pool_, names)
+        embedded = [rows for rows in (X, self._pool and self._pool.X) if rows is not None]
+        self.n_features_in_ = common_width(embedded, self.text_head_)
+        self._dtype = np.result_type("float32", *map(dtype_name, embedded)).name
+        sums, self._shots = ClassSums.empty(names, self.n_features_in_), None
+        if shots is not None and weight is not None and resolved.codes is not None:
+            sums = ClassSums.of_rows(shots, resolved.codes, names, weight)
+            if not np.isfinite(sums.sums).all():
+                assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
+            if self._weighs:
+                self._shots = as_images(shots, resolved.codes, weight)
+        self._set_shots(sums, X)
+        self._set_primed(np.ones(0 if self.pool_ is None else len(self.pool_), dtype=bool))
+        if self.text_head_ is None and not self._all_images().known.any():
+            raise ValueError(
+                "There is neither a text head nor an image that carries evidence: give "
+                "`zero_shot`, a pool, or labelled images that are not zero."
+            )
+        if targets is not None:
+            self._choose_pool(targets)
+
+    @property
+    def _weighs(self) -> bool:
+        """Whether parts are weighed by left-out likelihood."""
+        return isinstance(self.alpha, str) and self.alpha == "auto" and self.text_head_ is not None
+
+    def _choose_pool(self, targets: Any) -> None:
+        """Let those recalled images take part that are near a target."""
+        if self.pool_ is None or self.pool_.embeddings is None:
+            raise ValueError(
+                "Targets choose among recalled images, but nothing was recalled: give `corpus` "
+                "or `retriever`."
+            )
+        # recalled images lie in numpy, and so the targets join them there
+        self._set_primed(near_any(self.pool_.embeddings, to_numpy(targets), self.n_neighbors))
+
+    def _set_shots(self, sums: ClassSums, X: Any) -> None:
+        """Keep the sums of labelled images where they lie."""
+        self.shot_sum_, self.shot_count_ = like(sums.sums, X), like(sums.counts, X)
+
+    def _set_primed(self, primed: NDArray[np.bool_]) -> None:
+        """Sum the recalled images that take part, and keep the sums with the others."""
+        classes = to_numpy(self.classes_)
+        sums, self._primed = ClassSums.empty(classes, self.n_features_in_), None
+        if self._pool is not None:
+            X, codes, weight = self._pool
+            self._primed = self._pool._replace(weight=weight * primed)
+            sums = ClassSums.of_rows(X, codes, classes, weight * primed)
+        place = self.shot_sum_
+        self.primed_, self.pool_sum_ = like(primed, place), like(sums.sums, place)
+        self.pool_count_ = like(sums.counts, place)
+
+    def _all_images(self) -> ClassSums:
+        """Return sums and weights of labelled and recalled images together."""
+        shots, pool = (
+            ClassSums(
+                to_numpy(self.classes_),
+                to_numpy(getattr(self, f"{source}_sum_")),
+                to_numpy(getattr(self, f"{source}_count_")),
+            )
+            for source in ("shot", "pool")
+        )
+        return shots + pool
+
+    def _mix(self) -> Self:
+        """Write the mixture as one linear head."""
+        images, text = self._all_images(), self.text_head_
+        means, place = unit_rows(images.sums), self.shot_sum_
+        intercept = np.zeros(len(means))
+        for name in ("alpha_", "head_weights_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        own_scale, self.logit_bias_ = 100.0, None
+        if text is not None:
+            own_scale, self.logit_bias_ = text.logit_scale, text.logit_bias
+        if self._weighs:
+            weighed = weigh(
+                text,
+                to_numpy(self.classes_),
+                scale=own_scale,
+                shots=self._shots,
+                pool=self._primed,
+                parts={"labelled": MEANS},
+            )
+            coef, intercept = weighed.coef / own_scale, weighed.intercept / own_scale
+            self.head_weights_ = weighed.weights
+        elif text is None:
+            coef, intercept = means, np.where(images.known, 0.0, -np.inf)
+            self.alpha_ = like(np.where(images.known, 0.0, 1.0), place)
+        else:
+            share = text_share(self.alpha, images.counts, sigma=self.sigma)
+            share = np.where(images.known, share, 1.0)
+            coef = mix(text.weights, means, share)
+            self.alpha_ = like(share, place)
+        self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
+        self.class_mean_ = like(means, place, self._dtype)
+        self.class_count_ = like(images.counts, place)
+        self.coef_ = like(coef, place, self._dtype)
+        self.intercept_ = like(intercept, place, self._dtype)
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = SUPPORTS_ARRAY_API
+        return tags

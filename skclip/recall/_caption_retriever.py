@@ -1,0 +1,472 @@
+"""CaptionRetriever: class names in, images whose captions name them out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from os import PathLike
+from typing import Any, ClassVar, Self
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags, check_random_state
+
+from skclip._compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    validate_parameters,
+)
+from skclip._validation import check_class_names
+from skclip.captions import Matches, Matching, Settler, Spellings, make_queries
+from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
+from skclip.recall._find_matches import find_matches
+from skclip.recall._given_captions import as_list, check_one_each, memory_shard
+from skclip.recall._pool import PrimingPool
+from skclip.recall._pool_of_matches import recall_pool, warn_about
+from skclip.recall._resample import append_pool, as_given, check_labelled
+from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
+from skclip.recall._vectors import check_same_model
+
+__all__ = ["CaptionRetriever"]
+
+
+@shows_one_half
+class CaptionRetriever(TransformerMixin, BaseEstimator):
+    """Recall images by class name: those whose caption names the class.
+
+    By default a caption names a class if the words of the name, or of one of its synonyms, follow
+    each other in it; case and accents do not matter, and ``cat`` is not found in ``concatenate``.
+
+    Parameters
+    ----------
+    corpus : path-like or Corpus, default=None
+        Collection to recall from; there is then nothing to fit. With ``method="scan"`` also
+        anything :meth:`skclip.Corpus.build` reads: a table of captions, a folder, archives. None
+        recalls from the captions given to :meth:`fit`.
+
+    k : int or None, default=100
+        Most images a class; None means all matches. Several captions of one image count as one
+        image.
+
+    select : {"first", "random", "best"}, default="first"
+        Which of a class's matches are taken when there are more than ``k``: the first ones in the
+        collection, a random choice that depends on ``random_state`` and the class's name only, or
+        those most similar to the class's text embedding (``zero_shot``).
+
+    match : {"phrase", "substring", "all"}, default="phrase"
+        What naming means: the words of the name in a row; its letters anywhere (``star`` in
+        ``starfish``); or all its words in any order.
+
+    method : {"index", "scan"}, default="index"
+        Whether to ask the caption index, or to read all captions once for all names. Both find
+        the same. Scanning needs pyahocorasick (``pip install 'skclip[scan]'``).
+
+    plural : bool, default=False
+        Whether regular English plurals of the names count too.
+
+    stem : bool, default=False
+        Whether words count as equal when their English stems are (``climb``, ``climbing``).
+
+    synonyms : mapping, default=None
+        Further names by class, ``{class: [name, ...]}``; keys that are no class
+        asked for have no effect but a warning.
+
+    exclude : mapping, default=None
+        Words of other senses by class: ``{"crane": ["construction"]}`` leaves out captions that
+        have one of them.
+
+    longest : bool, default=False
+        Whether a name inside a longer one of another class does not count: with the classes
+        ``fire`` and ``fire truck``, "a fire truck" names the second only.
+
+    ambiguous : {"keep", "drop", "first"}, default="keep"
+        What becomes of a caption that names several classes: a row for each, none at all, or a
+        row for the class named first.
+
+    deduplicate : float, "content" or None, default=None
+        Leave out images that show the same as an earlier one of the class: a number is the least
+        cosine of their embeddings, ``"content"`` compares the bytes of the files.
+
+    exclude_images : sequence of images or ndarray of shape (n_images, n_features), default=None
+        Images that must not be recalled, such as those to be tested on: by content of their files
+        (URLs by address) and, with an ``embedder`` or if embeddings are given, by a cosine of at
+        least ``deduplicate`` (0.97 if that is no number).
+
+    zero_shot : mapping or classifier, default=None
+        Text embeddings for ``select="best"``: ``{class name: vector}`` or a zero-shot classifier.
+
+    embedder : transformer, default=None
+        Embeds the recalled images, and only these, of a collection without embeddings. It is
+        refused for a collection that another model has embedded.
+
+    step : {"transform", "resample"}, default="transform"
+        Which half of the estimator pipelines see: a transformer of names into matches, or a
+        sampler that appends recalled images. imbalanced-learn refuses steps that are both.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of ``select="random"``.
+
+    n_jobs : int, default=None
+        Number of shards searched at once; None means 1 unless in a
+        :func:`joblib.parallel_config` context.
+
+    Attributes
+    ----------
+    store_ : CaptionStore
+        The captions given to :meth:`fit`, or the corpus.
+
+    See Also
+    --------
+    NeighborRetriever : Recalls by image, without captions.
+    ZeroShotFilter : Keeps the recalled images that the zero-shot classifier agrees with.
+    PrimingPool : What :meth:`recall` returns.
+
+    Notes
+    -----
+    This is the caption search of Neural Priming [1]_, with names as data: quotation marks and
+    search operators in a name have no meaning.
+
+    References
+    ----------
+    .. [1] Wallingford et al., "Neural Priming for Sample-Efficient Adaptation", 2023,
+       `arXiv 2306.10191 <https://arxiv.org/abs/2306.10191>`_.
+
+    Examples
+    --------
+    >>> from skclip.recall import CaptionRetriever
+    >>> captions = ["A cat on a mat", "a fire truck", "the cat, a dog", "truck on fire"]
+    >>> retriever = CaptionRetriever(synonyms={"dog": ["puppy"]}).fit(captions)
+    >>> pool = retriever.recall(["cat", "fire truck", "dog"])
+    >>> pool.labels.tolist()
+    ['cat', 'cat', 'fire truck', 'dog']
+    >>> pool.captions.tolist()
+    ['A cat on a mat', 'the cat, a dog', 'a fire truck', 'the cat, a dog']
+    >>> retriever.transform(["cat", "truck"]).toarray()
+    array([[1., 0., 1., 0.],
+           [0., 1., 0., 1.]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "corpus": [str, PathLike, Corpus, None],
+        "k": [Interval(Integral, 1, None, closed="left"), None],
+        "select": [StrOptions({"first", "random", "best"})],
+        "match": [StrOptions({"phrase", "substring", "all"})],
+        "method": [StrOptions({"index", "scan"})],
+        "plural": ["boolean"],
+        "stem": ["boolean"],
+        "synonyms": [Mapping, None],
+        "exclude": [Mapping, None],
+        "longest": ["boolean"],
+        "ambiguous": [StrOptions({"keep", "drop", "first"})],
+        "deduplicate": [Interval(Real, 0, 1, closed="right"), StrOptions({"content"}), None],
+        "exclude_images": ["array-like", list, tuple, None],
+        "zero_shot": [Mapping, HasMethods(["fit"]), None],
+        "embedder": [HasMethods(["transform"]), None],
+        "step": STEP_CONSTRAINT,
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        corpus: Corpus | str | PathLike[str] | None = None,
+        *,
+        k: int | None = 100,
+        select: str = "first",
+        match: str = "phrase",
+        method: str = "index",
+        plural: bool = False,
+        stem: bool = False,
+        synonyms: Spellings | None = None,
+        exclude: Spellings | None = None,
+        longest: bool = False,
+        ambiguous: str = "keep",
+        deduplicate: float | str | None = None,
+        exclude_images: Any = None,
+        zero_shot: Any = None,
+        embedder: Embedder | None = None,
+        step: str = "transform",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.corpus = corpus
+        self.k = k
+        self.select = select
+        self.match = match
+        self.method = method
+        self.plural = plural
+        self.stem = stem
+        self.synonyms = synonyms
+        self.exclude = exclude
+        self.longest = longest
+        self.ambiguous = ambiguous
+        self.deduplicate = deduplicate
+        self.exclude_images = exclude_images
+        self.zero_shot = zero_shot
+        self.embedder = embedder
+        self.step = step
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        captions: Any = None,
+        y: Any = None,
+        *,
+        embeddings: ArrayLike | None = None,
+        ids: Sequence[Any] | None = None,
+        images: Sequence[Any] | None = None,
+    ) -> Self:
+        """Index captions in memory; with ``corpus`` there is nothing to do.
+
+        Parameters
+        ----------
+        captions : sequence of str, or data frame
+            Captions to recall from. Ignored if ``corpus`` is given. Of a data frame the columns
+            of captions, images and ids are taken, by their usual names.
+
+        y : None
+            Ignored.
+
+        embeddings : array-like of shape (n_captions, n_features), default=None
+            Embeddings of the images.
+
+        ids : sequence of length n_captions, default=None
+            What to call each row; None means its number.
+
+        images : sequence of length n_captions, default=None
+            The images: paths, bytes, or anything the embedder takes.
+
+        Returns
+        -------
+        self : CaptionRetriever
+            Ready to recall.
+        """
+        if self.corpus is not None:
+            self.store_: CaptionStore = self._store()
+            return self
+        shard = memory_shard(captions, embeddings, ids, images)
+        self.store_ = MemoryStore([shard])
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        captions: Any,
+        y: Any = None,
+        *,
+        embeddings: ArrayLike | None = None,
+        ids: Sequence[Any] | None = None,
+        images: Sequence[Any] | None = None,
+    ) -> Self:
+        """Add captions to those in memory.
+
+        Parameters
+        ----------
+        captions : sequence of str, or data frame
+            Captions to add.
+
+        y : None
+            Ignored.
+
+        embeddings : array-like of shape (n_captions, n_features), default=None
+            Embeddings of the images.
+
+        ids : sequence of length n_captions, default=None
+            What to call each row; None means its number.
+
+        images : sequence of length n_captions, default=None
+            The images.
+
+        Returns
+        -------
+        self : CaptionRetriever
+            Ready to recall.
+        """
+        if self.corpus is not None:
+            raise ValueError(
+                f"corpus={self.corpus!r} is given: add to it by Corpus(path).append(source)."
+            )
+        earlier = self.store_.shards if hasattr(self, "store_") else []
+        first_row = sum(shard.n_rows for shard in earlier)
+        shard = memory_shard(captions, embeddings, ids, images, first_row=first_row)
+        self.store_ = MemoryStore([*earlier, shard])  # type: ignore[list-item]
+        return self
+
+    def transform(self, names: Iterable[Any]) -> sparse.csr_matrix:
+        """Return which captions match which names, whatever ``k`` is.
+
+        Parameters
+        ----------
+        names : iterable of length n_names
+            Class names.
+
+        Returns
+        -------
+        matches : CSR matrix of shape (n_names, n_captions)
+            1 where the caption names the class.
+        """
+        self._check()
+        names = check_one_each(as_list(names))
+        store = self._store()
+        # a name that is given twice is still one class
+        distinct = list(dict.fromkeys(map(str, names)))
+        at = {name: i for i, name in enumerate(distinct)}
+        matches = self._find(store, distinct).rows
+        rows = [matches[at[str(name)]] for name in names]
+        indptr = np.cumsum([0, *map(len, rows)])
+        columns = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+        shape = (len(names), len(store))
+        return sparse.csr_matrix((np.ones(len(columns)), columns, indptr), shape=shape)
+
+    def fit_transform(self, captions: Any, y: Any = None, **fit_params: Any) -> sparse.csr_matrix:
+        """Fit, then transform the captions themselves: which of them contain which.
+
+        Parameters
+        ----------
+        captions : sequence of str
+            Captions to recall from, and names to recall.
+
+        y : None
+            Ignored.
+
+        **fit_params : dict
+            As for :meth:`fit`.
+
+        Returns
+        -------
+        matches : CSR matrix of shape (n_captions, n_captions)
+            1 where the caption of the column contains that of the row.
+        """
+        self.fit(captions, y, **fit_params)
+        return self.transform(captions if self.corpus is not None else self.store_.captions())
+
+    def recall(self, names: Iterable[Any]) -> PrimingPool:
+        """Recall at most ``k`` images a class.
+
+        The same recall from the same collection is answered from memory.
+
+        Parameters
+        ----------
+        names : iterable
+            Class names, each once. ``str(name)`` is searched for; labels are the names as given.
+
+        Returns
+        -------
+        pool : PrimingPool
+            Rows class by class in the order of ``names``. An image that several classes name
+            appears for each of them. Names without a match are listed by a warning.
+        """
+        self._check()
+        if not isinstance(names, str):
+            names = check_one_each(as_list(names))
+        names = check_class_names(names)
+        store = self._store()
+        check_same_model(store, self.embedder)
+        key = self._memo_key(names)
+        if key is None:
+            pool = self._recall(store, names)
+        else:
+            pool = store.recalled.get_or_make(key, lambda: self._recall(store, names))
+        warn_about(pool.report())
+        return pool
+
+    def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Append the recalled embeddings of the classes in ``y``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Embeddings of labelled images.
+
+        y : array-like of shape (n_samples,)
+            Their class names.
+
+        Returns
+        -------
+        X_resampled : ndarray or data frame of shape (n_samples + n_recalled, n_features)
+            The given rows first.
+
+        y_resampled : ndarray or series of shape (n_samples + n_recalled,)
+            Class names.
+        """
+        rows, labels = check_labelled(X, y)
+        more = append_pool(rows, labels, self.recall(np.unique(labels).tolist()))
+        return as_given(more[0], X), as_given(more[1], y)
+
+    def _check(self) -> None:
+        validate_parameters(self)
+        if self.stem and self.match == "substring":
+            raise ValueError(
+                "stem=True compares words, match='substring' letters: use one of them."
+            )
+        if self.select == "best" and self.zero_shot is None:
+            raise ValueError("select='best' compares images with text: give zero_shot.")
+
+    def _store(self) -> CaptionStore:
+        if self.corpus is not None:
+            return open_collection(self.corpus, scan=self.method == "scan")
+        if not hasattr(self, "store_"):
+            raise NotFittedError(
+                "This CaptionRetriever has nothing to recall from: give corpus=, or call fit with "
+                "captions first. Inside another estimator give FrozenEstimator(retriever) or "
+                "retriever.recall(names): clones forget captions."
+            )
+        return self.store_
+
+    def _find(self, store: CaptionStore, names: Sequence[Any]) -> Matches:
+        queries = make_queries(
+            names, synonyms=self.synonyms, exclude=self.exclude, plural=self.plural
+        )
+        settler = Settler(
+            names,
+            queries,
+            Matching(self.match, self.stem),
+            longest=self.longest,
+            ambiguous=self.ambiguous,
+        )
+        return find_matches(store, settler, method=self.method, n_jobs=self.n_jobs)
+
+    def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
+        seed = None
+        if self.select == "random":
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        return recall_pool(
+            store,
+            names,
+            self._find(store, names),
+            k=self.k,
+            seed=seed,
+            zero_shot=self.zero_shot if self.select == "best" else None,
+            deduplicate=self.deduplicate,
+            exclude_images=self.exclude_images,
+            embedder=self.embedder,
+        )
+
+    def _memo_key(self, names: list[Any]) -> str | None:
+        """Return what a recall depends on besides the collection; None if on chance."""
+        if self.select == "random" and not isinstance(self.random_state, Integral):
+            return None
+        parameters = self.get_params(deep=False)
+        for name in ("corpus", "n_jobs", "step"):
+            del parameters[name]
+        parameters["embedder"] = getattr(self.embedder, "model_id", None)
+        key: str = joblib.hash((names, parameters))
+        return key
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.corpus is not None or hasattr(self, "store_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.requires_fit = self.corpus is None
+        tags.transformer_tags.preserves_dtype = []
+        return tags

@@ -1,0 +1,122 @@
+"""Captions and names as users give them."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from skclip._finite import without_unreadable
+from skclip._validation import sample_of
+from skclip.corpus import (
+    SOURCE_SUFFIXES,
+    Columns,
+    MemoryShard,
+    as_values,
+    caption_text,
+    frame_columns,
+    is_frame,
+    is_missing,
+)
+from skclip.recall._pool import PrimingPool
+
+__all__ = ["as_list", "check_one_each", "memory_shard"]
+
+
+def memory_shard(
+    captions: Any,
+    embeddings: Any,
+    ids: Any,
+    images: Any,
+    *,
+    first_row: int = 0,
+) -> MemoryShard:
+    """Check captions and what comes with them.
+
+    Parameters
+    ----------
+    captions : sequence of str, or data frame
+        Of a data frame the columns are taken that :meth:`skclip.Corpus.build` takes.
+
+    embeddings, ids, images : sequence or None
+        What comes with them, row by row.
+
+    first_row : int, default=0
+        Number of the first row.
+
+    Returns
+    -------
+    shard : MemoryShard
+        With embeddings that cannot be written to from outside.
+    """
+    if is_frame(captions):
+        captions, own_images, own_ids = frame_columns(captions, Columns())
+        captions = [text if isinstance(text, list) else caption_text(text) for text in captions]
+        images = own_images if images is None else images
+        ids = own_ids if ids is None else ids
+    texts = ["" if is_missing(text) else text for text in as_list(captions, parameter="captions")]
+    wrong = [text for text in texts if not isinstance(text, str)]
+    if wrong:
+        raise TypeError(
+            f"captions must be strings, got {sample_of(wrong)} ({type(wrong[0]).__name__})."
+        )
+    if not texts:
+        raise ValueError("captions is empty (0 samples): give at least one caption.")
+    if all(text.lower().endswith(SOURCE_SUFFIXES) and os.path.isfile(text) for text in texts):
+        raise ValueError(
+            f"captions holds the paths of files ({sample_of(texts)}), not captions: read them by "
+            "Corpus.build(paths, directory)."
+        )
+    for name, column in (("embeddings", embeddings), ("ids", ids), ("images", images)):
+        if hasattr(column, "__len__") and len(column) != len(texts):
+            raise ValueError(
+                f"{name} has {len(column)} rows but captions has {len(texts)}: give one a caption."
+            )
+    numbers = np.arange(first_row, first_row + len(texts))
+    pool = PrimingPool(numbers, embeddings=embeddings, ids=ids, images=images)  # checks lengths
+    vectors = None
+    if pool.embeddings is not None:
+        with np.errstate(over="ignore"):
+            narrow = pool.embeddings.astype(np.float32, copy=False)
+        vectors = without_unreadable(narrow, "embeddings")
+    return MemoryShard(
+        np.fromiter(texts, dtype=object, count=len(texts)),
+        numbers.astype(object) if pool.ids is None else pool.ids,
+        pool.images,
+        vectors,
+    )
+
+
+def as_list(names: Any, *, parameter: str = "names") -> list[Any]:
+    """Return names or captions as a list of Python objects.
+
+    Of a data frame with one column that column is taken: iterating over a frame gives its header.
+    """
+    shape: tuple[int, ...] = getattr(names, "shape", ())
+    if isinstance(names, str | bytes | Mapping) or not (shape or isinstance(names, Iterable)):
+        raise ValueError(
+            f"{parameter} must be a sequence of strings, got {sample_of([names])[:200]}"
+            + (f": write [{names!r}]." if isinstance(names, str) else ".")
+        )
+    if len(shape) > 1:
+        if len(shape) > 2 or shape[1] != 1:
+            raise ValueError(
+                f"{parameter} must be a sequence of strings, got a table of shape {tuple(shape)}: "
+                "give one column of it."
+            )
+        names = np.asarray(names, dtype=object)[:, 0]
+    return [name.item() if isinstance(name, np.generic) else name for name in as_values(names)]
+
+
+def check_one_each(names: list[Any], *, parameter: str = "names") -> list[Any]:
+    """Refuse class names that are several values, or none."""
+    wrong = [name for name in names if is_missing(name) or isinstance(name, _SEVERAL)]
+    if wrong:
+        raise ValueError(
+            f"{parameter} must be one text or number a class, got {sample_of(wrong)[:200]}. "
+            "Further names of a class go to `synonyms`."
+        )
+    return names
+
+
+_SEVERAL = (list, tuple, set, frozenset, dict, bytes, np.ndarray)

@@ -1,0 +1,167 @@
+"""From matches to a pool: order, choice, and what is reported."""
+
+import warnings
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from skclip._linalg import unit_rows
+from skclip._text_head import resolve_text_head
+from skclip._validation import sample_of
+from skclip.captions import Matches
+from skclip.corpus import CaptionStore, Embedder
+from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
+from skclip.recall._pool import PrimingPool
+from skclip.recall._report import RecallReport, count_labels
+from skclip.recall._select import Choice, Chooser, Excluded, random_order
+from skclip.recall._vectors import row_vectors
+
+__all__ = ["recall_pool", "warn_about"]
+
+
+def recall_pool(
+    store: CaptionStore,
+    names: list[Any],
+    matches: Matches,
+    *,
+    k: int | None,
+    seed: int | None = None,
+    zero_shot: Any = None,
+    deduplicate: float | str | None = None,
+    exclude_images: Any = None,
+    embedder: Embedder | None = None,
+) -> PrimingPool:
+    """Take at most k matches a class.
+
+    Parameters
+    ----------
+    store : CaptionStore
+        Collection the matches are from.
+
+    names : list
+        Class names.
+
+    matches : Matches
+        Their matches.
+
+    k : int or None
+        Most rows a class.
+
+    seed : int or None
+        Seed of a random order; None keeps the order of the collection.
+
+    zero_shot : mapping, classifier or None
+        Text embeddings; matches most similar to their class's come first.
+
+    deduplicate : float, "content" or None
+        Which duplicates are left out.
+
+    exclude_images : sequence of images, ndarray or None
+        Images that must not be recalled.
+
+    embedder : Embedder or None
+        Embeds candidates where the collection has no embeddings.
+
+    Returns
+    -------
+    pool : PrimingPool
+        With a report.
+    """
+    candidates = matches.rows
+    if seed is not None:
+        candidates = [
+            random_order(m, name, seed) for m, name in zip(candidates, names, strict=True)
+        ]
+    if zero_shot is not None:
+        candidates = _best_first(store, names, candidates, zero_shot, embedder)
+    threshold = deduplicate if isinstance(deduplicate, Real) else None
+    excluded = None
+    if exclude_images is not None:
+        model_id = getattr(embedder, "model_id", None)
+        excluded = store.recalled.get_or_make(
+            joblib.hash((exclude_images, model_id, threshold)),
+            lambda: Excluded.of(exclude_images, embedder, threshold),
+        )
+    chooser = Chooser(store, k=k, embedder=embedder, deduplicate=deduplicate, excluded=excluded)
+    return _make_pool(store, names, matches, chooser.choose(candidates), embedder)
+
+
+def _best_first(
+    store: CaptionStore,
+    names: list[Any],
+    matches: Sequence[NDArray[np.int64]],
+    zero_shot: Any,
+    embedder: Embedder | None,
+) -> list[NDArray[np.int64]]:
+    """Order the matches of each class by their cosine with its text embedding."""
+    head = resolve_text_head(zero_shot, np.unique(_label_array(names)))
+    assert head is not None
+    text = dict(zip(head.classes.tolist(), head.weights, strict=True))
+    ordered = []
+    for name, rows in zip(names, matches, strict=True):
+        embeddings, _ = row_vectors(store, rows, embedder)
+        if embeddings is None:
+            raise ValueError(
+                "select='best' needs embeddings: build the corpus with embedder=, or give one."
+            )
+        ordered.append(rows[np.argsort(-(unit_rows(embeddings) @ text[name]), kind="stable")])
+    return ordered
+
+
+def _make_pool(
+    store: CaptionStore,
+    names: list[Any],
+    matches: Matches,
+    choice: Choice,
+    embedder: Embedder | None,
+) -> PrimingPool:
+    rows = np.concatenate(choice.rows)
+    labels = np.repeat(_label_array(names), [len(r) for r in choice.rows])
+    counts = {
+        "matches": matches.n_matches,
+        "ambiguous": matches.n_ambiguous,
+        **choice.counts,
+        "kept": count_labels(names, labels),
+    }
+    unreadable = store.ids(list(choice.problems))
+    problems = [f"{i}: {why}" for i, why in zip(unreadable, choice.problems.values(), strict=True)]
+    return PrimingPool(
+        labels,
+        embeddings=choice.embeddings,
+        ids=store.ids(rows),
+        captions=store.captions(rows),
+        images=store.image_references(rows),
+        model_id=store.model_id if store.has_embeddings else getattr(embedder, "model_id", None),
+        recall_report=RecallReport(names, counts, problems),
+    )
+
+
+def _label_array(names: list[Any]) -> NDArray[Any]:
+    """Return names as an array that keeps their types."""
+    labels = np.asarray(names)
+    if labels.ndim == 1 and labels.tolist() == names:
+        return labels
+    return np.fromiter(names, dtype=object, count=len(names))
+
+
+def warn_about(report: RecallReport) -> None:
+    """Name the classes without a match and the images that could not be read."""
+    unmatched, problems = report.unmatched, report.problems
+    if unmatched:
+        warnings.warn(
+            f"No caption names {sample_of(unmatched)} ({len(unmatched)} of {len(report.names)} "
+            "classes): they get no recalled images. Other words for them can be given as synonyms.",
+            NoMatchWarning,
+            stacklevel=3,
+        )
+    if problems:
+        warnings.warn(
+            f"{len(problems)} recalled images could not be read and are left out: "
+            f"{sample_of(problems)}.",
+            UnreadableImageWarning,
+            stacklevel=3,
+        )

@@ -34,6 +34,7 @@ _SUBPACKAGES = (
     "distill",
     "embedding",
     "exceptions",
+    "export",
     "heads",
     "metrics",
     "prompts",

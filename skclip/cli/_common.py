@@ -26,6 +26,7 @@ __all__ = [
     "note_resumed",
     "read_classes",
     "table_options",
+    "take_model",
     "take_model_of",
 ]
 
@@ -95,9 +96,26 @@ def make_embedder(args: Namespace) -> CLIPEmbedder:
 
 def take_model_of(corpus: Corpus, args: Namespace) -> None:
     """Let ``--model`` and ``--pretrained`` be those that embedded a corpus, if none is given."""
-    if args.model is not None or corpus.model_id is None:
+    take_model(args, corpus.model_id, f"The corpus {str(corpus.path)!r} was")
+
+
+def take_model(args: Namespace, model_id: str | None, what: str) -> None:
+    """Let ``--model`` and ``--pretrained`` be those of an identity, if none is given.
+
+    Parameters
+    ----------
+    args : Namespace
+        Options of the model; changed.
+
+    model_id : str or None
+        What made the embeddings; None changes nothing.
+
+    what : str
+        Begins the message where the model cannot be loaded: "The corpus 'x' was".
+    """
+    if args.model is not None or model_id is None:
         return
-    label = corpus.model_id.rpartition("@")[0]
+    label = model_id.rpartition("@")[0]
     name, _, tag = label.rpartition("/") if "/" in label else (label, "", "")
     # open_clip takes ViT-B/32 for ViT-B-32
     if name.replace("/", "-") not in known_models():
@@ -113,8 +131,8 @@ def take_model_of(corpus: Corpus, args: Namespace) -> None:
     except ModelNotFoundError as error:
         reason = str(error).partition(". ")[0].rstrip(".")
         raise ModelNotFoundError(
-            f"The corpus {str(corpus.path)!r} was embedded by {label!r}, which cannot be loaded: "
-            f"give this model by --model and --pretrained. ({reason}.)"
+            f"{what} embedded by {label!r}, which cannot be loaded: give this model by --model and "
+            f"--pretrained. ({reason}.)"
         ) from None
 
 
@@ -168,13 +186,18 @@ def check_folder(given: str, option: str) -> Path:
     raise ValueError(f"{option} {given!r} {what}: name a folder to write.")
 
 
-def read_classes(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
+def read_classes(
+    path: str | Path, *, option: str = "--classes"
+) -> tuple[list[str], dict[str, list[str]]]:
     """Read class names and their synonyms.
 
     Parameters
     ----------
     path : str or Path
         Text file as :data:`CLASSES_HELP` says; blank lines have no meaning.
+
+    option : str, default="--classes"
+        What names the file, for messages.
 
     Returns
     -------
@@ -189,7 +212,7 @@ def read_classes(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
     path = find_file(path)
     if path.is_dir() or not path.exists():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise ValueError(f"--classes {str(path)!r} {what}: name a text file, one class a line.")
+        raise ValueError(f"{option} {str(path)!r} {what}: name a text file, one class a line.")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -12,6 +12,7 @@ from skclip.cli._common import (
     note_resumed,
     table_options,
 )
+from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._terminal import say
 from skclip.corpus import UNFINISHED, Corpus
 from skclip.exceptions import UnreadableImageWarning
@@ -32,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     mode.add_argument("--overwrite", action="store_true", help="replace the corpus that is there")
     add_table_arguments(parser)
     add_quiet_argument(parser)
+    add_job_arguments(parser)
     add_model_arguments(parser, default="none, captions alone")
 
 
@@ -45,6 +47,8 @@ def run(args: Namespace) -> int:
         **table_options(args),
     }
     output = check_folder(args.output, "--output")
+    if is_dry_run(args):
+        return 0
     note_resumed(output / UNFINISHED, quiet=args.quiet)
     if args.append:
         corpus = Corpus(output).append(args.source, **options)

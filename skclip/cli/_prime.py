@@ -2,40 +2,23 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-from tqdm.auto import tqdm
-
-from skclip import PrimedNCMClassifier, ZeroShotClassifier
-from skclip._paths import find_file
-from skclip._validation import sample_of
+from skclip.cli._collection import CORPUS_HELP
 from skclip.cli._common import (
-    CLASSES_HELP,
     DEFAULT_MODEL,
     add_model_arguments,
     add_quiet_argument,
     add_table_arguments,
-    check_at_least_one,
-    check_folder,
-    is_corpus,
-    make_embedder,
-    read_classes,
     table_options,
-    take_model_of,
 )
-from skclip.cli._output import choose_format, open_rows
-from skclip.cli._temporary import temporary_folder
+from skclip.cli._fit import fit_head, prepare
+from skclip.cli._heads import add_head_arguments, check_head_options, class_names
+from skclip.cli._images import batches_of_images, find_images
+from skclip.cli._job import add_job_arguments, is_dry_run
+from skclip.cli._output import choose_format
+from skclip.cli._predictions import add_output_argument, check_top, write_predictions
 from skclip.cli._terminal import say
-from skclip.corpus import Corpus, ImageFinder
-from skclip.embedding import IMAGE_SUFFIXES, CLIPEmbedder, decode_image, fetch_image
-from skclip.exceptions import BareNumberWarning, UnreadableImageError, UnreadableImageWarning
-from skclip.prompts import build_prompts
-from skclip.recall import CaptionRetriever, PrimingPool
+from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]
 
@@ -43,183 +26,47 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
-        "--corpus",
-        required=True,
-        metavar="PATH",
-        help="captioned collection to recall from: a corpus that `skclip index` wrote, a folder "
-        "with images and captions, or a table of captions",
-    )
-    parser.add_argument("--classes", required=True, metavar="FILE", help=CLASSES_HELP)
-    parser.add_argument(
         "--images",
         required=True,
         metavar="PATH",
         help="image, or folder of images (and its subfolders), to classify",
     )
-    parser.add_argument(
-        "--output",
-        default="-",
-        metavar="FILE",
-        help="file of image, label, probability and error; its ending decides: .csv, .tsv, .json, "
-        ".jsonl or .parquet (default: CSV on standard output)",
-    )
-    parser.add_argument(
-        "--k", type=int, default=100, help="most images to recall a class (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--templates",
-        default="photo",
-        help="published set of prompts, or one prompt with {} for the name (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--save-corpus", metavar="DIR", help="keep the corpus that is built from --corpus"
-    )
+    add_output_argument(parser)
+    add_head_arguments(parser, corpus_help=CORPUS_HELP)
     add_table_arguments(parser)
     add_quiet_argument(parser)
+    add_job_arguments(parser)
     add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
 
 
 def run(args: Namespace) -> int:
     """Prime a classifier and write its predictions."""
     # whatever can be wrong is found before the work that it would spoil
-    check_at_least_one(args, "k")
+    check_head_options(args, has_shots=False)
     kind = choose_format(args.output)
-    names, synonyms = read_classes(args.classes)
-    check_templates(names, args.templates)
+    classes, _ = class_names(args, None)
+    top = check_top(args.top, len(classes.names))
     paths = find_images(args.images, quiet=args.quiet)
     options = table_options(args)
-    if args.save_corpus is not None:
-        check_folder(args.save_corpus, "--save-corpus")
-    if is_corpus(source := find_file(args.corpus)):
-        take_model_of(Corpus(source), args)
-    embedder = make_embedder(args)
-    zero_shot = ZeroShotClassifier(
-        embedder=embedder, templates=args.templates, synonyms=synonyms, classes=names
-    )
-    with open_collection(args, embedder, options) as corpus:
-        retriever = CaptionRetriever(corpus, k=args.k, synonyms=synonyms, embedder=embedder)
-        pool = retriever.recall(names)
-        check_readable(pool)
-        head = PrimedNCMClassifier(zero_shot, retriever=pool).fit()
-    if not args.quiet:
-        report_pool(head)
-    failures = write_predictions(head, embedder, paths, args.output, kind, quiet=args.quiet)
+    embedder = prepare(args)
+    assert embedder is not None
+    if is_dry_run(args):
+        return 0
+    head = fit_head(args, classes, embedder, options)
+    with warnings.catch_warnings():
+        # the reason stands in the image's own line
+        warnings.simplefilter("ignore", UnreadableImageWarning)
+        failures = write_predictions(
+            head,
+            batches_of_images(embedder, paths),
+            len(paths),
+            args.output,
+            kind,
+            top=top,
+            quiet=args.quiet,
+        )
     if not args.quiet:
         say(f"classified {len(paths) - failures} of {len(paths)} images")
     if failures:
         say(f"{failures} images could not be read: see the column `error`")
     return 0 if failures < len(paths) else 1
-
-
-def check_templates(names: list[str], templates: str) -> None:
-    """Raise if no prompts can be written; what there is to warn about comes with the prompts."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", BareNumberWarning)
-        build_prompts(names, templates)
-
-
-def find_images(path: str | Path, *, quiet: bool = True) -> list[Path]:
-    """Return an image, or those below a folder in sorted order, by their file names' endings."""
-    path = find_file(path)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise ValueError(f"--images {str(path)!r} does not exist.")
-    files = [path / name for name in ImageFinder(path).files]
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    if not images:
-        raise ValueError(
-            f"--images {str(path)!r} holds no images: looked for files that end in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
-        )
-    if not quiet and len(images) < len(files):
-        others = sorted({file.suffix.lower() or "no ending" for file in files} - IMAGE_SUFFIXES)
-        n_others = len(files) - len(images)
-        say(f"{n_others} files of --images are no images by their endings: {', '.join(others[:9])}")
-    return images
-
-
-@contextmanager
-def open_collection(
-    args: Namespace, embedder: CLIPEmbedder, options: dict[str, Any]
-) -> Iterator[Corpus]:
-    """Open the corpus, or build one for the time of the block from a folder or a table."""
-    path = find_file(args.corpus)
-    corpus = Corpus(path) if is_corpus(path) else None
-    if corpus is None and not path.exists() and "{" not in path.name:
-        raise ValueError(f"--corpus {args.corpus!r} does not exist.")
-    # a model without its tokenizer could not name a class
-    _ = embedder.load_model().tokenizer
-    if corpus is not None:
-        yield corpus
-        return
-    with temporary_folder("prime") as temporary:
-        directory = args.save_corpus or temporary / "corpus"
-        if not args.quiet:
-            where = args.save_corpus or "a temporary place (--save-corpus DIR keeps it)"
-            say(f"indexing the captions of {args.corpus} in {where}")
-        yield Corpus.build(
-            path, directory, n_jobs=args.jobs, verbose=int(not args.quiet), **options
-        )
-
-
-def check_readable(pool: PrimingPool) -> None:
-    """Raise if captions name the classes and none of their images can be read."""
-    problems = pool.report().problems
-    if not len(pool) and problems:
-        raise ValueError(
-            f"none of the {len(problems)} images that --corpus has of the classes can be read: "
-            f"{sample_of(problems)}. Name the folder of the images by --images-root, when the "
-            "corpus is built."
-        )
-
-
-def report_pool(head: PrimedNCMClassifier) -> None:
-    """Say what was recalled and kept, class by class."""
-    report = head.pool_.report()
-    matches, kept = (report.counts[key].sum() for key in ("matches", "kept"))
-    say(f"of {matches} captions that name a class, the images of {kept} were kept")
-    say(f"class by class:\n{report}")
-    if report.empty:
-        say(f"these have the text alone: {sample_of(report.empty, 10)}")
-
-
-def write_predictions(
-    head: PrimedNCMClassifier,
-    embedder: CLIPEmbedder,
-    paths: list[Path],
-    output: str,
-    kind: str,
-    *,
-    quiet: bool,
-) -> int:
-    """Write one line an image, in order, as batches come; return how many could not be read."""
-    n_failures, remaining = 0, iter(paths)
-    with (
-        open_rows(output, kind, ["image", "label", "probability", "error"]) as write,
-        tqdm(total=len(paths), desc="images", unit=" images", disable=quiet or None) as bar,
-        warnings.catch_warnings(),
-    ):
-        # the reason stands in the image's own line
-        warnings.simplefilter("ignore", UnreadableImageWarning)
-        for rows in embedder.iter_transform(paths):
-            proba = head.predict_proba(rows)
-            best = np.argmax(proba, axis=1)
-            batch = islice(remaining, len(rows))
-            for path, row, i, p in zip(batch, rows, best, proba.max(axis=1), strict=True):
-                if row.any():
-                    write([str(path), str(head.classes_[i]), round(float(p), 6), None])
-                else:
-                    write([str(path), None, None, why_unreadable(path)])
-                    n_failures += 1
-            bar.update(len(rows))
-    return n_failures
-
-
-def why_unreadable(path: Path) -> str:
-    """Return the reason why an image has no embedding."""
-    try:
-        decode_image(fetch_image(path))
-    except UnreadableImageError as error:
-        return str(error)
-    return "its embedding is zero"

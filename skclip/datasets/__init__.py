@@ -1,8 +1,15 @@
-"""Captioned images made on the spot, to try things on without a download."""
+"""Images in folders of yours, and captioned images made on the spot to try things on."""
 
 from skclip.datasets._captioned_images import make_captioned_images
 from skclip.datasets._folder import write_captioned_folder
+from skclip.datasets._image_folder import load_image_folder
 from skclip.datasets._shapes import CLASS_NAMES
 from skclip.datasets._styles import STYLE_NAMES
 
-__all__ = ["CLASS_NAMES", "STYLE_NAMES", "make_captioned_images", "write_captioned_folder"]
+__all__ = [
+    "CLASS_NAMES",
+    "STYLE_NAMES",
+    "load_image_folder",
+    "make_captioned_images",
+    "write_captioned_folder",
+]

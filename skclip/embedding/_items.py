@@ -66,7 +66,8 @@ def as_items(X: Any, modality: str, name: str = "X") -> Items:
         if modality == "image" and not isinstance(X, bytes) and isdir(find_file(X)):
             raise TypeError(
                 f"{expected}, got the folder {fspath(X)!r}: list its files, "
-                "sorted(Path(folder).rglob('*.jpg'))."
+                "sorted(Path(folder).rglob('*.jpg')), or of one folder per class "
+                "skclip.datasets.load_image_folder(folder).images."
             )
         shown = repr(X) if len(str(X)) < 200 else f"{type(X).__name__} of length {len(str(X))}"
         raise TypeError(f"{expected}, got the single {shown}: write [{name}].")

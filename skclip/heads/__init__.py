@@ -2,7 +2,10 @@
 
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._discriminant import GaussianDiscriminantClassifier
-from skclip.heads._imprinting import MultiProxyImprinter
+from skclip.heads._imprinting import (
+    MultiProxyImprinter,
+    ProxyScoresMixin as ProxyScoresMixin,
+)
 from skclip.heads._mixed import MixedHeadClassifier
 from skclip.heads._priming import PrimedNCMClassifier
 from skclip.heads._prompting import AggregatedPromptClassifier

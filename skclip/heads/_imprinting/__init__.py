@@ -5,6 +5,7 @@ NORM, GEN and AGG steps of the paper; ``_choose_k`` is the number of proxies.
 """
 
 from skclip.heads._imprinting._imprinter import MultiProxyImprinter
+from skclip.heads._imprinting._scores import ProxyScoresMixin as ProxyScoresMixin
 
 __all__ = [
     "MultiProxyImprinter",

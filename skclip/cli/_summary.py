@@ -1,0 +1,87 @@
+"""What became of the captions that name a class, so that the numbers add up."""
+
+from typing import Any
+
+import numpy as np
+
+from skclip._validation import sample_of
+from skclip.cli._terminal import say
+from skclip.recall import PrimingPool
+
+__all__ = ["recall_summary", "say_recall"]
+
+
+def recall_summary(pool: PrimingPool, kept: PrimingPool | None) -> str:
+    """Return a table with one line per class and one for all.
+
+    ``matched`` is the sum of ``repeated``, ``unreadable``, ``excluded``, ``beyond k`` and
+    ``recalled``; ``recalled`` is the sum of ``rejected`` and ``kept``. ``ambiguous`` are those
+    among the matched that name another class too. Columns of nothing are left out.
+
+    Parameters
+    ----------
+    pool : PrimingPool
+        What was recalled.
+
+    kept : PrimingPool or None
+        What the filter kept of it; None where no head has filtered it.
+
+    Returns
+    -------
+    table : str
+        Aligned.
+    """
+    report = pool.report()
+    counts = {name: values.astype(np.int64) for name, values in report.counts.items()}
+    recalled, matched = counts["kept"], counts["matches"]
+    left_out = {name: counts.get(name, 0 * matched) for name in ("repeated", "unreadable")}
+    left_out["excluded"] = counts.get("excluded", 0 * matched)
+    rows_kept = recalled if kept is None else _count(kept, report.names)
+    columns = {
+        "matched": matched,
+        "ambiguous": counts["ambiguous"],
+        **left_out,
+        "beyond k": matched - recalled - sum(left_out.values()),
+        "recalled": recalled,
+        "rejected": recalled - rows_kept,
+        "kept": rows_kept,
+    }
+    always = ("matched", "recalled", "kept")
+    shown = {name: n for name, n in columns.items() if name in always or n.any()}
+    table = [["class", *map(str, report.names), "all"]]
+    table += [[name, *map(str, n.tolist()), str(int(n.sum()))] for name, n in shown.items()]
+    widths = [max(map(len, column)) for column in table]
+    lines = []
+    for first, *rest in zip(*table, strict=True):
+        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *cells]))
+    return "\n".join(lines)
+
+
+def _count(pool: PrimingPool, names: Any) -> Any:
+    labels = list(map(str, pool.labels.tolist()))
+    return np.array([labels.count(str(name)) for name in names], dtype=np.int64)
+
+
+def say_recall(pool: PrimingPool, kept: PrimingPool) -> None:
+    """Say what was recalled and kept, and what to do where nothing was."""
+    report = pool.report()
+    say(f"{len(kept)} recalled images are kept. Captions by class:\n{recall_summary(pool, kept)}")
+    unmatched = set(map(str, report.unmatched))
+    n_kept = _count(kept, report.names)
+    rejected = [
+        str(name)
+        for name, n, m in zip(report.names, n_kept, report.counts["kept"].tolist(), strict=True)
+        if m and not n
+    ]
+    if unmatched:
+        say(
+            f"these have the text alone: {sample_of(sorted(unmatched), 10)}. No caption names "
+            "them: add other names after commas in the file of --classes, or --plural"
+        )
+    if rejected:
+        say(
+            f"these have the text alone: {sample_of(rejected, 10)}. The filter rejected all their "
+            "images: look at them by `skclip recall`; a clearer name, other --templates or "
+            "--filter none may help"
+        )

@@ -100,7 +100,11 @@ def batches_of_vectors(vectors: Vectors) -> Iterator[Batch]:
         finite = np.isfinite(rows).all(axis=1)
         rows[~finite] = 0
         problems = [
-            None if row.any() else "its embedding is zero" if is_finite else "its embedding has NaN"
+            None
+            if row.any()
+            else "its embedding is zero"
+            if is_finite
+            else "its embedding is not finite"
             for row, is_finite in zip(rows, finite, strict=True)
         ]
         numbers = range(start, start + len(rows))

@@ -27,6 +27,7 @@ LAYERS = [
     "distill",
     "datasets",
     "display",
+    "export",
     "utils",
     "cli",
 ]

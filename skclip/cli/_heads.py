@@ -15,12 +15,11 @@ from skclip import (
     ZeroShotClassifier,
     ZeroShotFilter,
 )
+from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._common import CLASSES_HELP, check_at_least_one, is_corpus, read_classes
-from skclip.cli._images import find_all_images
-from skclip.cli._labelled import Labelled
+from skclip.cli._inputs import Labelled, find_all_images
 from skclip.embedding import CLIPEmbedder
-from skclip._paths import find_file
 from skclip.exceptions import BareNumberWarning
 from skclip.prompts import build_prompts
 from skclip.recall import CaptionRetriever, PrimingPool

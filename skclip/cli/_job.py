@@ -7,9 +7,9 @@ from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._terminal import tell
-from skclip._paths import find_file
 
 __all__ = ["add_job_arguments", "is_dry_run", "read_job", "with_job"]
 

@@ -1,4 +1,4 @@
-"""The command ``skclip``: one module a verb, one line an error."""
+"""The command ``skclip``: the verbs, and one line an error."""
 
 import sqlite3
 import sys
@@ -6,45 +6,19 @@ import warnings
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
-from types import ModuleType
 from typing import Any, NoReturn
 
 import pyarrow as pa
 
 import skclip
 from skclip import exceptions
-from skclip.cli import (
-    _cache,
-    _demo,
-    _embed,
-    _evaluate,
-    _fit,
-    _index,
-    _info,
-    _predict,
-    _prime,
-    _recall,
-    _train,
-)
 from skclip.cli._job import read_job, with_job
 from skclip.cli._terminal import escaped, give_up_on, results_in_utf8, say
+from skclip.cli._verbs import VERBS
 from skclip.cli._wording import in_options
 
 __all__ = ["run"]
 
-_VERBS: dict[str, ModuleType] = {
-    "demo": _demo,
-    "prime": _prime,
-    "fit": _fit,
-    "predict": _predict,
-    "evaluate": _evaluate,
-    "index": _index,
-    "embed": _embed,
-    "recall": _recall,
-    "train": _train,
-    "info": _info,
-    "cache": _cache,
-}
 _OUR_WARNINGS = tuple(
     kind
     for kind in map(exceptions.__dict__.get, exceptions.__all__)
@@ -123,7 +97,7 @@ def _make_parser() -> tuple[ArgumentParser, dict[str, "_Parser"]]:
     parser.add_argument("--version", action="version", version=skclip.__version__)
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", dest="verb")
     parsers = {}
-    for name, module in _VERBS.items():
+    for name, module in VERBS.items():
         summary = (module.__doc__ or "").splitlines()[0]
         verb = verbs.add_parser(name, help=summary, description=summary)
         module.add_arguments(verb)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from skclip.cli._images import Batch
+from skclip.cli._inputs import Batch
 from skclip.cli._output import open_rows
 
 __all__ = ["add_output_argument", "check_top", "write_predictions"]

@@ -133,12 +133,11 @@ def provenance_facts(head: Any, given: Mapping[str, Any] | None) -> dict[str, An
     if pool is not None:
         labels, counts = np.unique(pool.labels, return_counts=True)
         facts["recalled_images"] = dict(zip(map(str, labels), counts.tolist(), strict=True))
-    counts = getattr(head, "shot_count_", None)
-    if counts is not None:
-        labels = to_numpy(head.classes_).tolist()
-        weights = to_numpy(counts).tolist()
-        facts["labelled_images"] = dict(zip(map(str, labels), weights, strict=True))
-    added = _plain(dict(given or {}))
+    shots = getattr(head, "shot_count_", None)
+    if shots is not None:
+        names = map(str, to_numpy(head.classes_).tolist())
+        facts["labelled_images"] = dict(zip(names, to_numpy(shots).tolist(), strict=True))
+    added: dict[str, Any] = _plain(dict(given or {}))
     try:
         json.dumps(added, allow_nan=False)
     except (TypeError, ValueError) as error:

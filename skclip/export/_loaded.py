@@ -30,10 +30,11 @@ PROXY_SETTINGS: dict[str, Callable[[Any], bool]] = {
 
 
 class LoadedHead(ScoreClassifierMixin, BaseEstimator):
-    """A head that was read from a file by :func:`load_head`.
+    """A head that was read from a file.
 
-    It predicts what the head predicted that was saved, to the bit, and cannot be fitted. Clones are
-    the head itself, and so it can be a step of a pipeline, after an embedder.
+    :func:`load_head` makes it. It predicts what the head predicted that was saved, to the bit, and
+    cannot be fitted. Clones are the head itself, and so it can be a step of a pipeline, after an
+    embedder.
 
     Attributes
     ----------
@@ -65,8 +66,32 @@ class LoadedHead(ScoreClassifierMixin, BaseEstimator):
 
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where the saved head had them.
+
+    Notes
+    -----
+    A head of one matrix has ``coef_``, ``intercept_`` and ``unit_rows_``, which says whether
+    embeddings are scaled to unit length before. One of several proxies per class has ``proxies_``
+    and ``proxy_classes_``, as :class:`~skclip.MultiProxyImprinter`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skclip import NearestClassMean
+    >>> from skclip.export import load_head, save_head
+    >>> head = NearestClassMean().fit([[1.0, 0.1], [0.2, 0.9]], ["cat", "dog"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     loaded = load_head(save_head(head, Path(folder) / "pets.skclip"))
+    >>> loaded.predict([[0.9, 0.3]])
+    array(['cat'], dtype='<U3')
+    >>> loaded.provenance_["estimator"]
+    'NearestClassMean'
     """
 
+    model_: dict[str, Any] | None
+    n_features_in_: int
+    prompts_: dict[str, Any] | None
+    provenance_: dict[str, Any]
     _content: HeadFile
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -103,9 +128,11 @@ class LoadedHead(ScoreClassifierMixin, BaseEstimator):
         facts = content.facts
         self._content = content
         self.classes_ = _classes(facts)
-        self.n_features_in_ = facts.get("n_features")
-        _require(type(self.n_features_in_) is int and self.n_features_in_ > 0, "n_features")
-        scale, bias = facts.get("logit_scale"), facts.get("logit_bias")
+        n_features: Any = facts.get("n_features")
+        _require(type(n_features) is int and n_features > 0, "n_features")
+        self.n_features_in_ = n_features
+        scale: Any = facts.get("logit_scale")
+        bias: Any = facts.get("logit_bias")
         _require(_is_number(scale) and scale > 0, "logit_scale")
         _require(bias is None or _is_number(bias), "logit_bias")
         self.logit_scale_, self.logit_bias_ = float(scale), None if bias is None else float(bias)
@@ -113,13 +140,12 @@ class LoadedHead(ScoreClassifierMixin, BaseEstimator):
         _require(names is None or _is_texts(names, len(self.classes_)), "class_names")
         labels = self.classes_.tolist()
         self.class_names_ = None if names is None else dict(zip(labels, names, strict=True))
-        self.model_ = facts.get("model")
-        is_model = isinstance(self.model_, dict) and isinstance(self.model_.get("id"), str)
-        _require(self.model_ is None or is_model, "model")
-        self.prompts_ = facts.get("prompts")
-        _require(self.prompts_ is None or isinstance(self.prompts_, dict), "prompts")
-        self.provenance_ = facts.get("provenance")
-        _require(isinstance(self.provenance_, dict), "provenance")
+        model, prompts, origin = map(facts.get, ("model", "prompts", "provenance"))
+        is_model = isinstance(model, dict) and isinstance(model.get("id"), str)
+        _require(model is None or is_model, "model")
+        _require(prompts is None or isinstance(prompts, dict), "prompts")
+        _require(isinstance(origin, dict), "provenance")
+        self.model_, self.prompts_, self.provenance_ = model, prompts, origin or {}
         columns = facts.get("feature_names")
         if columns is not None:
             _require(_is_texts(columns, self.n_features_in_), "feature_names")
@@ -179,7 +205,7 @@ class ProxyHead(ProxyScoresMixin, LoadedHead):
         for name, is_right in PROXY_SETTINGS.items():
             _require(name in settings and is_right(settings[name]), f"settings {name}")
             setattr(head, name, settings[name])
-        bounds = content.tensors.get("bounds")
+        bounds: Any = content.tensors.get("bounds")
         _require(
             bounds is not None
             and bounds.shape == (len(head.classes_) + 1,)

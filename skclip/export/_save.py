@@ -118,7 +118,21 @@ def load_head(path: str | os.PathLike[str], *, embedder: Any = None) -> LoadedHe
 
     See Also
     --------
-    save_head : Has an example.
+    save_head : The way there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skclip import NearestClassMean
+    >>> from skclip.export import load_head, save_head
+    >>> head = NearestClassMean().fit([[1.0, 0.1], [0.2, 0.9]], ["cat", "dog"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_head(head, Path(folder) / "pets.skclip", embedder="some-model@1")
+    ...     load_head(path, embedder="other-model@2")
+    Traceback (most recent call last):
+        ...
+    skclip.exceptions.ModelMismatchError: The head ... scores embeddings of 'some-model@1', ...
     """
     head = head_of(read_head_file(path))
     if embedder is not None:

@@ -346,8 +346,8 @@ def test_mistakes_are_told_in_one_line_before_the_work(
     def no_work(*_: object, **__: object) -> None:
         raise AssertionError("work has begun")
 
-    monkeypatch.setattr("skclip.cli._fit.fit_head", no_work)
-    monkeypatch.setattr("skclip.cli._fit.rows_of", no_work)
+    monkeypatch.setattr("skclip.cli._verbs._fit.fit_head", no_work)
+    monkeypatch.setattr("skclip.cli._verbs._fit.rows_of", no_work)
     other = tmp_path / "other.txt"
     other.write_text("zebra\nlion\n")
     places = {"NAMES": names, "SHOTS": labelled, "CORPUS": corpus_path, "OTHER": other}

@@ -12,7 +12,7 @@ import pytest
 
 from skclip import StackedHeadClassifier, ZeroShotClassifier
 from skclip.cli import main
-from skclip.cli._images import find_images, why_unreadable
+from skclip.cli._inputs._images import find_images, why_unreadable
 from skclip.corpus import Corpus
 from skclip.embedding._registry import LoadedModel
 from skclip.recall import CaptionRetriever

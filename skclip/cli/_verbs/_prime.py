@@ -3,7 +3,6 @@
 import warnings
 from argparse import ArgumentParser, Namespace
 
-from skclip.cli._collection import CORPUS_HELP
 from skclip.cli._common import (
     DEFAULT_MODEL,
     add_model_arguments,
@@ -11,9 +10,9 @@ from skclip.cli._common import (
     add_table_arguments,
     table_options,
 )
-from skclip.cli._fit import fit_head, prepare
+from skclip.cli._fitting import fit_head, prepare
 from skclip.cli._heads import add_head_arguments, check_head_options, class_names
-from skclip.cli._images import batches_of_images, find_images
+from skclip.cli._inputs import CORPUS_HELP, batches_of_images, find_images
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import choose_format
 from skclip.cli._predictions import add_output_argument, check_top, write_predictions

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._paths import find_file
+from skclip.cli._inputs._vectors import Vectors, read_vectors
 from skclip.cli._terminal import say
-from skclip.cli._vectors import Vectors, read_vectors
 from skclip.corpus import ImageFinder
 from skclip.embedding import IMAGE_SUFFIXES, CLIPEmbedder, decode_image, fetch_image
-from skclip._paths import find_file
 from skclip.exceptions import UnreadableImageError
 
 __all__ = [

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
+from skclip._paths import find_file
 from skclip.cli._common import (
     DEFAULT_MODEL,
     add_model_arguments,
@@ -14,13 +15,11 @@ from skclip.cli._common import (
     note_resumed,
     take_model_of,
 )
-from skclip.cli._images import find_images
-from skclip.cli._index import report
+from skclip.cli._inputs import check_vectors_file, find_images, write_vectors
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._terminal import say
-from skclip.cli._vectors import check_vectors_file, write_vectors
+from skclip.cli._verbs._index import report
 from skclip.corpus import UNFINISHED, Corpus
-from skclip._paths import find_file
 from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["add_arguments", "run"]

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from skclip._paths import find_file
 from skclip._spreadsheet import unguard_cell
 from skclip._validation import sample_of
-from skclip.cli._vectors import Vectors
+from skclip.cli._inputs._vectors import Vectors
 from skclip.corpus import ImageFinder
 from skclip.datasets import load_image_folder
-from skclip._paths import find_file
 
 __all__ = ["LABELLED_HELP", "Labelled", "add_label_arguments", "read_labelled"]
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from skclip._paths import find_file
 from skclip.cli._common import is_corpus
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.embedding import CLIPEmbedder
-from skclip._paths import find_file
 
 __all__ = ["CORPUS_HELP", "open_collection"]
 

@@ -4,7 +4,8 @@ import warnings
 from argparse import ArgumentParser, Namespace
 
 from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder, take_model
-from skclip.cli._images import (
+from skclip.cli._inputs import (
+    Vectors,
     add_embeddings_argument,
     batches_of_images,
     batches_of_vectors,
@@ -15,7 +16,6 @@ from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import choose_format
 from skclip.cli._predictions import add_output_argument, check_top, write_predictions
 from skclip.cli._terminal import say
-from skclip.cli._vectors import Vectors
 from skclip.embedding import CLIPEmbedder
 from skclip.exceptions import UnreadableImageWarning
 from skclip.export import LoadedHead, load_head

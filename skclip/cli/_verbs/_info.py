@@ -2,11 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 
+from skclip._paths import find_file
 from skclip.cli._output import open_rows
 from skclip.cli._terminal import standard_output, tell
 from skclip.corpus import Corpus
-from skclip._paths import find_file
-from skclip.export import LinearHead, LoadedHead, load_head
+from skclip.export import LoadedHead, load_head
 from skclip.utils import show_versions
 
 __all__ = ["add_arguments", "run"]
@@ -85,7 +85,7 @@ def head_facts(head: LoadedHead) -> dict[str, object]:
         "classes": f"{len(head.classes_)}: {', '.join(map(str, head.classes_[:9]))}"
         + (", …" if len(head.classes_) > 9 else ""),
         "features": head.n_features_in_,
-        "form": "one matrix" if isinstance(head, LinearHead) else "proxies",
+        "form": "one matrix" if hasattr(head, "coef_") else "proxies",
         "model": head.model_id_ or "-",
         "preprocessing": (head.model_ or {}).get("preprocess_hash", "-"),
         "templates": (head.prompts_ or {}).get("templates", "-"),

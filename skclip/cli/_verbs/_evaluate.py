@@ -8,20 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
+from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._common import add_model_arguments, add_quiet_argument
-from skclip.cli._images import (
+from skclip.cli._inputs import (
+    LABELLED_HELP,
     add_embeddings_argument,
+    add_label_arguments,
     batches_of_images,
     batches_of_vectors,
     given_vectors,
+    read_labelled,
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
-from skclip.cli._labelled import LABELLED_HELP, add_label_arguments, read_labelled
 from skclip.cli._output import choose_format, open_rows
-from skclip.cli._predict import HEAD_HELP, check_vectors, embedder_of
 from skclip.cli._terminal import say, standard_output, tell
-from skclip._paths import find_file
+from skclip.cli._verbs._predict import HEAD_HELP, check_vectors, embedder_of
 from skclip.exceptions import UnreadableImageWarning
 from skclip.export import LoadedHead, load_head
 

@@ -429,3 +429,41 @@ def test_another_model_than_the_head_s_is_refused(stacked, labelled, capsys, mon
     said = capsys.readouterr().err
     assert identity in said
     assert "scores embeddings of 'skclip-tiny" in said
+
+
+@pytest.mark.parametrize("given", [["--features"], []], ids=["features", "images"])
+def test_export_writes_a_program_for_torch(given, stacked, vectors, tmp_path):
+    import torch
+
+    path = tmp_path / "head.pt2"
+    assert main(["export", str(stacked), "--output", str(path), "--jobs=1", *given]) == 0
+    module = torch.export.load(path).module()
+    if given:
+        X = np.load(vectors)
+        labels = load_head(stacked).classes_[module(torch.from_numpy(X)).argmax(dim=1).numpy()]
+        assert labels.tolist() == load_head(stacked).predict(X).tolist()
+    else:
+        assert module(torch.zeros(3, 3, 64, 64)).shape == (3, 6)
+
+
+def test_export_writes_a_card(stacked, tmp_path):
+    path = tmp_path / "README.md"
+    assert main(["export", str(stacked), "--output", str(path), "--title", "Shapes"]) == 0
+    card = path.read_text()
+    assert "# Shapes" in card
+    assert "| labelled images | 60 |" in card
+    assert "load_head('shapes.skclip', embedder=embedder)" in card
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--output", "head.h5"], "must end in one of .onnx, .pt2, .md"),
+        (["--output", "none/head.onnx"], "does not exist"),
+        (["--output", "head.onnx", "--title", "x"], "--title is of a card"),
+    ],
+)
+def test_export_is_checked_first(given, says, stacked, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(stacked), *given]) == 2
+    assert says in capsys.readouterr().err

@@ -180,7 +180,8 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
             Images: paths, bytes, PIL images or uint8 arrays of shape ``(H, W)``,
             ``(H, W, C)`` or ``(C, H, W)``. Texts: strings. As a list, a NumPy array, a pandas,
             polars or Arrow column, or a frame with one column; an array of n images has four
-            dimensions.
+            dimensions. Also a data set of torch or torchvision without a transform, of whose items
+            the first is taken, and a column of a Hugging Face data set.
 
         Returns
         -------

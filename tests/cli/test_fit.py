@@ -467,3 +467,17 @@ def test_export_is_checked_first(given, says, stacked, tmp_path, capsys, monkeyp
     monkeypatch.chdir(tmp_path)
     assert main(["export", str(stacked), *given]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_index_takes_embeddings(vectors, tmp_path, capsys):
+    from skclip.corpus import Corpus
+
+    (tmp_path / "captions.txt").write_text("\n".join(f"a cat {i}" for i in range(60)))
+    given = ["index", str(tmp_path / "captions.txt"), "--output", str(tmp_path / "c")]
+    given += ["--embeddings", str(vectors)]
+    assert main([*given, "--model", "skclip-tiny"]) == 2
+    assert "leave --model out" in capsys.readouterr().err
+    assert main(given) == 0
+    corpus = Corpus(tmp_path / "c")
+    assert corpus.model_id == json.loads(Path(f"{vectors}.json").read_text())["model_id"]
+    np.testing.assert_allclose(corpus.embeddings([5]), np.load(vectors)[5:6], atol=1e-3)

@@ -12,6 +12,7 @@ from skclip.cli._common import (
     note_resumed,
     table_options,
 )
+from skclip.cli._inputs import add_embeddings_argument, given_vectors
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._terminal import say
 from skclip.corpus import UNFINISHED, Corpus
@@ -31,6 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--append", action="store_true", help="add to the corpus that is there")
     mode.add_argument("--overwrite", action="store_true", help="replace the corpus that is there")
+    add_embeddings_argument(parser, "IMAGES")
     add_table_arguments(parser)
     add_quiet_argument(parser)
     add_job_arguments(parser)
@@ -47,13 +49,19 @@ def run(args: Namespace) -> int:
         **table_options(args),
     }
     output = check_folder(args.output, "--output")
+    given = {}
+    if (vectors := given_vectors(args)) is not None:
+        if args.append or args.model is not None:
+            other = "--append" if args.append else "--model"
+            raise ValueError(f"--embeddings are those of a new corpus: leave {other} out.")
+        given = {"embeddings": vectors.path, "model_id": vectors.model_id}
     if is_dry_run(args):
         return 0
     note_resumed(output / UNFINISHED, quiet=args.quiet)
     if args.append:
         corpus = Corpus(output).append(args.source, **options)
     else:
-        corpus = Corpus.build(args.source, output, overwrite=args.overwrite, **options)
+        corpus = Corpus.build(args.source, output, overwrite=args.overwrite, **given, **options)
     return report(corpus, quiet=args.quiet)
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,16 +55,17 @@ class Classes(NamedTuple):
     excluded_words: dict[str, list[str]]
 
 
-def add_head_arguments(parser: ArgumentParser, *, corpus_help: str) -> None:
+def add_head_arguments(
+    parser: ArgumentParser, *, corpus_help: str, heads: Sequence[str] = tuple(HEADS)
+) -> None:
     """Add the options that say which head, from which names and which recalled images."""
     group = parser.add_argument_group("head")
     group.add_argument("--classes", metavar="FILE", help=CLASSES_HELP)
     group.add_argument(
         "--head",
-        choices=tuple(HEADS),
+        choices=tuple(heads),
         default="stacked",
-        help="; ".join(f"{name}: {what}" for name, what in HEADS.items())
-        + " (default: %(default)s)",
+        help="; ".join(f"{name}: {HEADS[name]}" for name in heads) + " (default: %(default)s)",
     )
     group.add_argument(
         "--templates",
@@ -115,6 +117,8 @@ def check_head_options(args: Namespace, *, has_shots: bool) -> None:
         raise ValueError(f"--alpha belongs to --head primed, and --head is {kind}.")
     if args.alpha is not None and not 0 <= args.alpha <= 1:
         raise ValueError(f"--alpha must be from 0 to 1, got {args.alpha}.")
+    if kind == "zero-shot" and has_shots:
+        raise ValueError("--head zero-shot learns nothing from labelled images: leave them out.")
     if kind in WITH_SHOTS and not has_shots:
         raise ValueError(f"--head {kind} learns from labelled images: give them by --shots.")
     if args.corpus is None:
@@ -160,8 +164,8 @@ def class_names(args: Namespace, shots: Labelled | None) -> tuple[Classes, Label
     classes = _checked(args, Classes(names, synonyms, {}))
     if shots is None:
         return classes, None
-    spaced = {_spaced(name): name for name in names}
-    labels = [name if name in names else spaced.get(_spaced(name)) for name in shots.labels]
+    name_of = {_spaced(name): name for name in names} | {name: name for name in names}
+    labels = [name_of.get(label, name_of.get(_spaced(label))) for label in shots.labels.tolist()]
     unknown = sorted({n for n, name in zip(shots.labels, labels, strict=True) if name is None})
     if unknown:
         raise ValueError(

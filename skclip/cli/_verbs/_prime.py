@@ -11,7 +11,7 @@ from skclip.cli._common import (
     table_options,
 )
 from skclip.cli._fitting import fit_head, prepare
-from skclip.cli._heads import add_head_arguments, check_head_options, class_names
+from skclip.cli._heads import WITH_TEXT, add_head_arguments, check_head_options, class_names
 from skclip.cli._inputs import CORPUS_HELP, batches_of_images, find_images
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import choose_format
@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="image, or folder of images (and its subfolders), to classify",
     )
     add_output_argument(parser)
-    add_head_arguments(parser, corpus_help=CORPUS_HELP)
+    add_head_arguments(parser, corpus_help=CORPUS_HELP, heads=WITH_TEXT)
     add_table_arguments(parser)
     add_quiet_argument(parser)
     add_job_arguments(parser)

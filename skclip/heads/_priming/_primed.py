@@ -45,7 +45,7 @@ from skclip.heads._parts import (
     text_share,
     weigh,
 )
-from skclip.heads._priming._near_targets import near_any
+from skclip.neighbors import nearest_rows
 
 __all__ = ["PrimedNCMClassifier"]
 
@@ -535,7 +535,12 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
                 "or `retriever`."
             )
         # recalled images lie in numpy, and so the targets join them there
-        self._set_primed(near_any(self.pool_.embeddings, to_numpy(targets), self.n_neighbors))
+        targets = to_numpy(targets)
+        readable = targets[targets.any(axis=1)]
+        _, rows = nearest_rows(readable, [self.pool_.embeddings], self.n_neighbors)
+        primed = np.zeros(len(self.pool_), dtype=bool)
+        primed[rows[rows >= 0]] = True
+        self._set_primed(primed)
 
     def _set_shots(self, sums: ClassSums, X: Any) -> None:
         """Keep the sums of labelled images where they lie."""

@@ -200,7 +200,7 @@ def test_errors_speak_of_options(tmp_path, capsys):
     message = capsys.readouterr().err
     assert "give --overwrite to replace it, or add to it by --append" in message
     assert main([*arguments, "--append", "--model", "skclip-tinny"]) == 2
-    assert "--model 'skclip-tinny' is no model of open_clip" in capsys.readouterr().err
+    assert "--model 'skclip-tinny' is not a model of open_clip" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -389,13 +389,9 @@ def test_what_may_not_be_read_is_named(tmp_path, target, monkeypatch, name):
 def test_images_root_is_for_tables(photos, target, tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         tar.add(photos / "red.png", "0.png")
-    with pytest.raises(
-        CorpusError, match="is only for tables of captions: archives contain their images"
-    ):
+    with pytest.raises(CorpusError, match="is only for tables of captions: archives contain their"):
         Corpus.build(tmp_path / "a.tar", target, images_root=photos)
-    with pytest.raises(
-        CorpusError, match="folders with a file beside each image contain their images"
-    ):
+    with pytest.raises(CorpusError, match="folders with a file beside each image contain their"):
         Corpus.build(photos, target, images_root=tmp_path)
 
 

@@ -69,8 +69,8 @@ class Run:
         except Exception as error:
             raise TrainingRunError(
                 f"The checkpoint {str(self.path('checkpoint.pt'))!r} is damaged, or does not "
-                f"belong to this run ({type(error).__name__}). Restore a copy, or delete it to start "
-                "again; the features of the teachers are kept."
+                f"belong to this run ({type(error).__name__}). Restore a copy, or delete it to "
+                "start again; the features of the teachers are kept."
             ) from None
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:

@@ -195,6 +195,5 @@ def save_student(
         tokenizer.save_pretrained(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     with replacing(folder / _WEIGHTS) as temporary:
-        temporary.write_bytes(
-            save(tensors)
-        )  # files written by safetensors itself are readable by the owner only
+        # not `save_file`, whose files only their owner can read
+        temporary.write_bytes(save(tensors))

@@ -48,7 +48,7 @@ def test_empty_file_is_refused(tmp_path):
 
 
 def test_line_without_a_name_is_refused_by_number(tmp_path):
-    with pytest.raises(ValueError, match="line 2, begins without a class name: ', jet'"):
+    with pytest.raises(ValueError, match="line 2, has no class name before the comma: ', jet'"):
         classes_of("ship\n, jet\n", tmp_path)
 
 

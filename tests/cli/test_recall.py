@@ -107,7 +107,7 @@ def test_wrong_names_are_one_line(names, said, corpus_path, capsys):
 def test_a_file_of_names_that_is_none_is_one_line(name, said, corpus_path, tmp_path, capsys):
     assert recall(corpus_path, "--classes", str(tmp_path / name)) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{said}: give a text file, one class per line" in line
+    assert f"{said}: give a text file with one class per line" in line
     assert "Errno" not in line
 
 

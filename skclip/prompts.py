@@ -251,15 +251,15 @@ def _memorised(
     model: CLIPEmbedder = embedder
     if embedder.modality != "text":
         model = clone(embedder).set_params(modality="text")
-    memo = model.load_model().memo.setdefault(kind, {})
-    found = {key: memo.get(key) for key in keys}
+    cache = model.load_model().cache.setdefault(kind, {})
+    found = {key: cache.get(key) for key in keys}
     missing = {k: t for k, t in zip(keys, texts, strict=True) if found[k] is None}
     if missing:
         new = dict(zip(missing, _mean_rows(model, list(missing.values())), strict=True))
         found.update(new)
-        if len(memo) + len(new) > MAX_MEMORISED:
-            memo.clear()
-        memo.update(new)
+        if len(cache) + len(new) > MAX_MEMORISED:
+            cache.clear()
+        cache.update(new)
     return np.stack([found[key] for key in keys])
 
 

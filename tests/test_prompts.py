@@ -214,7 +214,7 @@ def test_memory_is_bounded(monkeypatch, texts_encoded):
     embedder = CLIPEmbedder("skclip-tiny", device="cpu")
     for _ in range(2):
         encode_prompts(embedder, build_prompts(["p", "q", "r"], "bounded {}"))
-    assert len(embedder.load_model().memo["prompts"]) == 3
+    assert len(embedder.load_model().cache["prompts"]) == 3
 
 
 def test_texts_are_encoded_one_by_one_and_once(texts_encoded):

@@ -1,4 +1,4 @@
-"""Show the whole job on images drawn on the spot: recall, filter, prime, predict, measure."""
+"""Show all steps on synthetic images: recall, filter, prime, predict, measure."""
 
 import time
 from argparse import ArgumentParser, Namespace
@@ -25,8 +25,8 @@ from skclip.recall import CaptionRetriever, PrimingPool
 
 __all__ = ["add_arguments", "run"]
 
-USUAL_STYLE = "flat"  # what the model has seen most of
-STYLES = ("sketch", "night", "mosaic")  # what it has hardly seen
+USUAL_STYLE = "flat"  # the most frequent style in the training data
+STYLES = ("sketch", "night", "mosaic")  # rare styles in the training data
 N_COLLECTION, N_HELD_OUT, N_SHOTS = 2000, 1000, 4
 AS_PUBLISHED = {"alpha": 0.9}
 STAGES = (
@@ -43,11 +43,11 @@ STAGES = (
 
 
 class Stopwatch:
-    """Add up the time of stages, and show which one is running."""
+    """Measure the time of stages, and show the current one."""
 
     def __init__(self, n_seeds: int, *, quiet: bool) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        # None shows the bar on a terminal only
+        # None shows the bar on terminals only
         self.bar: Any = tqdm(total=n_seeds * len(STAGES), leave=False, disable=quiet or None)
 
     @contextmanager
@@ -66,23 +66,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="new or empty folder for the collections, the corpora, and a contact sheet of what "
-        "was recalled (default: a temporary one, without the sheet)",
+        help="new or empty folder for the collections, the corpora, and a contact sheet of "
+        "recalled images (default: a temporary folder, without the sheet)",
     )
     parser.add_argument(
         "--style",
         choices=STYLES,
         default=STYLES[0],
-        help="style of the images to classify; the model has hardly seen it (default: %(default)s)",
+        help="style of the images to classify, rare in the training data (default: %(default)s)",
     )
     parser.add_argument(
-        "--seeds", type=int, default=3, help="repetitions on other images (default: %(default)s)"
+        "--seeds", type=int, default=3, help="repetitions with other images (default: %(default)s)"
     )
     add_quiet_argument(parser)
 
 
 def run(args: Namespace) -> int:
-    """Run the job for every seed and print what came out."""
+    """Run the demo for every seed and print the results."""
     if args.seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}.")
     standard_output()
@@ -93,7 +93,7 @@ def run(args: Namespace) -> int:
             embedder = CLIPEmbedder("skclip-tiny", n_jobs=-1)
             embedder.load_model()
             watch.seconds["load the model"] = time.perf_counter() - begin
-            # the model is too small to share out: its threads would only wait for each other
+            # the model is too small for several threads
             with threadpool_limits(1):
                 results = [
                     run_seed(seed, args.style, folder / f"seed{seed}", embedder, watch)
@@ -121,7 +121,7 @@ def _folder(output: Path | None) -> Iterator[Path]:
 def run_seed(
     seed: int, style: str, folder: Path, embedder: CLIPEmbedder, watch: Stopwatch
 ) -> dict[str, Any]:
-    """Do the whole job once; nothing is chosen by looking at the held-out images."""
+    """Run all steps once; nothing is chosen on held-out images."""
     names = list(CLASS_NAMES)
     with watch.stage("draw"):
         collection = make_captioned_images(
@@ -162,13 +162,13 @@ def run_seed(
             f"primed + {N_SHOTS}-shot": primed.fit(X_shots, y_shots),
         }
         accuracy = {name: head.score(X, held_out.target) for name, head in heads.items()}
-    assert pool.ids is not None  # they are file names
+    assert pool.ids is not None  # ids are file names
     drawn = collection.target[[int(Path(name).stem) for name in pool.ids]]
     return {"accuracy": accuracy, "pool": pool, "kept": kept, "right": drawn == pool.labels}
 
 
 def summary(results: list[dict[str, Any]], style: str) -> str:
-    """Return the accuracies, and how well recall and filter did."""
+    """Return the accuracies, and the precision of recall and filter."""
     scores = {
         name: 100 * np.array([result["accuracy"][name] for result in results])
         for name in results[0]["accuracy"]
@@ -206,21 +206,21 @@ def summary(results: list[dict[str, Any]], style: str) -> str:
 
 
 def stage_table(seconds: dict[str, float]) -> str:
-    """Return the time of every stage and of all."""
+    """Return a table of the time of each stage and the total."""
     rows = [[name, f"{value:.2f}"] for name, value in seconds.items()]
     rows.append(["all", f"{sum(seconds.values()):.2f}"])
     return "\n" + _table(["stage", "seconds, all seeds"], rows)
 
 
 def write_contact_sheet(pool: PrimingPool, kept: Any, folder: Path) -> None:
-    """Write recalled images with kept and rejected marked, or say what is missing for it."""
+    """Write a contact sheet of kept and rejected images, or print what is missing."""
     path = folder / "contact_sheet.png"
     try:
         PoolDisplay.from_pool(pool, kept=kept).plot().figure_.savefig(path, bbox_inches="tight")
     except ImportError as error:
         say(f"no contact sheet: {error}")
     else:
-        say(f"contact sheet of what was recalled: {path}")
+        say(f"contact sheet of recalled images: {path}")
 
 
 def _mean_std(values: Any, sign: str = "", *, digits: int = 1) -> str:
@@ -228,7 +228,7 @@ def _mean_std(values: Any, sign: str = "", *, digits: int = 1) -> str:
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
-    """Align cells: the first column to the left, the others to the right."""
+    """Return a table; the first column is left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = []
     for first, *others in [header, ["-" * width for width in widths], *rows]:

@@ -1,4 +1,4 @@
-"""Embed the images of a corpus that was built without a model, or again what could not be read."""
+"""Embed the images of a corpus built without a model, or retry unreadable images."""
 
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -20,14 +20,14 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("corpus", help="corpus that `skclip index` wrote")
+    parser.add_argument("corpus", help="corpus written by `skclip index`")
     parser.add_argument(
         "--retry-failed",
         action="store_true",
-        help="embed the images of an embedded corpus that could not be read when it was built",
+        help="retry to embed the images that could not be read",
     )
     add_quiet_argument(parser)
-    add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
+    add_model_arguments(parser, default=f"the model of the corpus, else {DEFAULT_MODEL}")
 
 
 def run(args: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Describe a corpus; without one, the installation."""
+"""Describe a corpus, or the installation."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -12,7 +12,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("corpus", nargs="?", help="corpus that `skclip index` wrote")
+    parser.add_argument("corpus", nargs="?", help="corpus written by `skclip index`")
     parser.add_argument(
         "--failures", action="store_true", help="list the images that could not be read, as CSV"
     )
@@ -24,11 +24,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Print what is known."""
+    """Print the description."""
     standard_output()
     if args.corpus is None:
         if args.failures or args.verify:
-            raise ValueError("--failures and --verify are about a corpus: name one.")
+            raise ValueError("--failures and --verify need a corpus: give its path.")
         show_versions()
         return 0
     corpus = Corpus(args.corpus)
@@ -52,7 +52,7 @@ def run(args: Namespace) -> int:
         "unreadable images": corpus.failures().num_rows,
     }
     if args.verify:
-        facts["files"] = "as they were written"
+        facts["files"] = "verified"
     for name, value in facts.items():
         tell(f"{name}: {value}")
     return 0

@@ -1,4 +1,4 @@
-"""Classify images by class names and a captioned collection: recall, filter, prime, predict."""
+"""Classify images with class names and a captioned collection: recall, filter, prime, predict."""
 
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--corpus",
         required=True,
         metavar="PATH",
-        help="captioned collection to recall from: a corpus that `skclip index` wrote, a folder "
+        help="captioned collection to recall from: a corpus written by `skclip index`, a folder "
         "with images and captions, or a table of captions",
     )
     parser.add_argument("--classes", required=True, metavar="FILE", help=CLASSES_HELP)
@@ -60,28 +60,26 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         default="-",
         metavar="FILE",
-        help="file of image, label, probability and error; its ending decides: .csv, .tsv, .json, "
+        help="file of image, label, probability and error, with the suffix .csv, .tsv, .json, "
         ".jsonl or .parquet (default: CSV on standard output)",
     )
     parser.add_argument(
-        "--k", type=int, default=100, help="most images to recall a class (default: %(default)s)"
+        "--k", type=int, default=100, help="most images per class (default: %(default)s)"
     )
     parser.add_argument(
         "--templates",
         default="photo",
         help="published set of prompts, or one prompt with {} for the name (default: %(default)s)",
     )
-    parser.add_argument(
-        "--save-corpus", metavar="DIR", help="keep the corpus that is built from --corpus"
-    )
+    parser.add_argument("--save-corpus", metavar="DIR", help="save the corpus built from --corpus")
     add_table_arguments(parser)
     add_quiet_argument(parser)
-    add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
+    add_model_arguments(parser, default=f"the model of the corpus, else {DEFAULT_MODEL}")
 
 
 def run(args: Namespace) -> int:
     """Prime a classifier and write its predictions."""
-    # whatever can be wrong is found before the work that it would spoil
+    # check all arguments before the long work
     check_at_least_one(args, "k")
     kind = choose_format(args.output)
     names, synonyms = read_classes(args.classes)
@@ -112,14 +110,14 @@ def run(args: Namespace) -> int:
 
 
 def check_templates(names: list[str], templates: str) -> None:
-    """Raise if no prompts can be written; what there is to warn about comes with the prompts."""
+    """Raise if prompts cannot be written, without warnings, which come later."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BareNumberWarning)
         build_prompts(names, templates)
 
 
 def find_images(path: str | Path, *, quiet: bool = True) -> list[Path]:
-    """Return an image, or those below a folder in sorted order, by their file names' endings."""
+    """Return an image, or the sorted images below a folder, found by their suffixes."""
     path = find_file(path)
     if path.is_file():
         return [path]
@@ -129,13 +127,13 @@ def find_images(path: str | Path, *, quiet: bool = True) -> list[Path]:
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise ValueError(
-            f"--images {str(path)!r} holds no images: looked for files that end in "
+            f"--images {str(path)!r} has no images, which are files ending in "
             f"{', '.join(sorted(IMAGE_SUFFIXES))}."
         )
     if not quiet and len(images) < len(files):
         others = sorted({file.suffix.lower() or "no ending" for file in files} - IMAGE_SUFFIXES)
         n_others = len(files) - len(images)
-        say(f"{n_others} files of --images are no images by their endings: {', '.join(others[:9])}")
+        say(f"{n_others} files of --images have no image suffix: {', '.join(others[:9])}")
     return images
 
 
@@ -143,12 +141,12 @@ def find_images(path: str | Path, *, quiet: bool = True) -> list[Path]:
 def open_collection(
     args: Namespace, embedder: CLIPEmbedder, options: dict[str, Any]
 ) -> Iterator[Corpus]:
-    """Open the corpus, or build one for the time of the block from a folder or a table."""
+    """Open the corpus, or build one from a folder or table, which is temporary by default."""
     path = find_file(args.corpus)
     corpus = Corpus(path) if is_corpus(path) else None
     if corpus is None and not path.exists() and "{" not in path.name:
         raise ValueError(f"--corpus {args.corpus!r} does not exist.")
-    # a model without its tokenizer could not name a class
+    # the tokenizer is needed for class names: fail before indexing
     _ = embedder.load_model().tokenizer
     if corpus is not None:
         yield corpus
@@ -156,7 +154,7 @@ def open_collection(
     with temporary_folder("prime") as temporary:
         directory = args.save_corpus or temporary / "corpus"
         if not args.quiet:
-            where = args.save_corpus or "a temporary place (--save-corpus DIR keeps it)"
+            where = args.save_corpus or "a temporary folder (--save-corpus DIR keeps it)"
             say(f"indexing the captions of {args.corpus} in {where}")
         yield Corpus.build(
             path, directory, n_jobs=args.jobs, verbose=int(not args.quiet), **options
@@ -164,24 +162,24 @@ def open_collection(
 
 
 def check_readable(pool: PrimingPool) -> None:
-    """Raise if captions name the classes and none of their images can be read."""
+    """Raise if captions name the classes but none of their images can be read."""
     problems = pool.report().problems
     if not len(pool) and problems:
         raise ValueError(
             f"none of the {len(problems)} images that --corpus has of the classes can be read: "
-            f"{sample_of(problems)}. Name the folder of the images by --images-root, when the "
-            "corpus is built."
+            f"{sample_of(problems)}. Give the folder of the images as --images-root when building "
+            "the corpus."
         )
 
 
 def report_pool(head: PrimedNCMClassifier) -> None:
-    """Say what was recalled and kept, class by class."""
+    """Print how many images were recalled and kept for each class."""
     report = head.pool_.report()
     matches, kept = (report.counts[key].sum() for key in ("matches", "kept"))
     say(f"of {matches} captions that name a class, the images of {kept} were kept")
-    say(f"class by class:\n{report}")
+    say(f"per class:\n{report}")
     if report.empty:
-        say(f"these have the text alone: {sample_of(report.empty, 10)}")
+        say(f"classes without images, which use text only: {sample_of(report.empty, 10)}")
 
 
 def write_predictions(
@@ -193,14 +191,14 @@ def write_predictions(
     *,
     quiet: bool,
 ) -> int:
-    """Write one line an image, in order, as batches come; return how many could not be read."""
+    """Write one line per image, in order; return the number of unreadable images."""
     n_failures, remaining = 0, iter(paths)
     with (
         open_rows(output, kind, ["image", "label", "probability", "error"]) as write,
         tqdm(total=len(paths), desc="images", unit=" images", disable=quiet or None) as bar,
         warnings.catch_warnings(),
     ):
-        # the reason stands in the image's own line
+        # the reason is in the image's line
         warnings.simplefilter("ignore", UnreadableImageWarning)
         for rows in embedder.iter_transform(paths):
             proba = head.predict_proba(rows)

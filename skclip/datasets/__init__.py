@@ -1,4 +1,4 @@
-"""Captioned images made on the spot, to try things on without a download."""
+"""Synthetic captioned images, for experiments without a download."""
 
 from skclip.datasets._captioned_images import make_captioned_images
 from skclip.datasets._folder import write_captioned_folder

@@ -1,4 +1,4 @@
-"""Matplotlib displays, in the manner of scikit-learn's."""
+"""Matplotlib displays, like those of scikit-learn."""
 
 from skclip.display._pool import PoolDisplay
 from skclip.display._proxy_count import ProxyCountDisplay

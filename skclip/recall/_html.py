@@ -1,4 +1,4 @@
-"""What a notebook shows of a pool: the report and a few thumbnails a class."""
+"""HTML of a pool for notebooks: the report and a few thumbnails per class."""
 
 import base64
 import io
@@ -20,12 +20,12 @@ _CELL = f"display:inline-block;width:{_PIXELS}px;margin:2px;vertical-align:top;f
 
 
 def pool_html(pool: "PrimingPool") -> str:
-    """Return a pool as HTML that needs no other file.
+    """Return a pool as self-contained HTML.
 
     Parameters
     ----------
     pool : PrimingPool
-        What to show; images at URLs are not fetched.
+        The pool; images at URLs are not fetched.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def _thumbnails(pool: "PrimingPool", name: Any) -> str:
 
 
 def _thumbnail(image: Any) -> str:
-    """Return an ``img`` element with the picture in it; nothing where there is none to read."""
+    """Return an ``img`` element with the picture; empty if the image cannot be read."""
     if image is None or (isinstance(image, str) and "://" in image):
         return ""
     try:

@@ -29,7 +29,7 @@ ARGS = Namespace(
         ("k must be 1, k of us", "--k must be 1, k of us"),
         ("set lambda_nn to 0", "set --lambda-nn to 0"),
         ("a run with lambda_nn=0.1 (now 0.5)", "a run with --lambda-nn 0.1 (now 0.5)"),
-        ("add to it by Corpus(path).append(source).", "add to it by --append."),
+        ("add to it with Corpus(path).append(source).", "add to it with --append."),
         (
             "build it with embedder=, or give an embedder.",
             "build it with --model, or give a model.",

@@ -145,7 +145,9 @@ def test_a_half_written_corpus_can_be_finished(corpus):
 
 def test_a_corpus_that_lacks_files_is_refused(corpus):
     next(corpus.path.glob("*-00001.captions.parquet")).unlink()
-    with pytest.raises(CorpusFormatError, match=r"lacks 1 of its files \('000-00001\.captions"):
+    with pytest.raises(
+        CorpusFormatError, match=r"is missing 1 of its files \('000-00001\.captions"
+    ):
         Corpus(corpus.path)
 
 
@@ -154,7 +156,7 @@ def test_a_newer_format_is_refused(corpus):
     content = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**content, "version": 99, "new_key": 1}))
     with pytest.raises(
-        CorpusFormatError, match=r"version 99, this skclip reads version 1: upgrade"
+        CorpusFormatError, match=r"version 99, but this skclip reads version 1: upgrade"
     ):
         Corpus(corpus.path)
 
@@ -203,7 +205,7 @@ def test_the_repr_says_where_and_how_much(corpus):
 def test_a_corpus_that_was_replaced_asks_to_be_opened_again(tmp_path):
     old = Corpus.build(["a cat"], tmp_path / "corpus")
     new = Corpus.build(["a dog", "a cat"], tmp_path / "corpus", overwrite=True)
-    with pytest.raises(CorpusFormatError, match=r"replaced since .* again by Corpus\(path\)"):
+    with pytest.raises(CorpusFormatError, match=r"replaced after .* again with Corpus\(path\)"):
         old.search("cat")
     assert new.search("cat").tolist() == [1]
 

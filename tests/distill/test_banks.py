@@ -110,8 +110,8 @@ def test_identity_tells_rows_and_parameters_apart():
 @pytest.mark.parametrize(
     ("teacher", "message"),
     [
-        (None, "image_teacher=None has nothing to guide by"),
-        ("nowhere.npy", r"image_teacher='nowhere.npy' is no .npy file"),
+        (None, "image_teacher is None: give a transformer"),
+        ("nowhere.npy", r"image_teacher='nowhere.npy' is not an .npy file"),
         (np.zeros(3), r"image_teacher must have a method transform.*shape \(3,\)"),
         (np.array([["a"]]), "image_teacher must have a method transform"),
     ],

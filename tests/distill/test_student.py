@@ -83,7 +83,7 @@ def test_words_that_no_caption_has_say_nothing():
     [
         ("ViT-B-33", "student='ViT-B-33' is neither a model of open_clip nor a JSON file"),
         ("missing.json", "student='missing.json' cannot be read"),
-        ({"embed_dim": 3}, "student is no model configuration.*lacks 'text_cfg', 'vision_cfg'"),
+        ({"embed_dim": 3}, "student is not a model configuration.*has no 'text_cfg', 'vision_cfg'"),
         ("local-dir:nowhere", "open_clip_config.json' cannot be read"),
     ],
 )

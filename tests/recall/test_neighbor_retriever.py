@@ -118,7 +118,7 @@ def test_without_labels_a_row_gets_that_of_the_nearest_query():
 def test_without_any_labels_recall_asks_for_some():
     with pytest.raises(ValueError, match=r"recall needs y, .* the collection has no labels"):
         NeighborRetriever().fit(np.eye(2)).recall(np.eye(2))
-    with pytest.raises(ValueError, match=r"recall needs y, .* looks among their own class"):
+    with pytest.raises(ValueError, match=r"recall needs y, .* searches within these classes"):
         NeighborRetriever(restrict_to_class=True).fit(np.eye(2), [0, 1]).recall(np.eye(2))
 
 

@@ -176,7 +176,7 @@ def test_columns_of_other_libraries_are_values():
     pool = PrimingPool(["a", "b"], images=pl.Series(["x", "y"]), **columns)
     assert (pool.ids.tolist(), pool.captions.tolist()) == ([1, 2], ["a", "b"])
     assert pool.images.tolist() == ["x", "y"]
-    with pytest.raises(ValueError, match=r"ids must be one value a row, got a table of shape"):
+    with pytest.raises(ValueError, match=r"ids must have one value per row, got a table of shape"):
         PrimingPool(["a", "b"], ids=pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
 
 

@@ -242,7 +242,9 @@ def test_wrong_texts(texts):
 
 
 def test_synonyms_of_a_name_in_capitals_are_named():
-    with pytest.warns(NoMatchWarning, match=r"but for capital letters \('Cat'\)"):
+    with pytest.warns(
+        NoMatchWarning, match=r"differ from a class name in capital letters \('Cat'\)"
+    ):
         prompts = build_prompts(["cat"], "a {}", {"Cat": "kitty", "dog": "puppy"})
     assert prompts == {"cat": ["a cat"]}
 

@@ -238,7 +238,8 @@ def check_no_binary_part(n_classes: int) -> None:
     Raises
     ------
     ValueError
-        If the meta-estimator has more than two classes, or the text head has not two.
+        If the meta-estimator has more than two classes, or the text head
+        does not have two.
     """
     behind = classes_behind_binary_part()
     if behind is not None and (behind > 2 or n_classes != 2):

@@ -108,7 +108,7 @@ def test_text_embeddings_of_a_frame_are_named_by_its_index():
         assert_array_equal(head.coef_, [[1, 0], [0, 1]])
     with pytest.raises(ValueError, match="index of text_embeddings holds duplicates: 'cat'"):
         ZeroShotClassifier(frame.iloc[[0, 1, 1]]).fit()
-    with pytest.raises(ValueError, match="have no names, so `classes` must name them"):
+    with pytest.raises(ValueError, match="have no names: give `classes` in the order of the rows"):
         ZeroShotClassifier(frame.reset_index(drop=True)).fit(y=["cat"])
     named_by_classes = ZeroShotClassifier(frame.reset_index(drop=True), classes=list(TEXT)).fit()
     assert_array_equal(named_by_classes.coef_, [[1, 0], [0, 1]])

@@ -122,7 +122,7 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         gone = np.zeros(len(self.classes_), dtype=bool)
         gone[encode_known(labels, self.classes_)] = True
         if gone.all():
-            raise ValueError("labels holds every class of this head: at least one must stay.")
+            raise ValueError("labels holds every class of this head: at least one must remain.")
         kept = [one for one, out in zip(self._state(), gone, strict=True) if not out]
         return self._set_state(self.classes_[~gone], kept, None, self.proxies_.dtype)
 

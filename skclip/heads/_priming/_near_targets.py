@@ -1,4 +1,4 @@
-"""Recalled images that look like those to be classified (transductive priming, 2306.10191)."""
+"""Select recalled images near those to be classified (transductive priming, 2306.10191)."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ __all__ = ["near_any"]
 
 
 def near_any(pool: NDArray[Any], targets: NDArray[Any], n_neighbors: int) -> NDArray[np.bool_]:
-    """Return the pool rows that are among the nearest of at least one target.
+    """Return a mask of the pool rows among the nearest of at least one target.
 
     Parameters
     ----------
     pool : ndarray of shape (n_pool, n_features)
-        Recalled embeddings; zero rows are nobody's neighbours.
+        Recalled embeddings; zero rows are never selected.
 
     targets : ndarray of shape (n_targets, n_features)
-        Embeddings of the images to be classified; zero rows have no neighbours.
+        Embeddings of the images to be classified; zero rows select nothing.
 
     n_neighbors : int
-        Neighbours by cosine for every target.
+        Number of nearest pool rows by cosine for each target.
 
     Returns
     -------

@@ -199,8 +199,8 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
     again; with a number or a schedule it keeps sums only.
 
     The pool is recalled once in ``fit``. Cross-validation splits the labelled images only, and
-    never the pool. Recalls are cached per collection, so clones that differ in ``alpha`` or ``sigma`` do not
-    search again.
+    never the pool. Recalls are cached per collection, so clones that differ in ``alpha`` or
+    ``sigma`` do not search again.
 
     A zero row gets the scores ``intercept_``.
 

@@ -231,7 +231,7 @@ def test_k_may_be_given_a_class(blobs):
     X, y = blobs
     imprinter = MultiProxyImprinter(k={"ant": 1, "bee": 3, "cat": 2}, random_state=0).fit(X, y)
     assert imprinter.proxy_classes_.tolist() == ["ant"] + ["bee"] * 3 + ["cat"] * 2
-    with pytest.raises(ValueError, match="k names no number of proxies for: 'bee', 'cat'"):
+    with pytest.raises(ValueError, match="k has no number of proxies for: 'bee', 'cat'"):
         MultiProxyImprinter(k={"ant": 1}).fit(X, y)
 
 

@@ -64,7 +64,7 @@ def memory_shard(
         raise ValueError("captions is empty (0 samples): give at least one caption.")
     if all(text.lower().endswith(SOURCE_SUFFIXES) and os.path.isfile(text) for text in texts):
         raise ValueError(
-            f"captions contains file paths ({sample_of(texts)}), not captions: read the files with "
+            f"captions has file paths ({sample_of(texts)}), not captions: read the files with "
             "Corpus.build(paths, directory)."
         )
     for name, column in (("embeddings", embeddings), ("ids", ids), ("images", images)):

@@ -163,8 +163,8 @@ def run_seed(
         }
         accuracy = {name: head.score(X, held_out.target) for name, head in heads.items()}
     assert pool.ids is not None  # ids are file names
-    drawn = collection.target[[int(Path(name).stem) for name in pool.ids]]
-    return {"accuracy": accuracy, "pool": pool, "kept": kept, "right": drawn == pool.labels}
+    true = collection.target[[int(Path(name).stem) for name in pool.ids]]
+    return {"accuracy": accuracy, "pool": pool, "kept": kept, "right": true == pool.labels}
 
 
 def summary(results: list[dict[str, Any]], style: str) -> str:

@@ -397,7 +397,7 @@ def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | Non
         # existing shards already have their lists of failures
         if entry.name.startswith(f"{job.generation:03d}-"):
             shard, files = DiskShard(job.directory, entry), ShardFiles(job.directory, entry.name)
-            write_failures(shard, files, dict(shard.useless_embeddings()))
+            write_failures(shard, files, dict(shard.invalid_embeddings()))
             failures = files.failures.name if files.failures.exists() else None
             entry = replace(entry, failures=failures)
         done.append(entry)

@@ -112,7 +112,7 @@ class DiskShard:
         stored = self._stored_embeddings
         return stored[rows + self.entry.first_embedding].astype(np.float32)
 
-    def useless_embeddings(self) -> Iterator[tuple[int, str]]:
+    def invalid_embeddings(self) -> Iterator[tuple[int, str]]:
         """Yield the rows whose stored embedding is not finite, with the reason."""
         for start in range(0, self.n_rows if self.entry.embeddings else 0, ROW_GROUP_SIZE):
             first = self.entry.first_embedding + start

@@ -140,19 +140,19 @@ def make_captioned_images(
     images, captions, target, scenes = [], [], [], []
     for i in range(n_samples):
         rng = np.random.default_rng([seed, _PICTURE, i])
-        drawn = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
-        image, scene = _draw_scene(names[drawn], styles[rng.integers(len(styles))], image_size, rng)
+        label = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+        image, scene = _draw_scene(names[label], styles[rng.integers(len(styles))], image_size, rng)
         rng = np.random.default_rng([seed, _CAPTION, i])
-        other = names[(drawn + rng.integers(1, len(names))) % len(names)]
-        said = other if wrong_caption[i] else names[drawn]
+        other = names[(label + rng.integers(1, len(names))) % len(names)]
+        named = other if wrong_caption[i] else names[label]
         distracts = rng.random() < distractor_rate and not wrong_caption[i]
         called, absent = (
             str(rng.choice(SYNONYMS[c])) if rng.random() < synonym_rates[c] else c
-            for c in (said, other)
+            for c in (named, other)
         )
         captions.append(write_caption(called, scene, rng, absent=absent if distracts else None))
         images.append(image)
-        target.append(names[drawn])
+        target.append(names[label])
         scenes.append(scene)
     return Bunch(
         images=images,

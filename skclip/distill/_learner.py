@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from skclip.distill._banks import Banks
 from skclip.distill._losses import ping_loss
-from skclip.distill._student import Architecture, forget_unread_words
+from skclip.distill._student import Architecture, zero_unused_words
 
 __all__ = ["Guidance", "Hyperparameters", "Learner", "as_input", "make_learner"]
 
@@ -327,7 +327,7 @@ def make_learner(
     The student is initialised first, so that its weights are the same with and without guidance.
     """
     model = architecture.create_model()
-    forget_unread_words(model, tokens)
+    zero_unused_words(model, tokens)
     guidance = None
     if banks is not None:
         n_features = architecture.config["embed_dim"]

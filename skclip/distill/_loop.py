@@ -74,7 +74,7 @@ def train(
     log = _Log(learner, plan, run)
     with (
         tqdm(desc="train", initial=saved, total=n_steps, disable=None if verbose else True) as bar,
-        _interrupts_noted() as interrupted,
+        _deferred_interrupts() as interrupted,
     ):
         for batch in _on_device(batches, range(saved, n_steps), learner.device, n_workers):
             learner.step(*feed(batch))
@@ -152,7 +152,7 @@ def _check_finite(learner: Learner, saved: int, run: Run) -> None:
 
 
 @contextmanager
-def _interrupts_noted() -> Iterator[Callable[[], bool]]:
+def _deferred_interrupts() -> Iterator[Callable[[], bool]]:
     """Record the first Ctrl-C, so that the step is finished first; the second one raises."""
     came = threading.Event()
 

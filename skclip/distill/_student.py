@@ -19,7 +19,7 @@ from skclip.exceptions import ModelNotFoundError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Architecture", "find_architecture", "forget_unread_words", "save_student"]
+__all__ = ["Architecture", "find_architecture", "save_student", "zero_unused_words"]
 
 _CONFIG, _WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
@@ -151,7 +151,7 @@ def _from_config(content: dict[str, Any], what: str, folder: str | None = None) 
     return Architecture(dict(config), content.get("preprocess_cfg", {}), folder=folder)
 
 
-def forget_unread_words(model: "nn.Module", tokens: "Tensor") -> None:
+def zero_unused_words(model: "nn.Module", tokens: "Tensor") -> None:
     """Set the embeddings of words that occur in no caption to zero.
 
     These embeddings are never trained. Zero is better than a random value for later texts.

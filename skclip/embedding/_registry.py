@@ -145,7 +145,7 @@ def get_model(
     Parameters
     ----------
     model_name : str
-        Any name open_clip knows, ``"skclip-tiny"``, ``"hf-hub:…"`` or ``"local-dir:…"``.
+        A model name of open_clip, ``"skclip-tiny"``, ``"hf-hub:…"`` or ``"local-dir:…"``.
 
     pretrained : str or path, default="auto"
         Tag or checkpoint file; see :class:`~skclip.embedding.CLIPEmbedder`.

@@ -24,7 +24,7 @@ from skclip._validation import check_class_names
 from skclip.captions import Disambiguator, Matches, Matching, Spellings, make_queries
 from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
 from skclip.recall._find_matches import find_matches
-from skclip.recall._given_captions import as_list, check_one_each, memory_shard
+from skclip.recall._given_captions import as_list, check_single_values, memory_shard
 from skclip.recall._pool import PrimingPool
 from skclip.recall._pool_of_matches import recall_pool, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
@@ -313,7 +313,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             1 where the caption names the class.
         """
         self._check()
-        names = check_one_each(as_list(names))
+        names = check_single_values(as_list(names))
         store = self._store()
         # a repeated name is still one class
         distinct = list(dict.fromkeys(map(str, names)))
@@ -366,7 +366,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         """
         self._check()
         if not isinstance(names, str):
-            names = check_one_each(as_list(names))
+            names = check_single_values(as_list(names))
         names = check_class_names(names)
         store = self._store()
         check_same_model(store, self.embedder)

@@ -20,7 +20,7 @@ from skclip.corpus import (
 )
 from skclip.recall._pool import PrimingPool
 
-__all__ = ["as_list", "check_one_each", "memory_shard"]
+__all__ = ["as_list", "check_single_values", "memory_shard"]
 
 
 def memory_shard(
@@ -109,7 +109,7 @@ def as_list(names: Any, *, parameter: str = "names") -> list[Any]:
     return [name.item() if isinstance(name, np.generic) else name for name in as_values(names)]
 
 
-def check_one_each(names: list[Any], *, parameter: str = "names") -> list[Any]:
+def check_single_values(names: list[Any], *, parameter: str = "names") -> list[Any]:
     """Raise for class names that are not single values."""
     wrong = [name for name in names if is_missing(name) or isinstance(name, _SEVERAL)]
     if wrong:

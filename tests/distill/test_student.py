@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skclip import CLIPEmbedder
-from skclip.distill._student import find_architecture, forget_unread_words, save_student
+from skclip.distill._student import find_architecture, save_student, zero_unused_words
 from skclip.exceptions import ModelNotFoundError
 from tests.distill.conftest import SMALL
 
@@ -71,7 +71,7 @@ def test_words_that_no_caption_has_say_nothing():
     model, tokenizer = architecture.create_model(), architecture.create_tokenizer()
     before = model.token_embedding.weight.clone()
     tokens = tokenizer(["red", "blue"])
-    forget_unread_words(model, tokens)
+    zero_unused_words(model, tokens)
     read = tokens.unique()
     assert torch.equal(model.token_embedding.weight[read], before[read])
     unread = tokenizer(["green"])[0, 1]

@@ -124,8 +124,8 @@ class _Tables:
     def unused(self, chosen: list[Path] | None = None) -> str:
         """Return the tables that are not read, with reasons, as text."""
         left = [(path, why) for path, why in self.reasons.items() if path not in (chosen or [])]
-        said = "; ".join(f"{path.name!r}: {why}" for path, why in left[:5])
-        return f"{said} and {len(left) - 5} more" if len(left) > 5 else said
+        reasons = "; ".join(f"{path.name!r}: {why}" for path, why in left[:5])
+        return f"{reasons} and {len(left) - 5} more" if len(left) > 5 else reasons
 
 
 def read_captions_file(

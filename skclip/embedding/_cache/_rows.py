@@ -73,7 +73,7 @@ class EmbeddingCache:
         self._inode: int | None = None
         self._model_id = 0
         self._leases: Leases | None = None
-        self._read_only = self._useless = self._set_aside_before = False
+        self._read_only = self._disabled = self._set_aside_before = False
         self._stale: list[bytes] = []
 
     def get(self, contents: Iterable[bytes]) -> dict[bytes, NDArray[np.float32]]:
@@ -187,7 +187,7 @@ class EmbeddingCache:
         A damaged file is set aside first. A read-only file is only read.
         """
         with self._lock:
-            while not (self._useless or (writes and self._read_only)):
+            while not (self._disabled or (writes and self._read_only)):
                 try:
                     return action(self._open())
                 except (sqlite3.Error, OSError) as error:
@@ -209,7 +209,7 @@ class EmbeddingCache:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        self._useless = True
+        self._disabled = True
         self.problems.append(f"{self.folder} cannot be used any more ({error})")
 
     def _release(self) -> None:

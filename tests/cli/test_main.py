@@ -210,7 +210,7 @@ def test_errors_speak_of_options(tmp_path, capsys):
         (["--batch-size", "0"], "--batch-size must be at least 1, got 0."),
         (["--jobs", "0"], "--jobs must be a number of workers"),
         (["--cache", __file__], "is a file: give a folder"),
-        (["--images-root", "/none"], "--images-root '/none' is no folder"),
+        (["--images-root", "/none"], "--images-root '/none' is not a folder"),
     ],
 )
 def test_options_are_checked_before_the_work(option, said, tmp_path, capsys):

@@ -234,7 +234,7 @@ def test_the_ending_of_the_output_decides(images, classes, corpus_path, tmp_path
     [
         ("--output", "FOLDER", "is a folder: give a file in it"),
         ("--output", "none/p.csv", "in a folder that does not exist"),
-        ("--output", "p.txt", "names no format"),
+        ("--output", "p.txt", "is not a known format"),
         ("--device", "gpu", "--device 'gpu' cannot be used"),
         ("--templates", "imagnet", "--templates 'imagnet' is neither a published set"),
         ("--k", "0", "--k must be at least 1"),

@@ -413,8 +413,8 @@ def test_another_model_does_not_go_on_with_the_first_ones_vectors(target, photos
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (sqlite3.OperationalError("database or disk is full"), "the disk is full"),
-        (OSError(errno.EROFS, "Read-only file system"), "the place is read-only"),
-        (PermissionError(errno.EACCES, "Permission denied"), "the place is read-only"),
+        (OSError(errno.EROFS, "Read-only file system"), "the disk or directory is read-only"),
+        (PermissionError(errno.EACCES, "Permission denied"), "the disk or directory is read-only"),
     ],
 )
 def test_a_full_or_read_only_disk_is_explained_and_loses_nothing(

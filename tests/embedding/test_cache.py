@@ -284,7 +284,7 @@ def test_clear_also_removes_what_was_set_aside(filled):
 
 
 def test_prune_wants_a_limit(filled):
-    with pytest.raises(ValueError, match="by max_bytes or max_age_days"):
+    with pytest.raises(ValueError, match="max_bytes or max_age_days"):
         prune_cache(filled)
     with pytest.raises(ValueError, match="max_bytes must not be negative, got -1"):
         prune_cache(filled, max_bytes=-1)

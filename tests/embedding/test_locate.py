@@ -52,7 +52,7 @@ def test_checkpoint_file_passes_through(tmp_path):
         (("ViT-B-32", "laion2b"), r"neither a file nor a tag .* tags: 'openai', 'laion400m_e31'"),
         (("ViT-L-14", "auto"), r"has no default .* tags: 'openai'"),
         (("ViT-e-14", "auto"), r"no weights for it: give the path"),
-        (("hf-hub:org/repo", "openai"), r"brings its own weights. Leave pretrained='auto'"),
+        (("hf-hub:org/repo", "openai"), r"includes its weights. Leave pretrained='auto'"),
     ],
 )
 def test_unknown_names_and_tags(arguments, message):

@@ -158,13 +158,13 @@ def test_a_corpus_has_no_labels_but_captions(embedded_corpus, method):
 
 
 def test_a_corpus_without_embeddings_says_so(corpus):
-    with pytest.raises(CorpusError, match=r"no embeddings to find neighbours among: build it"):
+    with pytest.raises(CorpusError, match=r"no embeddings to find neighbours in: build it"):
         NeighborRetriever(corpus).recall(np.eye(4), list("abcd"))
 
 
 def test_a_pool_without_embeddings_says_so(corpus):
     pool = CaptionRetriever(corpus).recall(["red"])
-    with pytest.raises(ValueError, match="pool has no embeddings to find neighbours among"):
+    with pytest.raises(ValueError, match="pool has no embeddings to find neighbours in"):
         NeighborRetriever(pool).recall(np.eye(4))
 
 

@@ -44,7 +44,7 @@ def test_every_column_must_have_one_row_a_label(field):
 
 
 def test_labels_must_be_one_dimensional():
-    with pytest.raises(ValueError, match=r"labels must be one class name a row.*\(1, 2\)"):
+    with pytest.raises(ValueError, match=r"labels must have one class name per row.*\(1, 2\)"):
         PrimingPool(labels=[["a", "b"]])
 
 
@@ -167,7 +167,7 @@ def test_numbers_beyond_single_precision_are_unreadable_images():
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
 def test_labels_must_not_be_missing(missing):
-    with pytest.raises(ValueError, match=r"labels holds missing values in 1 of 2 rows \(1\)"):
+    with pytest.raises(ValueError, match=r"labels has missing values in 1 of 2 rows \(1\)"):
         PrimingPool(np.array(["a", missing], dtype=object))
 
 

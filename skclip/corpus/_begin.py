@@ -5,16 +5,16 @@ import json
 from pathlib import Path
 
 from skclip._files import replacing
-from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, noted
+from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, read_note
 from skclip.exceptions import CorpusError
 
 __all__ = [
     "check_free",
     "is_taken",
-    "note_begin",
     "refuse_links",
     "storage_problem",
     "was_committed",
+    "write_note",
 ]
 
 
@@ -47,7 +47,7 @@ def is_taken(directory: Path) -> CorpusError:
 
 def was_committed(directory: Path) -> bool:
     """Return whether the note of unfinished work refers to the current manifest."""
-    manifest, note = noted(directory, MANIFEST), noted(directory)
+    manifest, note = read_note(directory, MANIFEST), read_note(directory)
     begun = note.get("generation"), note.get("repeats")
     return bool(manifest) and manifest["generation"] in begun
 
@@ -66,13 +66,13 @@ def refuse_links(directory: Path) -> None:
             )
 
 
-def note_begin(directory: Path, generation: int, model_id: str | None, repeats: int | None) -> None:
+def write_note(directory: Path, generation: int, model_id: str | None, repeats: int | None) -> None:
     """Write the note of unfinished work; remove files of a different earlier attempt."""
     path = directory / UNFINISHED
     begun = {"generation": generation, "model_id": model_id}
     if repeats is not None:
         begun["repeats"] = repeats
-    if noted(directory) == begun:
+    if read_note(directory) == begun:
         return
     for stale in directory.glob(f"{generation:03d}-*.*"):
         if ".embeddings." in stale.name or ".failures." in stale.name:

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from skclip._files import replacing
 from skclip.captions import build_index
-from skclip.corpus._begin import note_begin, refuse_links, storage_problem, was_committed
+from skclip.corpus._begin import refuse_links, storage_problem, was_committed, write_note
 from skclip.corpus._embed_shard import Embedder, embed_shard
 from skclip.corpus._hashes import file_hash, hashed
 from skclip.corpus._manifest import (
@@ -33,8 +33,8 @@ from skclip.corpus._manifest import (
     Manifest,
     ShardEntry,
     next_generation,
-    noted,
     read_manifest,
+    read_note,
     write_manifest,
 )
 from skclip.corpus._readers import Part
@@ -192,7 +192,7 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
         with FileLock(directory / LOCK, timeout=0):
             generation = next_generation(directory)
             repeats = generation - 1 if was_committed(directory) else None
-            note_begin(directory, generation, model_id, repeats)
+            write_note(directory, generation, model_id, repeats)
             yield Job(directory, generation, verbose, repeats)
     except Timeout as error:
         raise CorpusError(
@@ -218,12 +218,12 @@ def finish_commit(directory: Path) -> None:
     directory : Path
         Directory of the corpus.
     """
-    generation = noted(directory).get("generation")
-    if generation is None or generation != noted(directory, MANIFEST).get("generation"):
+    generation = read_note(directory).get("generation")
+    if generation is None or generation != read_note(directory, MANIFEST).get("generation"):
         return
     refuse_links(directory)
     with suppress(OSError), FileLock(directory / LOCK, timeout=0):
-        if noted(directory).get("generation") == generation:  # no other process has finished it
+        if read_note(directory).get("generation") == generation:  # no other process has finished it
             Job(directory, generation, 0).finish(read_manifest(directory))
 
 

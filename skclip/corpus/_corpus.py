@@ -273,7 +273,7 @@ class Corpus(CaptionStore):
             finish_commit(self.path)
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
-            manifest = self._now(embedder)._manifest
+            manifest = self._reopened(embedder)._manifest
             job.commit(embed_shards(job, manifest.shards, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
 
@@ -298,7 +298,7 @@ class Corpus(CaptionStore):
             finish_commit(self.path)
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
-            job.commit(retry_shards(job, self._now(embedder)._manifest, embedder))
+            job.commit(retry_shards(job, self._reopened(embedder)._manifest, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
 
     @classmethod
@@ -319,7 +319,7 @@ class Corpus(CaptionStore):
         """Write the shards of a source, after those of a corpus or in place of them."""
         embedder_id = None if embedder is None else embedder.model_id
         with working_on(directory, model_id=embedder_id, verbose=verbose) as job:
-            kept = () if after is None else after._now(embedder)._manifest.shards
+            kept = () if after is None else after._reopened(embedder)._manifest.shards
             new = add_captions(job, parts, shard_size=shard_size)
             there = job.committed_before(
                 new, appended=after is not None, index=index, model_id=embedder_id or model_id
@@ -341,7 +341,7 @@ class Corpus(CaptionStore):
         first_new_row = sum(entry.n_rows for entry in kept)
         return cls(directory)._with_warning(first_new_row, stacklevel=4)
 
-    def _now(self, embedder: Embedder | None) -> Self:
+    def _reopened(self, embedder: Embedder | None) -> Self:
         """Open the current corpus, which may be longer than when this object was opened."""
         now = type(self)(self.path)
         if embedder is not None:

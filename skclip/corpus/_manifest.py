@@ -27,8 +27,8 @@ __all__ = [
     "Manifest",
     "ShardEntry",
     "next_generation",
-    "noted",
     "read_manifest",
+    "read_note",
     "write_manifest",
 ]
 
@@ -249,7 +249,7 @@ def _check_name(what: str, value: Any, stem: str, kind: str) -> None:
         raise ValueError(f"{what} is {value!r}, expected a name like '{stem}.{kind}'")
 
 
-def noted(directory: Path, name: str = UNFINISHED) -> dict[str, Any]:
+def read_note(directory: Path, name: str = UNFINISHED) -> dict[str, Any]:
     """Return the contents of a JSON file of the directory; empty if it names no generation."""
     try:
         content = json.loads((directory / name).read_text(encoding="utf-8"))
@@ -262,7 +262,7 @@ def noted(directory: Path, name: str = UNFINISHED) -> dict[str, Any]:
 def next_generation(directory: Path) -> int:
     """Return the number of the next manifest, even if the current one cannot be read."""
     for name, step in ((MANIFEST, 1), (UNFINISHED, 0)):
-        if content := noted(directory, name):
+        if content := read_note(directory, name):
             return int(content["generation"]) + step
     used = [path.name.partition("-")[0] for path in directory.glob("[0-9]*-[0-9]*.*")]
     return 1 + max((int(number) for number in used if number.isdecimal()), default=-1)

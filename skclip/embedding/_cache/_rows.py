@@ -193,12 +193,12 @@ class EmbeddingCache:
                 except (sqlite3.Error, OSError) as error:
                     self._release()
                     try:
-                        self._answer(error)
+                        self._prepare_retry(error)
                     except OSError as second:
-                        self._give_up(second)
+                        self._disable(second)
             return None
 
-    def _answer(self, error: Exception) -> None:
+    def _prepare_retry(self, error: Exception) -> None:
         """Prepare for another attempt, once per kind of error."""
         if is_damage(error) and not self._set_aside_before:
             self._set_aside_before = True
@@ -206,9 +206,9 @@ class EmbeddingCache:
         elif is_refusal(error) and (self.folder / FILE).is_file() and not self._read_only:
             self._read_only = True
         else:
-            self._give_up(error)
+            self._disable(error)
 
-    def _give_up(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         self._disabled = True
         self.problems.append(f"{self.folder} cannot be used any more ({error})")
 

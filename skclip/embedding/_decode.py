@@ -196,7 +196,7 @@ def _to_rgb(image: "Image") -> "Image":
 
 
 def _orientation(image: "Image") -> Any:
-    """Return the EXIF orientation; None where the metadata cannot be read."""
+    """Return the EXIF orientation; None if the metadata cannot be read."""
     from PIL import ExifTags
 
     try:

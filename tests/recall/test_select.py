@@ -232,7 +232,7 @@ def test_a_pool_of_many_classes_shows_some():
 def test_test_embeddings_that_are_not_finite_hide_no_other():
     test = np.array([[np.nan, 0.0], [1.0, 0.0]])
     retriever = fitted([[1, 0], [0, 1]], exclude_images=test)
-    with pytest.warns(UnreadableImageWarning, match=r"exclude_images has NaN .* \(0\)"):
+    with pytest.warns(UnreadableImageWarning, match=r"exclude_images holds NaN .* \(0\)"):
         assert kept(retriever) == [1]
 
 

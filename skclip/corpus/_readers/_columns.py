@@ -190,7 +190,7 @@ def _one_caption_per_row(captions: Iterable[Any], doubts: Doubts) -> tuple[list[
 
 
 def caption_list(given: Any) -> Sequence[Any]:
-    """Return the captions of one row: a list of them, or the one that it has."""
+    """Return the captions of one row as a list."""
     if isinstance(given, list | tuple | np.ndarray) or hasattr(given, "to_pylist"):
         values = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
         return values or [None]

@@ -89,7 +89,7 @@ def read_webdataset(archives: Sequence[Path], doubts: Doubts) -> Iterator[pa.Tab
 
 
 def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
-    """Yield the samples of a tar file; if it is truncated, the last one has that problem.
+    """Yield the samples of a tar file; if it is truncated, one more with that problem.
 
     Members of a sample need not be consecutive. Hidden members, which macOS adds, and members whose
     name leads out of the archive are ignored.

@@ -120,7 +120,7 @@ def test_a_read_only_corpus_can_be_read(corpus):
 
 
 def test_a_missing_path_is_named(tmp_path):
-    with pytest.raises(CorpusNotFoundError, match=r"nowhere' does not exist: give the directory"):
+    with pytest.raises(CorpusNotFoundError, match=r"nowhere' does not exist: give a directory"):
         Corpus(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError):
         open_corpus(tmp_path / "nowhere")
@@ -128,7 +128,7 @@ def test_a_missing_path_is_named(tmp_path):
 
 def test_a_file_is_no_corpus(tmp_path):
     (tmp_path / "captions.csv").write_text("caption\na\n")
-    with pytest.raises(CorpusNotFoundError, match=r"captions\.csv' is a file: give the directory"):
+    with pytest.raises(CorpusNotFoundError, match=r"captions\.csv' is a file: give a directory"):
         Corpus(tmp_path / "captions.csv")
 
 

@@ -105,7 +105,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    ``fit`` reads ``X`` once, block by block; it needs memory for one block and the sums.
+    ``fit`` processes ``X`` block by block; it needs memory for the blocks and the sums.
 
     A zero row scores 0 for every class with ``metric="cosine"``, and the intercept with
     ``metric="euclidean"``.

@@ -3,6 +3,8 @@
 The state is a sum and a count per class, so rows can be added, removed and merged exactly.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -280,7 +282,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             self.text_head_ = self.text_head_.restricted(state.classes)
         return self._set_state(state, self.coef_, self.classes_)
 
-    def merge(self, other: "NearestClassMean") -> Self:
+    def merge(self, other: NearestClassMean) -> Self:
         """Add the rows of another head; the result is as if fitted on the rows of both.
 
         Parameters

@@ -1,5 +1,7 @@
 """Zero-shot classification: one text embedding per class (the text head of CLIP)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self

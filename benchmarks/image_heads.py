@@ -1,6 +1,6 @@
 """Heads that see labelled images only, on embeddings of CLIP and of weaker encoders.
 
-For every data set, shots a class are drawn anew for each seed from its training rows, and the head
+For every data set, shots per class are drawn anew for each seed from its training rows, and the head
 is scored on its test rows. One table a metric: data sets and shots by heads, mean and standard
 deviation over seeds.
 

@@ -109,8 +109,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     -----
     ``fit`` processes ``X`` block by block; it needs memory for the blocks and the sums.
 
-    A zero row scores 0 for every class with ``metric="cosine"``, and the intercept with
-    ``metric="euclidean"``.
+    A zero row gets the scores ``intercept_``.
 
     With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
     libraries, such as torch tensors on any device. Fitted arrays, scores and predictions are then

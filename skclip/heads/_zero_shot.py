@@ -101,7 +101,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Class labels, sorted.
 
     class_names_ : dict of label to str, or None
-        The name of each class; None where labels are their own names.
+        The name of each class; None if labels are names.
 
     coef_ : ndarray of shape (n_classes, n_features)
         Text embeddings, unit rows, aligned with ``classes_``; two rows for two classes.
@@ -113,7 +113,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Scale of the probabilities.
 
     logit_bias_ : float or None
-        Bias of the probabilities; None where they are a softmax.
+        Bias of the probabilities; None for a softmax.
 
     model_id_ : str or None
         Identity of the model that encoded the prompts, if the embedder has one.

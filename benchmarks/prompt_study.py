@@ -7,7 +7,7 @@
     python -m benchmarks.prompt_study choose                # what the defaults were chosen on
 
 CIFAR-10 and Fashion-MNIST in the joint space of `../shared/data`, with five descriptions per class
-as prompts and templates over names and synonyms as text head. `choose` uses no test rows: it samples
+as prompts and templates over names and synonyms as text head. `choose` uses no test rows: it takes
 other shots from one half of the training rows and scores on the other half.
 """
 

@@ -1,7 +1,7 @@
 """Heads that see labelled images only, on embeddings of CLIP and of weaker encoders.
 
-For every data set, shots a class are drawn anew for each seed from its training rows, and the head
-is scored on its test rows. One table a metric: data sets and shots by heads, mean and standard
+For every data set and seed, shots are sampled per class from the training rows, and each head is
+scored on the test rows. One table per metric: data sets and shots by heads, mean and standard
 deviation over seeds.
 
 scikit-learn's digits are always there. The other sets are files (OpenAI ViT-B/32 embeddings of

@@ -6,8 +6,8 @@
     python -m benchmarks.prompt_study retrieval             # image to text on Flickr8k
     python -m benchmarks.prompt_study choose                # what the defaults were chosen on
 
-CIFAR-10 and Fashion-MNIST in the joint space of `../shared/data`, with five descriptions a class as
-prompts and templates over names and synonyms as text head. `choose` never sees a test row: it draws
+CIFAR-10 and Fashion-MNIST in the joint space of `../shared/data`, with five descriptions per class
+as prompts and templates over names and synonyms as text head. `choose` uses no test rows: it takes
 other shots from one half of the training rows and scores on the other half.
 """
 

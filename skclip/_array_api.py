@@ -61,13 +61,13 @@ def like(array: Any, reference: Any, dtype: Any = None) -> Any:
 
 
 def labels_like(labels: Any, X: Any) -> Any:
-    """Move labels to the device of ``X``; labels that are text stay in numpy."""
+    """Move labels to the device of ``X``; text labels stay in numpy."""
     is_text = isinstance(labels, np.ndarray) and labels.dtype.kind not in "biuf"
     return labels if is_text else like(labels, X)
 
 
 def take_labels(classes: Any, codes: Any, X: Any) -> Any:
-    """Return ``classes[codes]`` on the device of ``X``; labels that are text stay in numpy."""
+    """Return ``classes[codes]`` on the device of ``X``; text labels stay in numpy."""
     return labels_like(take_rows(classes, codes), X)
 
 

@@ -1,5 +1,7 @@
 """Methods that all heads share: from one score per class to labels and probabilities."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -17,7 +19,7 @@ from skclip._validation import check_embeddings
 __all__ = ["CosineLinearMixin", "ScoreClassifierMixin", "linear_scores"]
 
 
-def _has_logit_bias(head: "ScoreClassifierMixin") -> bool:
+def _has_logit_bias(head: ScoreClassifierMixin) -> bool:
     if getattr(head, "logit_bias_", None) is None:
         raise AttributeError(
             f"{type(head).__name__} has no logit bias: predict_pair_proba needs a model trained "

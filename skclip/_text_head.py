@@ -194,7 +194,7 @@ def are_codes(labels: NDArray[Any], given: Sequence[Any]) -> bool:
     Returns
     -------
     are_codes : bool
-        False for names, and for numbers that stand for themselves.
+        False for names, and for numbers that are labels themselves.
 
     Raises
     ------
@@ -306,7 +306,7 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead |
     zero_shot : None, mapping or classifier
         ``{class name: vector}``, or a classifier that needs no rows to fit, such as
         :class:`~skclip.ZeroShotClassifier`. A classifier is cloned and fitted on the labels
-        alone; wrap one that must stay as it is in
+        alone; to use one without fitting, wrap it in
         :class:`~sklearn.frozen.FrozenEstimator`.
 
     labels : ndarray of shape (n_labels,) or None

@@ -140,7 +140,7 @@ def test_any_names_give_prompts_in_their_order(names):
         ("a {} {", r"holds 'a \{\} \{'"),
         ({"dog": "a {}"}, r"no entry for 'cat'"),
         ({"cat": []}, r"no entry for 'cat'"),
-        (["a {}", "a {c}"], r"holds 'a \{c\}'.* Descriptions go into a dict"),
+        (["a {}", "a {c}"], r"holds 'a \{c\}'.* Give descriptions with braces in a dict"),
     ],
 )
 def test_wrong_templates(templates, message):

@@ -3,6 +3,8 @@
 The state is a sum and a count per class, so rows can be added, removed and merged exactly.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -105,10 +107,9 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    ``fit`` reads ``X`` once, block by block; it needs memory for one block and the sums.
+    ``fit`` processes ``X`` block by block; it needs memory for the blocks and the sums.
 
-    A zero row scores 0 for every class with ``metric="cosine"``, and the intercept with
-    ``metric="euclidean"``.
+    A zero row gets the scores ``intercept_``.
 
     With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
     libraries, such as torch tensors on any device. Fitted arrays, scores and predictions are then
@@ -280,7 +281,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             self.text_head_ = self.text_head_.restricted(state.classes)
         return self._set_state(state, self.coef_, self.classes_)
 
-    def merge(self, other: "NearestClassMean") -> Self:
+    def merge(self, other: NearestClassMean) -> Self:
         """Add the rows of another head; the result is as if fitted on the rows of both.
 
         Parameters

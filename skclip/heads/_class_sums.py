@@ -127,7 +127,7 @@ class ClassSums:
         unknown = unknown_labels(other.classes, self.classes)
         if unknown:
             raise ValueError(
-                f"y holds classes this head has never seen: {sample_of(unknown)}. "
+                f"y holds classes this head does not know: {sample_of(unknown)}. "
                 "Forget only rows that were fitted."
             )
         rest = self + replace(

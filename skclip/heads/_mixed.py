@@ -1,5 +1,7 @@
 """Mix any classifier with the text head."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self

@@ -3,6 +3,8 @@
 The formulas are functions of :mod:`skclip.heads._parts`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self

@@ -1,5 +1,7 @@
 """Zero-shot classification: one text embedding per class (the text head of CLIP)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -99,7 +101,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Class labels, sorted.
 
     class_names_ : dict of label to str, or None
-        The name of each class; None where labels are their own names.
+        The name of each class; None if labels are names.
 
     coef_ : ndarray of shape (n_classes, n_features)
         Text embeddings, unit rows, aligned with ``classes_``; two rows for two classes.
@@ -111,7 +113,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Scale of the probabilities.
 
     logit_bias_ : float or None
-        Bias of the probabilities; None where they are a softmax.
+        Bias of the probabilities; None for a softmax.
 
     model_id_ : str or None
         Identity of the model that encoded the prompts, if the embedder has one.

@@ -202,7 +202,7 @@ def test_forgetting_more_than_was_seen():
 
 def test_forgetting_an_unknown_class():
     head = NearestClassMean().fit(X, Y)
-    with pytest.raises(ValueError, match="never seen: 'zebra'"):
+    with pytest.raises(ValueError, match="does not know: 'zebra'"):
         head.forget(X[:1], ["zebra"])
     with pytest.raises(ValueError, match="does not know: 'zebra'"):
         head.forget_class("zebra")

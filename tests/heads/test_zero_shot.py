@@ -254,7 +254,11 @@ def test_without_text_the_class_means_stand_in_and_say_so():
         (ZeroShotClassifier({}), (), "mapping of class names to text embeddings is empty"),
         (ZeroShotClassifier({"a": [1.0], "b": [1.0, 2.0]}), (), "one length"),
         (ZeroShotClassifier({"a": [np.nan, 1.0]}), (), "embeddings of 'a' contain NaN"),
-        (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name them"),
+        (
+            ZeroShotClassifier([[1.0, 0.0]]),
+            (None, ["a"]),
+            "give `classes` in the order of the rows",
+        ),
         (ZeroShotClassifier([[1.0, 0.0]], classes=["a", "b"]), (), "classes names 2 rows"),
         (ZeroShotClassifier(TEXT, classes=["cat", "cat"]), (), "classes holds duplicates: 'cat'"),
         (

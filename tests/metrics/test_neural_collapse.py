@@ -127,7 +127,7 @@ def test_score_needs_all_rows():
     with pytest.raises(ValueError, match="but update got 0 that are not zero"):
         statistics.neural_collapse_score()
     statistics.update(X[:-1], y[:-1])
-    with pytest.raises(ValueError, match="Update with all rows"):
+    with pytest.raises(ValueError, match="Call update with all rows"):
         statistics.variability_collapse_index()
 
 

@@ -3,6 +3,8 @@
 The state is one :class:`ClassSums` with a second moment.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -307,7 +309,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         gone = self._statistics(X, y, sample_weight, reset=False)[-1]
         return self._set_state(self._state() - gone, self.coef_, self.classes_)
 
-    def merge(self, other: "GaussianDiscriminantClassifier") -> Self:
+    def merge(self, other: GaussianDiscriminantClassifier) -> Self:
         """Add the rows of another head; the result is as if fitted on the rows of both.
 
         Parameters

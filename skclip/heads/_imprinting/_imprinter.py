@@ -1,5 +1,7 @@
 """Multi-proxy weight imprinting (IMPRINT): a few proxies per class, classified by the closest."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
@@ -314,16 +316,16 @@ class MultiProxyImprinter(CallbackSupportMixin, KeptProxiesMixin, BaseEstimator)
         n_tasks = 0 if self.generation in SUMS else len(np.unique(evidence.codes))
         context = self._init_callback_context(max_subtasks=n_tasks)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        told: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**told)
+        details: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**details)
 
         def after_classes(n_classes: int) -> None:
             for _ in range(n_classes):
-                task = context.subcontext(task_name="class").call_on_fit_task_begin(**told)
-                task.call_on_fit_task_end(**told)
+                task = context.subcontext(task_name="class").call_on_fit_task_begin(**details)
+                task.call_on_fit_task_end(**details)
 
         self._update(evidence, None, reset=True, on_done=after_classes)
-        context.call_on_fit_task_end(**told, reconstruction_attributes={})
+        context.call_on_fit_task_end(**details, reconstruction_attributes={})
         return self
 
     @fit_context(prefer_skip_nested_validation=True)

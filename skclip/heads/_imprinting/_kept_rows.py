@@ -1,5 +1,7 @@
 """State of MultiProxyImprinter, and how rows are forgotten."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import Any, Self
 
@@ -31,7 +33,7 @@ SUMS = ("mean", "least_squares")
 LEAST_SQUARES = ("least_squares", "kmeans_least_squares")
 
 
-def _keeps_sums(imprinter: "KeptProxiesMixin") -> bool:
+def _keeps_sums(imprinter: KeptProxiesMixin) -> bool:
     if imprinter.generation not in SUMS:
         raise AttributeError(
             f"forget needs generation in {SUMS}, where proxies are functions of class sums, got "

@@ -57,7 +57,7 @@ def kmeans_of_groups(
 
     tol : float, default=1e-4
         A group has converged when no label changes or an iteration lowers its inertia by less
-        than this share.
+        than this fraction.
 
     on_done : callable, default=None
         Called in this thread after every batch, with its number of groups.

@@ -61,7 +61,7 @@ def lloyd(
 
     tol : float
         A group has converged when no label changes or an iteration lowers its inertia by less
-        than this share.
+        than this fraction.
 
     Returns
     -------

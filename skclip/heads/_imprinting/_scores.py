@@ -1,5 +1,7 @@
 """Prediction of MultiProxyImprinter: from proxies to similarities and scores."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -261,7 +261,7 @@ def discriminant_part(
         As for :func:`mean_part`.
 
     scatter : ndarray of shape (n_features, n_features)
-        Scatter within classes, of these images and of any others that share the covariance.
+        Scatter within classes, of these images and of any others with the same covariance.
 
     dof : float
         Its degrees of freedom, positive.

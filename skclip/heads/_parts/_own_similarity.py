@@ -62,7 +62,7 @@ def own_similarity(means: Array, text: Array) -> OwnSimilarity:
 
 
 def expected_largest(values: Array, n: int) -> Array:
-    r"""Return the expected largest of ``n`` values drawn from each row without replacement.
+    r"""Return the expected largest of ``n`` random values of each row, without replacement.
 
     .. math:: \sum_j s_{(j)} \binom{m - j}{n - 1} \Big/ \binom{m}{n}
 

@@ -194,7 +194,7 @@ def pool_images(pool: PrimingPool | None, classes: NDArray[Any]) -> Images | Non
 
 
 def common_width(rows: list[Any], text_head: TextHead | None) -> int:
-    """Return the number of features that labelled images, recalled images and text share.
+    """Return the common number of features of labelled images, recalled images and text.
 
     Parameters
     ----------

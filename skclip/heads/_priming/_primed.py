@@ -4,6 +4,8 @@ The published mixture needs class sums; ``alpha="auto"`` fits mixing weights by 
 (:mod:`skclip.heads._parts`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self

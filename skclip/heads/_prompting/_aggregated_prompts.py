@@ -1,5 +1,7 @@
 """Aggregated prompts (AAPE, arXiv 2410.23698): classify with several descriptions per class."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self

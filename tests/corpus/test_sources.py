@@ -261,7 +261,7 @@ def test_a_table_that_cannot_be_used_is_named(photos, target, name, content, why
         with pytest.raises(CorpusError, match=rf"a\.csv' .*{why}"):
             Corpus.build(photos, target)
     else:
-        with pytest.warns(UnusablePairWarning, match=rf"left out: '{name}': .*{why}"):
+        with pytest.warns(UnusablePairWarning, match=rf"not read: '{name}': .*{why}"):
             assert len(Corpus.build(photos, target)) == 4
         table_of(photos, name, content)
         with pytest.raises(CorpusError, match=rf"no captions.*Not used: '{name}': .*{why}"):

@@ -147,7 +147,7 @@ def test_a_table_that_is_damaged_or_foreign_is_named(downloads, target, content,
     other.rename(downloads / "00009.parquet")
     if content is None:
         pq.write_table(pa.table({"url": ["u"], "caption": ["c"]}), downloads / name)
-        message = rf"{name}' is no table of img2dataset .* lacks 'key', 'status'"
+        message = rf"{name}' is not a table of img2dataset .* has no 'key', 'status'"
     else:
         (downloads / name).write_bytes(content)
         message = rf"{name}' cannot be read as PARQUET"

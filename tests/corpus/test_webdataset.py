@@ -188,7 +188,7 @@ def test_members_that_lead_out_of_the_archive_are_named(tmp_path, target, png, n
     ("content", "why"),
     [
         (b"{broken", "is not JSON"),
-        (b'[{"caption": "x"}]', "is no JSON object but list"),
+        (b'[{"caption": "x"}]', "is not a JSON object but list"),
         (b'{"label": 3}', "has no caption"),
         (b"[" * 100_000, "is not JSON"),
     ],

@@ -154,5 +154,7 @@ def test_teacher_that_loses_rows(pairs):
         def transform(self, items):
             return ROWS[:2]
 
-    with pytest.raises(ValueError, match=r"text_teacher returned an array of shape \(2, 4\) for 10"):
+    with pytest.raises(
+        ValueError, match=r"text_teacher returned an array of shape \(2, 4\) for 10"
+    ):
         read_bank(text_rows(Losing(), pairs, 10), 10, name="text_teacher")

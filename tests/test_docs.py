@@ -57,6 +57,6 @@ def test_inventories_can_be_read(tmp_path):
     *header, body = Path(path).read_bytes().split(b"\n", 4)
     assert header[:2] == [b"# Sphinx inventory version 2", b"# Project: joblib"]
     assert zlib.decompress(body) == (
-        b"joblib.parallel_config py:class 1 "
+        b"joblib.parallel_config py:function 1 "
         b"generated/joblib.parallel_config.html#joblib.parallel_config -\n"
     )

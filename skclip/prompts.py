@@ -88,7 +88,7 @@ def build_prompts(
         A name that is only a number gives a warning.
 
     templates : str, list of str or dict, default="photo"
-        Name of a published set in :data:`TEMPLATES`, one or several templates, or templates per
+        Name of a published set in ``TEMPLATES``, one or several templates, or templates per
         class (``{name: template or templates}``). ``{}`` is replaced by the class name. Texts in a
         dict may be descriptions without ``{}``; other braces in them are kept.
 

@@ -129,7 +129,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    PrimedNCMClassifier : Recall, filter and head in one estimator.
+    skclip.PrimedNCMClassifier : Recall, filter and head in one estimator.
     skclip.recall.CaptionRetriever : Recalls the rows to filter.
 
     References

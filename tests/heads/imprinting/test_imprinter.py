@@ -39,8 +39,7 @@ METRICS = ["inner_product", "cosine", "euclidean", "manhattan", "chebyshev", "ma
         MultiProxyImprinter("least_squares", **RAW),
         MultiProxyImprinter("kmeans_least_squares", k=2, aggregation="mean"),
         MultiProxyImprinter("farthest", k=4, metric="mahalanobis", random_state=0, **RAW),
-    ],
-    xfail_strict=True,
+    ]
 )
 def test_sklearn_contract(estimator, check):
     check(estimator)

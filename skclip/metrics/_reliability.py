@@ -23,6 +23,13 @@ class ReliabilityCurve(NamedTuple):
 
     count : ndarray of shape (n_used_bins,)
         How many there are.
+
+    Examples
+    --------
+    >>> from skclip.metrics import reliability_curve
+    >>> confidence, accuracy, count = reliability_curve([True, True, False], [0.8, 0.8, 0.8])
+    >>> round(float(accuracy[0]), 3)
+    0.667
     """
 
     confidence: NDArray[np.float64]

@@ -26,8 +26,12 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "sphinx_gallery.gen_gallery",
+    "guide_links",
+    "live_page",
+    "mathml",
 ]
 exclude_patterns = ["_build"]
+html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 # pages show what is in the checkout beside docs/, where these links lead to files
@@ -57,6 +61,10 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skclip"
+html_static_path = ["_static"]
+html_css_files = ["skclip.css"]
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+toc_object_entries_show_parents = "hide"
 html_show_sourcelink = False
 
 

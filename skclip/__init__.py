@@ -38,6 +38,7 @@ _SUBPACKAGES = (
     "metrics",
     "prompts",
     "recall",
+    "report",
     "utils",
 )
 

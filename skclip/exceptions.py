@@ -23,6 +23,7 @@ __all__ = [
     "UnreadableImageError",
     "UnreadableImageWarning",
     "UnusablePairWarning",
+    "UnusedDecisionWarning",
 ]
 
 
@@ -100,3 +101,7 @@ class TextDisagreementWarning(UserWarning):
 
 class SearchFallbackWarning(UserWarning):
     """An approximate neighbour search failed; exact search was used instead."""
+
+
+class UnusedDecisionWarning(UserWarning):
+    """Some decisions are about images that are not in the pool; they change nothing."""

@@ -27,6 +27,7 @@ LAYERS = [
     "distill",
     "datasets",
     "display",
+    "report",
     "utils",
     "cli",
 ]

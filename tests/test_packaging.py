@@ -58,6 +58,8 @@ def config() -> ConfigParser:
         "skclip/embedding/tiny/skclip-tiny.json",
         "skclip/embedding/tiny/skclip-tiny.safetensors",
         "skclip/cli/__init__.py",
+        "skclip/report/templates/pool.html",
+        "skclip/report/templates/pool.js",
     ],
 )
 def test_wheel_contains(name, wheel):

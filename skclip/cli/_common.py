@@ -12,12 +12,15 @@ from skclip.cli._terminal import say
 from skclip.corpus import MANIFEST, UNFINISHED, Corpus
 from skclip.embedding import CLIPEmbedder, known_models, resolve_pretrained
 from skclip.exceptions import ModelNotFoundError
+from skclip.recall import PrimingPool
 
 __all__ = [
     "CLASSES_HELP",
+    "add_decisions_argument",
     "add_model_arguments",
     "add_quiet_argument",
     "add_table_arguments",
+    "as_decided",
     "check_at_least_one",
     "check_device_option",
     "check_folder",
@@ -156,6 +159,26 @@ def table_options(args: Namespace) -> dict[str, Any]:
 def add_quiet_argument(parser: ArgumentParser) -> None:
     """Add ``--quiet``."""
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no summary")
+
+
+def add_decisions_argument(parser: ArgumentParser) -> None:
+    """Add ``--decisions``; :func:`as_decided` honours it."""
+    parser.add_argument(
+        "--decisions",
+        metavar="FILE",
+        help="what was decided about the recalled images in the page of `skclip report`: the "
+        "exported .csv or .json",
+    )
+
+
+def as_decided(pool: PrimingPool, args: Namespace) -> PrimingPool:
+    """Return the pool as ``--decisions`` corrects it, or as it is without."""
+    if args.decisions is None:
+        return pool
+    path = find_file(args.decisions)
+    if not path.is_file():
+        raise ValueError(f"--decisions {args.decisions!r} does not exist.")
+    return pool.apply_decisions(path)
 
 
 def check_folder(given: str, option: str) -> Path:

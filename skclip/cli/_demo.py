@@ -4,7 +4,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from skclip import NearestClassMean, PrimedNCMClassifier, ZeroShotClassifier, ZeroShotFilter
+from skclip._optional import import_optional
 from skclip.cli._common import add_quiet_argument
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say, standard_output
@@ -21,7 +22,8 @@ from skclip.corpus import Corpus
 from skclip.datasets import CLASS_NAMES, make_captioned_images, write_captioned_folder
 from skclip.display import PoolDisplay
 from skclip.embedding import CLIPEmbedder
-from skclip.recall import CaptionRetriever, PrimingPool
+from skclip.recall import CaptionRetriever
+from skclip.report import pool_page
 
 __all__ = ["add_arguments", "run"]
 
@@ -66,8 +68,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="new or empty folder for the collections, the corpora, and a contact sheet of "
-        "recalled images (default: a temporary folder, without the sheet)",
+        help="new or empty folder for the collections, the corpora, the printed tables, and a page "
+        "and a contact sheet of recalled images (default: a temporary folder, without these)",
     )
     parser.add_argument(
         "--style",
@@ -86,6 +88,9 @@ def run(args: Namespace) -> int:
     if args.seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}.")
     standard_output()
+    if args.output is not None:
+        for reason in _missing():  # before the work, while it can be installed
+            say(reason)
     with _folder(args.output) as folder:
         watch = Stopwatch(args.seeds, quiet=args.quiet)
         with watch.bar:
@@ -99,11 +104,24 @@ def run(args: Namespace) -> int:
                     run_seed(seed, args.style, folder / f"seed{seed}", embedder, watch)
                     for seed in range(args.seeds)
                 ]
-        print(summary(results, args.style))
-        print(stage_table(watch.seconds))
+        tables = f"{summary(results, args.style)}\n{stage_table(watch.seconds)}\n"
+        print(tables, end="")
         if args.output is not None:
-            write_contact_sheet(results[0]["pool"], results[0]["kept"], folder)
+            (folder / "results.txt").write_text(tables, encoding="utf-8")
+            write_pictures(results[0], folder)
     return 0
+
+
+def _missing() -> Iterator[str]:
+    """Yield what cannot be written for want of a library, and how to get it."""
+    for module, extra, what in (
+        ("matplotlib", "plot", "The contact sheet"),
+        ("jinja2", "report", "The page of what was recalled"),
+    ):
+        try:
+            import_optional(module, extra=extra, purpose=what)
+        except ImportError as error:
+            yield str(error)
 
 
 @contextmanager
@@ -164,7 +182,13 @@ def run_seed(
         accuracy = {name: head.score(X, held_out.target) for name, head in heads.items()}
     assert pool.ids is not None  # ids are file names
     true = collection.target[[int(Path(name).stem) for name in pool.ids]]
-    return {"accuracy": accuracy, "pool": pool, "kept": kept, "right": true == pool.labels}
+    return {
+        "accuracy": accuracy,
+        "pool": pool,
+        "kept": kept,
+        "right": true == pool.labels,
+        "head": unlabelled["primed"],
+    }
 
 
 def summary(results: list[dict[str, Any]], style: str) -> str:
@@ -212,15 +236,16 @@ def stage_table(seconds: dict[str, float]) -> str:
     return "\n" + _table(["stage", "seconds, all seeds"], rows)
 
 
-def write_contact_sheet(pool: PrimingPool, kept: Any, folder: Path) -> None:
-    """Write a contact sheet of kept and rejected images, or print what is missing."""
-    path = folder / "contact_sheet.png"
-    try:
+def write_pictures(result: dict[str, Any], folder: Path) -> None:
+    """Write recalled images, kept and rejected marked, as far as the libraries are there."""
+    pool, kept = result["pool"], result["kept"]
+    with suppress(ImportError):  # said at the start
+        path = folder / "contact_sheet.png"
         PoolDisplay.from_pool(pool, kept=kept).plot().figure_.savefig(path, bbox_inches="tight")
-    except ImportError as error:
-        say(f"no contact sheet: {error}")
-    else:
         say(f"contact sheet of recalled images: {path}")
+    with suppress(ImportError):
+        page = pool_page(pool, head=result["head"], kept=kept, n_jobs=-1)
+        say(f"page of recalled images: {page.save(folder / 'pool.html')}")
 
 
 def _mean_std(values: Any, sign: str = "", *, digits: int = 1) -> str:

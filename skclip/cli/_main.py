@@ -13,7 +13,7 @@ import pyarrow as pa
 
 import skclip
 from skclip import exceptions
-from skclip.cli import _cache, _demo, _embed, _index, _info, _prime, _recall, _train
+from skclip.cli import _cache, _demo, _embed, _index, _info, _prime, _recall, _report, _train
 from skclip.cli._terminal import escaped, give_up_on, results_in_utf8, say
 from skclip.cli._wording import in_options
 
@@ -25,6 +25,7 @@ _VERBS: dict[str, ModuleType] = {
     "index": _index,
     "embed": _embed,
     "recall": _recall,
+    "report": _report,
     "train": _train,
     "info": _info,
     "cache": _cache,

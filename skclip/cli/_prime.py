@@ -17,9 +17,11 @@ from skclip._validation import sample_of
 from skclip.cli._common import (
     CLASSES_HELP,
     DEFAULT_MODEL,
+    add_decisions_argument,
     add_model_arguments,
     add_quiet_argument,
     add_table_arguments,
+    as_decided,
     check_at_least_one,
     check_folder,
     is_corpus,
@@ -72,6 +74,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="published set of prompts, or one prompt with {} for the name (default: %(default)s)",
     )
     parser.add_argument("--save-corpus", metavar="DIR", help="save the corpus built from --corpus")
+    add_decisions_argument(parser)
     add_table_arguments(parser)
     add_quiet_argument(parser)
     add_model_arguments(parser, default=f"the model of the corpus, else {DEFAULT_MODEL}")
@@ -98,6 +101,7 @@ def run(args: Namespace) -> int:
         retriever = CaptionRetriever(corpus, k=args.k, synonyms=synonyms, embedder=embedder)
         pool = retriever.recall(names)
         check_readable(pool)
+        pool = as_decided(pool, args)
         head = PrimedNCMClassifier(zero_shot, retriever=pool).fit()
     if not args.quiet:
         report_pool(head)

@@ -397,6 +397,17 @@ class Corpus(CaptionStore):
         """Identity of the model of the embeddings; None if unknown or without embeddings."""
         return self._manifest.model_id
 
+    @property
+    def corpus_id(self) -> str | None:
+        """Identity of the collection: the hash of its first captions.
+
+        It stays when captions are added behind them, and when images are embedded. None for a
+        corpus without hashes, which an earlier version has written.
+        """
+        first = self._manifest.shards[0] if self._manifest.shards else None
+        digest = first and first.sha256.get(f"{first.name}.captions.parquet")
+        return digest[:16] if digest else None
+
     def failures(self) -> pa.Table:
         """Return the rows whose images could not be read.
 

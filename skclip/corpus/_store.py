@@ -62,6 +62,11 @@ class CaptionStore(ABC):
     def model_id(self) -> str | None:
         """Identity of the model of the embeddings; None if unknown or without embeddings."""
 
+    @property
+    def corpus_id(self) -> str | None:
+        """Identity of the collection; None if it is not on disk."""
+        return None
+
     @cached_property
     def recalled(self) -> BoundedCache:
         """Cache of recalls from this collection in this process."""

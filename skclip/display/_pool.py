@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._optional import import_optional
 from skclip._validation import sample_of
 from skclip.display._plain import show_as_they_are
-from skclip.embedding import decode_image, fetch_image
-from skclip.exceptions import UnreadableImageError
+from skclip.embedding import shrink_image
 from skclip.recall import PrimingPool
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ __all__ = ["PoolDisplay"]
 KEPT, REJECTED = "#0072b2", "#d55e00"  # distinguishable for colour-blind readers
 _GAP = 4  # pixels between thumbnails
 _DPI = 64  # pixels of the sheet per inch of the figure
+_LABEL_HEIGHT = 0.36  # of the height of a line
 
 
 class PoolDisplay:
@@ -152,20 +152,23 @@ class PoolDisplay:
         """
         pyplot: Any = import_optional("matplotlib.pyplot", extra="plot", purpose="PoolDisplay.plot")
         patches: Any = import_optional("matplotlib.patches", extra="plot", purpose="PoolDisplay")
-        sheet = self._sheet()
+        sheet, step = self._sheet(), self._step()
+        names = [(self.line_names or {}).get(label, str(label)) for label in self.thumbnails]
         axes: Any = ax
+        points: float | None = None
         if axes is None:
-            size = sheet.shape[1] / _DPI + 2, sheet.shape[0] / _DPI + 0.5
+            # a sheet of many lines is shown smaller than it is: its text has to grow with it
+            points = max(_LABEL_HEIGHT * step / _DPI * 72, 6.0)
+            names_width = 0.6 * points / 72 * max(map(len, names))
+            size = sheet.shape[1] / _DPI + names_width + 0.3, sheet.shape[0] / _DPI + points / 36
             _, axes = pyplot.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = axes, axes.figure
         self.image_ = axes.imshow(sheet, interpolation="none")
         self.marks_ = [
             artist for cell in self._marked_cells() for artist in _mark(axes, patches, *cell)
         ]
-        step = self._step()
         axes.set_yticks(
-            [line * step + step / 2 for line in range(len(self.thumbnails))],
-            [(self.line_names or {}).get(label, str(label)) for label in self.thumbnails],
+            [line * step + step / 2 for line in range(len(names))], names, fontsize=points
         )
         show_as_they_are(axes.get_yticklabels())
         axes.set_xticks([])
@@ -177,7 +180,12 @@ class PoolDisplay:
                 for name, color in (("kept", KEPT), ("rejected", REJECTED))
             ]
             axes.legend(
-                handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False
+                handles=handles,
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                ncols=2,
+                frameon=False,
+                fontsize=points,
             )
         return self
 
@@ -226,11 +234,9 @@ def _thumbnail(image: Any, size: int) -> NDArray[np.uint8]:
     """Return a square thumbnail on white; grey if the image cannot be read."""
     from PIL import Image
 
-    try:
-        picture = decode_image(fetch_image(image))
-    except UnreadableImageError:
+    picture = shrink_image(image, size)
+    if picture is None:
         return np.full((size, size, 3), 160, dtype=np.uint8)
-    picture.thumbnail((size, size))
     square = Image.new("RGB", (size, size), "white")
     square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
     return np.asarray(square)

@@ -69,6 +69,7 @@ class PoolCollection:
             taken.captions,
             taken.images,
             model_id=taken.model_id,
+            corpus_id=taken.corpus_id,
         )
 
 
@@ -119,4 +120,5 @@ class CorpusCollection:
             self._store.captions(rows),
             self._store.image_references(rows),
             model_id=self._store.model_id,
+            corpus_id=self._store.corpus_id,
         )

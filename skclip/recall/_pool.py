@@ -12,14 +12,17 @@ from skclip._bounded_cache import BoundedCache
 from skclip._finite import without_unreadable
 from skclip._optional import import_optional
 from skclip._validation import check_class_names, sample_of
+from skclip._warn import warn_caller
 from skclip.corpus import as_values, is_missing
+from skclip.exceptions import UnusedDecisionWarning
+from skclip.recall._decisions import decide, read_decisions
 from skclip.recall._html import pool_html
 from skclip.recall._report import RecallReport, count_labels
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PrimingPool"]
+__all__ = ["PrimingPool", "label_array"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +61,12 @@ class PrimingPool:
     recall_report : RecallReport, default=None
         Counts of the recall; see :meth:`report`.
 
+    confirmed : array-like of shape (n_samples,) of bool, default=None
+        Rows that a person has looked at and kept: filters of heads keep them too. None is none.
+
+    corpus_id : str, default=None
+        Identity of the collection behind the rows; None if it has none.
+
     See Also
     --------
     skclip.recall.CaptionRetriever : Recall pools by captions.
@@ -87,6 +96,8 @@ class PrimingPool:
     sample_weight: NDArray[Any] | None = None
     model_id: str | None = None
     recall_report: RecallReport | None = None
+    confirmed: NDArray[np.bool_] | None = None
+    corpus_id: str | None = None
 
     def __post_init__(self) -> None:
         labels = np.asarray(self.labels)
@@ -110,6 +121,8 @@ class PrimingPool:
                 self._set(name, _as_column(value, name))
         if self.sample_weight is not None:
             self._set("sample_weight", _as_weights(self.sample_weight))
+        if self.confirmed is not None:
+            self._set("confirmed", np.asarray(self.confirmed, dtype=bool))
         for name in _ROW_FIELDS:
             value = getattr(self, name)
             if value is not None and len(value) != len(labels):
@@ -218,6 +231,78 @@ class PrimingPool:
         kept = count_labels(report.names, self.labels)
         return replace(report, counts={**report.counts, "kept": kept})
 
+    def apply_decisions(self, decisions: Any) -> "PrimingPool":
+        """Return the pool as a person has corrected it.
+
+        Rejected images leave the pool, relabelled ones change their class. Those that were kept or
+        relabelled are ``confirmed``: a head that is fitted on the new pool uses them whatever its
+        filter says. An image that is decided to be unsure stays as it was.
+
+        Parameters
+        ----------
+        decisions : path-like, data frame or list of dict
+            What a report of :func:`skclip.report.pool_page` has exported: a file that ends in
+            ``.csv`` or ``.json`` with the columns ``corpus_id``, ``row``, ``id``, ``class``,
+            ``decision`` (``keep``, ``reject``, ``relabel`` or ``unsure``), ``new_class`` and
+            ``note``; or such rows. An image is found by ``row`` where ``id`` and ``class`` agree
+            with it, else by these two, so that decisions hold after another recall.
+
+        Returns
+        -------
+        pool : PrimingPool
+            A new one; this one stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If a decision is unknown, contradicts another one, names a class that the pool does
+            not know, or is about another collection.
+
+        Warns
+        -----
+        UnusedDecisionWarning
+            If decisions are about images that are not in the pool.
+
+        Examples
+        --------
+        >>> from skclip.recall import PrimingPool
+        >>> pool = PrimingPool(["cat", "cat", "dog"], ids=["a", "b", "c"])
+        >>> corrected = pool.apply_decisions(
+        ...     [
+        ...         {"id": "a", "class": "cat", "decision": "relabel", "new_class": "dog"},
+        ...         {"id": "b", "class": "cat", "decision": "reject"},
+        ...     ]
+        ... )
+        >>> corrected.labels.tolist(), corrected.ids.tolist(), corrected.confirmed.tolist()
+        (['dog', 'dog'], ['a', 'c'], [True, False])
+        """
+        report = self.report()
+        names = [*dict.fromkeys([*report.names, *self.classes])]
+        read = read_decisions(decisions)
+        labels, ids = self.labels.tolist(), None if self.ids is None else self.ids.tolist()
+        decided = decide(read, labels, ids, names, corpus_id=self.corpus_id)
+        if decided.unused:
+            warn_caller(
+                f"{len(decided.unused)} of {len(read)} decisions are about images that are not in "
+                f"the pool, and change nothing: {sample_of(d.id for d in decided.unused)}.",
+                UnusedDecisionWarning,
+            )
+        confirmed = decided.confirmed
+        if self.confirmed is not None:
+            confirmed = confirmed | self.confirmed
+        for row in np.flatnonzero(decided.classes >= 0):
+            labels[row] = names[decided.classes[row]]
+        rejected = count_labels(report.names, self.labels[~decided.kept])
+        before = report.counts.get("rejected", 0)
+        counts = {**report.counts, "rejected": rejected + before}
+        pool = replace(
+            self,
+            labels=label_array(labels),
+            confirmed=confirmed,
+            recall_report=replace(report, counts=counts),
+        )
+        return pool[decided.kept]
+
     def to_frame(self) -> "pd.DataFrame":
         """Return the rows as a pandas DataFrame, without the embeddings.
 
@@ -237,7 +322,15 @@ class PrimingPool:
         return frame
 
 
-_ROW_FIELDS = ("labels", "embeddings", "ids", "captions", "images", "sample_weight")
+_ROW_FIELDS = ("labels", "embeddings", "ids", "captions", "images", "sample_weight", "confirmed")
+
+
+def label_array(labels: list[Any]) -> NDArray[Any]:
+    """Return labels as an array that keeps their types."""
+    array = np.asarray(labels)
+    if array.ndim == 1 and array.tolist() == labels:
+        return array
+    return np.fromiter(labels, dtype=object, count=len(labels))
 
 
 def _unchangeable(values: NDArray[Any]) -> NDArray[Any]:

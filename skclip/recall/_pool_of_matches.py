@@ -15,7 +15,7 @@ from skclip._validation import sample_of
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
 from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
-from skclip.recall._pool import PrimingPool
+from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
 from skclip.recall._select import Choice, Chooser, Excluded, random_order
 from skclip.recall._vectors import row_vectors
@@ -98,7 +98,7 @@ def _best_first(
     embedder: Embedder | None,
 ) -> list[NDArray[np.int64]]:
     """Order the matches of each class by their cosine with its text embedding."""
-    head = resolve_text_head(zero_shot, np.unique(_label_array(names)))
+    head = resolve_text_head(zero_shot, np.unique(label_array(names)))
     assert head is not None
     text = dict(zip(head.classes.tolist(), head.weights, strict=True))
     ordered = []
@@ -121,7 +121,7 @@ def _make_pool(
     embedder: Embedder | None,
 ) -> PrimingPool:
     rows = np.concatenate(choice.rows)
-    labels = np.repeat(_label_array(names), [len(r) for r in choice.rows])
+    labels = np.repeat(label_array(names), [len(r) for r in choice.rows])
     counts = {
         "matches": matches.n_matches,
         "ambiguous": matches.n_ambiguous,
@@ -138,15 +138,8 @@ def _make_pool(
         images=store.image_references(rows),
         model_id=store.model_id if store.has_embeddings else getattr(embedder, "model_id", None),
         recall_report=RecallReport(names, counts, problems),
+        corpus_id=store.corpus_id,
     )
-
-
-def _label_array(names: list[Any]) -> NDArray[Any]:
-    """Return names as an array with their types."""
-    labels = np.asarray(names)
-    if labels.ndim == 1 and labels.tolist() == names:
-        return labels
-    return np.fromiter(names, dtype=object, count=len(names))
 
 
 def warn_about(report: RecallReport) -> None:

@@ -98,7 +98,9 @@ def recall_pool(
     if isinstance(pool_filter, str):
         return pool
     pool_filter = ZeroShotFilter() if pool_filter is None else clone(pool_filter)
-    return pool[pool_filter.support(pool.embeddings, pool.labels, text_head)]
+    kept = pool_filter.support(pool.embeddings, pool.labels, text_head)
+    # a person has looked at these, the filter has not
+    return pool[kept if pool.confirmed is None else kept | pool.confirmed]
 
 
 def _checked(recalled: Any, retriever: Any, estimator: str) -> PrimingPool:
@@ -149,6 +151,8 @@ def _labelled(recalled: PrimingPool, names: list[Any], classes: NDArray[Any]) ->
         images=chosen.images,
         sample_weight=chosen.sample_weight,
         model_id=chosen.model_id,
+        confirmed=chosen.confirmed,
+        corpus_id=chosen.corpus_id,
     )
 
 

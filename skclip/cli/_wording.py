@@ -27,8 +27,8 @@ _PHRASES = {
     r"Give further names of a class as `synonyms`": "Write further names of a class after it in "
     "the file of --classes",
     r"go to `synonyms`": "follow it in the file of --classes",
-    r"give the names they stand for: class_names=\{label: name\} of the estimator, or names as "
-    r"labels": "write the names they stand for into the file of --classes",
+    r"give the names of the classes: class_names=\{label: name\} of the estimator, or names as "
+    r"labels": "write the names of the classes into the file of --classes",
     r",? or match with method='scan'": "",
     r" on_error='skip' gives such images a row of zeros instead\.": "",
 }

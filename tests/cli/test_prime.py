@@ -143,7 +143,7 @@ def test_bare_numbers_are_to_be_mended_in_the_file(prime, corpus_path, classes, 
     classes.write_text("0\n1\n")
     prime(corpus_path)
     report = " ".join(capsys.readouterr().err.split())
-    assert "write the names they stand for into the file of --classes" in report
+    assert "write the names of the classes into the file of --classes" in report
     assert "class_names" not in report
 
 

@@ -6,7 +6,7 @@ round, and the ratio of summed inertias. The rows are mixtures on the sphere, or
 an .npz with ``feats`` whose rows are dealt to the classes at random.
 
     python benchmarks/bench_kmeans.py
-    python benchmarks/bench_kmeans.py --features ../shared/data/cifar10_resnet50.npz
+    python benchmarks/bench_kmeans.py --features FEATURES.npz
 """
 
 import argparse

@@ -1,15 +1,15 @@
 """Heads that see labelled images only, on embeddings of CLIP and of weaker encoders.
 
-For every data set, shots a class are drawn anew for each seed from its training rows, and the head
-is scored on its test rows. One table a metric: data sets and shots by heads, mean and standard
+For every data set and seed, shots are sampled per class from the training rows, and each head is
+scored on the test rows. One table per metric: data sets and shots by heads, mean and standard
 deviation over seeds.
 
-scikit-learn's digits are always there. The other sets are files (OpenAI ViT-B/32 embeddings of
-six data sets; a weak image-text model on two) in the folder ``--data``, which is ../shared/data
-beside the checkout; those that are missing are named and skipped.
+scikit-learn's digits are always there: without ``--data`` they are the only set. The other sets
+are files in the folder that ``--data`` names: OpenAI ViT-B/32 embeddings of six data sets, a weak
+image-text model on two. The folder is not public. Files that are missing are named and skipped.
 
     python benchmarks/image_heads.py
-    python benchmarks/image_heads.py --sets pets dtd --shots 2 16 --metrics nll ece --heads GDA
+    python benchmarks/image_heads.py --data DATA --sets pets dtd --shots 2 16 --metrics nll ece
 """
 
 import argparse
@@ -29,7 +29,6 @@ from sklearn.model_selection import train_test_split
 from skclip import GaussianDiscriminantClassifier, MultiProxyImprinter, NearestClassMean
 from skclip._linalg import unit_rows
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 Task = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 HEADS: dict[str, Callable[[], object]] = {
@@ -150,19 +149,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, help="default: all, with --data")
     parser.add_argument("--shots", nargs="+", type=int, default=[1, 2, 4, 8, 16])
     parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the files")
+    parser.add_argument("--data", type=Path, help="folder of the files")
     parser.add_argument(
         "--metrics", nargs="+", choices=["accuracy", "nll", "ece", "seconds"], default=["accuracy"]
     )
     args = parser.parse_args()
+    names = args.sets or (list(SETS) if args.data else ["digits"])
+    if args.data is None and names != ["digits"]:
+        parser.error("all sets but digits are files: name their folder by --data")
     warnings.simplefilter("ignore")
     cells: dict[tuple[str, str, str], np.ndarray] = {}
     columns: list[str] = []
-    for name, task in gen_tasks(args.sets, args.data):
+    for name, task in gen_tasks(names, args.data):
         most = np.bincount(task[1])[np.unique(task[1])].min()
         for shots in (n for n in args.shots if n <= most):
             columns.append(f"{name}, {shots}")

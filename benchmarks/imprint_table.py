@@ -5,14 +5,14 @@ Rows that start k-means are run for several seeds. The ranks are compared by Fri
 Nemenyi's critical difference: methods whose average ranks differ by less are not told apart.
 
 scikit-learn's digits are always there; further data are .npz files with ``feats``, ``y`` and a
-``test`` mask. Without arguments, those in ../shared/data beside the checkout are used if present.
+``test`` mask. Those of the guide (ResNet-50 features of CIFAR-10 and Fashion-MNIST) are not public.
 
-With ``--shots`` the tasks are the whole data sets, trained on that many rows a class, drawn anew
+With ``--shots`` the tasks are the whole data sets, trained on that many rows per class, drawn anew
 for every seed.
 
     python benchmarks/imprint_table.py
-    python benchmarks/imprint_table.py my_features.npz
-    python benchmarks/imprint_table.py --shots 1 5 20 100
+    python benchmarks/imprint_table.py cifar10.npz fashion.npz
+    python benchmarks/imprint_table.py cifar10.npz --shots 1 5 20 100
 """
 
 import argparse
@@ -91,7 +91,7 @@ def gen_subsets(paths: list[Path]) -> Iterator[tuple[str, tuple[np.ndarray, ...]
 
 
 def print_shots(paths: list[Path], shots: list[int], n_seeds: int) -> None:
-    """Print the accuracy on the whole data sets for few rows a class."""
+    """Print the accuracy on the whole data sets for few rows per class."""
     sets = load_sets(paths)
     columns = [f"{name}, {n}" for name, _ in sets for n in shots]
     print("| row | " + " | ".join(columns) + " |")
@@ -155,14 +155,12 @@ def main() -> None:
     )
     parser.add_argument("features", nargs="*", type=Path, help=".npz with feats, y and test")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--shots", nargs="+", type=int, help="rows a class to train on")
+    parser.add_argument("--shots", nargs="+", type=int, help="rows per class to train on")
     args = parser.parse_args()
-    shared = Path(__file__).resolve().parents[2] / "shared" / "data"
-    paths = args.features or sorted(shared.glob("*_resnet50.npz"))
     if args.shots:
-        print_shots(paths, args.shots, args.seeds)
+        print_shots(args.features, args.shots, args.seeds)
     else:
-        print_comparison(paths, args.seeds)
+        print_comparison(args.features, args.seeds)
 
 
 if __name__ == "__main__":

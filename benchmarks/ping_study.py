@@ -1,7 +1,9 @@
 """Does neighbour guidance help? CLIP-PING beside plain CLIP: same data, steps and seeds.
 
-    python benchmarks/ping_study.py flickr --data ../shared/data
     python benchmarks/ping_study.py drawings
+    python benchmarks/ping_study.py flickr --data DATA
+
+`drawings` needs no data: anyone can run it. `DATA` holds features of Flickr8k and is not public.
 
 `flickr` trains on the 6000 training images of Flickr8k with five captions each, guided by ResNet-50
 and MiniLM features, and reports recall on its 1000 test images. `drawings` trains on captioned
@@ -255,7 +257,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("task", choices=list(SETTINGS))
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="for flickr")
+    parser.add_argument("--data", type=Path, help="folder of features, for flickr")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="other than in SETTINGS")
     parser.add_argument("--tune", action="store_true")
@@ -265,6 +267,8 @@ def main() -> None:
     parser.add_argument("--n-jobs", type=int, default=1, help="students trained at a time")
     args = parser.parse_args()
 
+    if args.task == "flickr" and args.data is None:
+        parser.error("flickr needs --data, a folder of its features; drawings needs none")
     part = "dev" if args.tune else "test"
     if args.task == "flickr":
         task = flickr(args.data, part, args.quick)

@@ -3,16 +3,16 @@
 From a folder of images to a tuned head, embedded once
 ======================================================
 
-A grid search refits its pipeline for every fold and every parameter. Where the pipeline begins
-with image files, each of these fits would run the model over the images again: five folds of six
-candidates embed every image 31 times. With a cache they are embedded once, whatever the folds.
+A grid search refits its pipeline for every fold and every parameter. If the pipeline begins with
+image files, each fit would embed the images again: five folds of six candidates embed every image
+31 times. With a cache, every image is embedded once.
 """
 
 # %%
 # Images in a folder
 # ------------------
-# We draw a few photos a class, in a style that the text head knows less well. In your own folder
-# these are files as they come; paths are all that the pipeline gets.
+# A few synthetic images per class, in a style with lower zero-shot accuracy. The pipeline gets the
+# paths of the files.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,9 +32,9 @@ y_train, y_test = data.target[:160], data.target[160:]
 # %%
 # A pipeline from paths to labels
 # -------------------------------
-# The embedder loads its model when the first image comes. ``cache`` names a folder; an embedding is
-# found again by the content of the image and the identity of the model, so neither file names nor
-# the order of rows matter, and other processes may use the same folder.
+# The embedder loads its model with the first image. ``cache`` is a folder. The key of an embedding
+# is the content of the image and the identity of the model, so file names and the order of rows do
+# not matter, and several processes can use the same folder.
 
 from sklearn.pipeline import make_pipeline
 
@@ -46,28 +46,28 @@ pipeline = make_pipeline(embedder, MixedHeadClassifier(text_head, space="weights
 pipeline
 
 # %%
-# Zero-shot first: what the class names alone achieve.
+# The zero-shot accuracy, for comparison:
 
 zero_shot = make_pipeline(embedder, text_head).fit(train, y_train)
 print(f"zero-shot accuracy: {zero_shot.score(test, y_test):.3f}")
 
 # %%
-# Tuning the share of text
-# ------------------------
-# ``alpha`` is the share of the text head, the rest belongs to the class means of the training
-# images. We look for it on the training images only.
+# Tuning the mixing weight of the text
+# ------------------------------------
+# ``alpha`` is the mixing weight of the text head, and ``1 - alpha`` that of the class means of the
+# training images. It is chosen on the training images only.
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-shares = np.linspace(0, 1, 6)
-search = GridSearchCV(pipeline, {"mixedheadclassifier__alpha": shares}, cv=5)
+weights = np.linspace(0, 1, 6)
+search = GridSearchCV(pipeline, {"mixedheadclassifier__alpha": weights}, cv=5)
 search.fit(train, y_train)
-print(f"chosen share of text: {search.best_params_['mixedheadclassifier__alpha']:.1f}")
-print(f"accuracy on unseen images: {search.score(test, y_test):.3f}")
+print(f"chosen mixing weight of the text: {search.best_params_['mixedheadclassifier__alpha']:.1f}")
+print(f"accuracy on test images: {search.score(test, y_test):.3f}")
 
 # %%
-# Every image was embedded once, in all of the above, and so was the prompt of every class.
+# In total, every image and the prompt of every class were embedded once.
 
 from skclip.embedding import cache_info
 
@@ -76,15 +76,15 @@ for label, n_vectors in info.n_vectors.items():
     print(f"{label}: {n_vectors}")
 
 # %%
-# The mean over folds, with the spread between them:
+# Mean and standard deviation over folds:
 
 import matplotlib.pyplot as plt
 
 mean, std = (search.cv_results_[f"{name}_test_score"] for name in ("mean", "std"))
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
-axes.errorbar(shares, mean, yerr=std, marker="o", capsize=3)
+axes.errorbar(weights, mean, yerr=std, marker="o", capsize=3)
 axes.axhline(zero_shot.score(test, y_test), color="grey", linestyle=":", label="zero-shot (test)")
-axes.set(xlabel="share of text (alpha)", ylabel="accuracy, 5 folds")
+axes.set(xlabel="mixing weight of the text (alpha)", ylabel="accuracy, 5 folds")
 axes.legend()
 plt.show()
 

@@ -1,23 +1,23 @@
 """
-====================================================
-Several modes a class need as many proxies: "d in 1"
-====================================================
+=======================================================
+Several modes per class need as many proxies ("d in 1")
+=======================================================
 
-A class may look several ways: a label "vehicle" holds cars, boats and trains. Its mean lies
-between them and resembles none. Multi-proxy imprinting keeps ``k`` vectors a class instead. How
-many does it take? When each label is merged from ``d`` classes, about ``d``.
+A class may have several modes: the label "vehicle" includes cars, boats and trains. Its mean is
+between them and similar to none. Multi-proxy imprinting keeps ``k`` vectors per class instead. If
+each label is merged from ``d`` classes, about ``d`` proxies are needed.
 """
 
 # %%
-# Mixtures with d modes a class
-# -----------------------------
+# Mixtures with d modes per class
+# -------------------------------
 # Five classes, each with ``d`` modes at a fixed distance from the origin and unit noise around
-# them. Every class has 400 rows, however many modes it has.
+# them. Every class has 400 rows, for any number of modes.
 
 import numpy as np
 
 
-def draw_mixtures(n_modes, n_classes=5, n_rows=400, n_features=32, random_state=None):
+def make_mixtures(n_modes, n_classes=5, n_rows=400, n_features=32, random_state=None):
     rng = np.random.default_rng(random_state)
     centers = rng.standard_normal((n_classes * n_modes, n_features))
     centers *= 3.5 / np.linalg.norm(centers, axis=1, keepdims=True)
@@ -39,7 +39,7 @@ from skclip.metrics import neural_collapse_score
 
 fig, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for n_modes in (1, 2, 3, 5):
-    X, y = draw_mixtures(n_modes, random_state=0)
+    X, y = make_mixtures(n_modes, random_state=0)
     display = ProxyCountDisplay.from_estimator(
         MultiProxyImprinter(random_state=0),
         X,
@@ -52,18 +52,18 @@ for n_modes in (1, 2, 3, 5):
 ax.set_title("The best number of proxies is the number of modes")
 
 # %%
-# Below ``d`` two modes have to share a proxy, and the accuracy drops steeply. Above ``d`` modes are
-# split by noise, which costs little: when in doubt, take more.
+# With fewer than ``d`` proxies, two modes have one proxy, and the accuracy is much lower. With more
+# than ``d``, modes are split by noise, which loses little accuracy.
 #
-# Beside each curve stands the neural collapse score NC1, the spread within classes relative to the
-# spread between them. It grows with ``d``: the less a class has collapsed to one point, the more
-# proxies it wants. But the score orders tasks of one family only; it does not say which ``k``.
+# The legend shows the neural collapse score NC1, the variability within classes relative to between
+# classes. It grows with ``d``. But it is comparable within one family of tasks only, and does not
+# give the best ``k``.
 #
 # Choosing k
 # ----------
 # ``k="auto"`` cross-validates inside ``fit`` and keeps the scores.
 
-X, y = draw_mixtures(3, random_state=0)
+X, y = make_mixtures(3, random_state=0)
 imprinter = MultiProxyImprinter(k="auto", random_state=0).fit(X, y)
 print(f"k = {imprinter.k_}, NC1 = {imprinter.neural_collapse_score_:.2f}")
 for k, scores in imprinter.k_scores_.items():

@@ -3,16 +3,16 @@ How much text? Pool size, caption noise and the mixing weight
 =============================================================
 
 Neural Priming mixes the text embedding of a class name with the mean of images recalled by
-captions. The paper lets the weight of the text fall with the number of images,
-:math:`e^{-n^2/\\sigma}`, and leaves :math:`\\sigma` open. Here the number of recalled images and
-the number of wrong captions vary. Four ways to weigh the text are compared on held-out images.
+captions. In the paper, the mixing weight of the text decreases with the number of images,
+:math:`e^{-n^2/\\sigma}`, for an unspecified :math:`\\sigma`. Here the number of recalled images and
+the fraction of wrong captions vary. Four mixing weights are compared on held-out images.
 """
 
 # %%
-# Drawn images in a style on which the bundled model is imperfect
-# ---------------------------------------------------------------
-# One set is the captioned collection, one is held out, and of a third set four images per class are
-# labelled. All are embedded once.
+# Synthetic images in a style on which the bundled model is imperfect
+# -------------------------------------------------------------------
+# The first set is the captioned collection, the second is held out, and the third has four labelled
+# images per class.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,10 +34,10 @@ zero_shot = ZeroShotClassifier(embedder=embedder, classes=names)
 baseline = zero_shot.fit().score(X_test, y_test)
 
 # %%
-# Four ways to weigh the text, without labels
-# -------------------------------------------
-# ``alpha="auto"`` is the default. Without labels it cannot tell how good the recalled images are,
-# so it gives them a small weight, and predicts a class without images from its text.
+# Four mixing weights, without labels
+# -----------------------------------
+# ``alpha="auto"`` is the default. Without labels, recalled images have a small fixed mixing weight,
+# and a class without images is predicted from its text.
 
 ways = {
     'alpha="auto" (default)': {},
@@ -68,9 +68,9 @@ for row, noise in enumerate(noises):
 # %%
 # What the number of images and the noise do
 # ------------------------------------------
-# The filter keeps what the text head agrees with, so wrong captions cost images rather than
-# accuracy. The exponential weight goes from text to images at the same number of images, whatever
-# the noise.
+# The filter drops images that the text head assigns to another class, so wrong captions reduce the
+# number of images more than the accuracy. The exponential schedule changes from text to images at
+# the same number of images, for any noise.
 
 figure, axes = plt.subplots(1, len(noises), figsize=(11, 3.4), sharey=True, layout="constrained")
 for axis, row, noise in zip(axes, range(len(noises)), noises, strict=True):
@@ -83,10 +83,10 @@ axes[-1].legend(fontsize="small")
 plt.show()
 
 # %%
-# With four labelled images per class the weights are fitted
-# ----------------------------------------------------------
-# Now labels tell how good the text, the labelled and the recalled images are. ``head_weights_``
-# says what came out.
+# Fitted mixing weights with four labelled images per class
+# ---------------------------------------------------------
+# With labels, the mixing weights of text, labelled and recalled images are fitted; they are in
+# ``head_weights_``.
 
 labelled = make_captioned_images(600, style="sketch", random_state=5003)
 target = np.asarray(labelled.target)

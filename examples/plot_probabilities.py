@@ -1,11 +1,11 @@
 """
-Probabilities one can trust: the calibration error of fitted weights
-====================================================================
+Calibration of probabilities with fitted mixing weights
+=======================================================
 
-CLIP's logit scale is learned for contrasting images with captions, not for the classes at hand.
-:class:`~skclip.StackedHeadClassifier` fits the weights of its parts to the likelihood of labelled
-images that are left out. The weights are a temperature at the same time. The expected calibration
-error on held-out images tells what that brings.
+CLIP's logit scale is learned for images and captions, not for the classes of a task.
+:class:`~skclip.StackedHeadClassifier` fits its mixing weights to the likelihood of left-out
+labelled images, which also sets the temperature. This example compares the expected calibration
+error on held-out images.
 """
 
 # %%

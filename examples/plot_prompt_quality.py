@@ -1,18 +1,18 @@
 """
-How good must prompts be? Descriptions with dropped words, of the wrong class, or missing
-=========================================================================================
+Prompt quality: descriptions with dropped words, of the wrong class, or missing
+===============================================================================
 
-:class:`~skclip.AggregatedPromptClassifier` learns from what is written about each class. How much
-it needs good writing is an open question of the method. Here captions of drawn images are the
-prompts, and they are spoilt in three ways: words are dropped, prompts describe another class,
+:class:`~skclip.AggregatedPromptClassifier` learns from descriptions of each class. How much it
+needs good descriptions is an open question of the method. Here the prompts are captions of
+synthetic images, damaged in three ways: words are dropped, prompts describe another class, or
 prompts are empty.
 """
 
 # %%
 # Images in a style on which the bundled model is imperfect
 # ---------------------------------------------------------
-# Captions of one set are prompts, four images a class of a second are labelled, a third is held
-# out.
+# The captions of the first set are prompts, the second set has four labelled images per class, and
+# the third is held out.
 
 import warnings
 
@@ -41,63 +41,62 @@ prompts = {name: list(captions[collection.target == name][:10]) for name in name
 print(prompts[names[0]][:3])
 
 # %%
-# Three ways to spoil a share of the prompts
-# ------------------------------------------
+# Three ways to damage a fraction of the prompts
+# ----------------------------------------------
 
 
-def drop_words(text, share, rng):
-    """Leave out each word with a probability."""
-    return " ".join(word for word in text.split() if rng.random() >= share)
+def drop_words(text, fraction, rng):
+    """Drop each word with probability ``fraction``."""
+    return " ".join(word for word in text.split() if rng.random() >= fraction)
 
 
-def spoil(how, share, rng):
-    spoilt = {}
+def damage(how, fraction, rng):
+    damaged = {}
     for name in names:
         other = prompts[rng.choice([n for n in names if n != name])]
         if how == "words dropped":
-            spoilt[name] = [drop_words(text, share, rng) for text in prompts[name]]
+            damaged[name] = [drop_words(text, fraction, rng) for text in prompts[name]]
         else:
-            stand_ins = other if how == "wrong class" else [""] * 10
-            spoilt[name] = [
-                stand_in if rng.random() < share else text
-                for text, stand_in in zip(prompts[name], stand_ins, strict=False)
+            replacements = other if how == "wrong class" else [""] * 10
+            damaged[name] = [
+                replacement if rng.random() < fraction else text
+                for text, replacement in zip(prompts[name], replacements, strict=False)
             ]
-    return spoilt
+    return damaged
 
 
 zero_shot = ZeroShotClassifier(embedder=embedder, classes=names)
 heads = {
     "mean of prompts": {"aggregation": "mean"},
     "attention, no training": {"aggregation": "attention"},
-    "generator, 4 images a class": {"max_epochs": 20, "random_state": 0},
+    "generator, 4 images per class": {"max_epochs": 20, "random_state": 0},
 }
-kinds, shares = ["words dropped", "wrong class", "empty"], [0.0, 0.5, 0.9]
-scores = {head: np.zeros((len(kinds), len(shares))) for head in heads}
+kinds, fractions = ["words dropped", "wrong class", "empty"], [0.0, 0.5, 0.9]
+scores = {head: np.zeros((len(kinds), len(fractions))) for head in heads}
 for row, how in enumerate(kinds):
-    for column, share in enumerate(shares):
-        spoilt = spoil(how, share, np.random.default_rng(0))
+    for column, fraction in enumerate(fractions):
+        damaged = damage(how, fraction, np.random.default_rng(0))
         for head, params in heads.items():
-            classifier = AggregatedPromptClassifier(zero_shot, prompts=spoilt, **params)
+            classifier = AggregatedPromptClassifier(zero_shot, prompts=damaged, **params)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NoEvidenceWarning)  # empty prompts are the point
                 scores[head][row, column] = classifier.fit(X, y).score(X_test, y_test)
 
 # %%
-# What is left of the accuracy
-# ----------------------------
-# The template of the class name is mixed in, so that bad prompts cost little: they can pull a class
-# away from its name by half of the way at most (``gamma=0.5``). The generator also learns from the
-# labelled images, whatever the prompts say.
+# The remaining accuracy
+# ----------------------
+# Prompts have weight ``gamma=0.5`` and the template of the class name has weight 1, so bad prompts
+# lose little accuracy. The generator also learns from the labelled images.
 
 baseline = zero_shot.fit().score(X_test, y_test)
 means = NearestClassMean().fit(X, y).score(X_test, y_test)
 figure, axes = plt.subplots(1, len(kinds), figsize=(11, 3.4), sharey=True, layout="constrained")
 for axis, how, row in zip(axes, kinds, range(len(kinds)), strict=True):
     for head in heads:
-        axis.plot(shares, scores[head][row], marker="o", label=head)
+        axis.plot(fractions, scores[head][row], marker="o", label=head)
     axis.axhline(baseline, color="0.5", linestyle=":", label="class names alone")
-    axis.axhline(means, color="0.5", linestyle="--", label="means of 4 images a class")
-    axis.set(xlabel="share that is spoilt", title=how)
+    axis.axhline(means, color="0.5", linestyle="--", label="means of 4 images per class")
+    axis.set(xlabel="damaged fraction", title=how)
 axes[0].set_ylabel("accuracy on held-out images")
 axes[-1].legend(fontsize="small")
 plt.show()

@@ -1,16 +1,16 @@
 """
-What every choice in recall does to the pool
-============================================
+The effect of recall settings on the pool
+=========================================
 
-Captions name what is in a picture, call it something else, mention what is not there, and are
-sometimes wrong. A collection of drawn images, of which we know the truth, is recalled by class name
-in several ways; for each we count how many images come and how many of them show the class.
+Captions use synonyms, mention objects that are not in the image, and are sometimes wrong. Here a
+collection of synthetic images with known labels is recalled by class name with several settings.
+For each setting, the example counts the recalled images and those that show the class.
 """
 
 # %%
 # A collection on disk
 # --------------------
-# The corpus holds captions, their index, and an embedding an image.
+# The corpus has captions, their index, and one embedding per image.
 
 import tempfile
 
@@ -34,19 +34,19 @@ truth = np.asarray(data.target)
 corpus
 
 # %%
-# Recall, and what is reported
-# ----------------------------
-# ``starfish`` does not name ``star``: words are matched, not letters. ``tree`` is named by "palm
-# tree", though.
+# Recall and its report
+# ---------------------
+# ``star`` does not match ``starfish``, since whole words are matched. ``tree`` does match "palm
+# tree".
 
 pool = CaptionRetriever(corpus, k=None).recall(["star", "starfish", "tree", "palm tree"])
 print(pool.report())
 
 # %%
-# Choices
-# -------
-# Synonyms bring more images; the longest name and dropping captions of several classes make them
-# purer; taking those most similar to the text makes them purer still.
+# Settings
+# --------
+# Synonyms recall more images. The longest name, dropping captions that name several classes, and
+# taking the images most similar to the text each increase the fraction of right images.
 
 names = list(CLASS_NAMES)
 text = ZeroShotClassifier(embedder=embedder, classes=names)
@@ -78,14 +78,14 @@ bars = ax.barh(list(settings), right)
 ax.bar_label(
     bars, [f"{100 * r:.0f} % of {n}" for r, n in zip(right, sizes, strict=True)], padding=3
 )
-ax.set(xlabel="share of recalled images that show the class", xlim=(0, 1.25))
+ax.set(xlabel="fraction of recalled images that show the class", xlim=(0, 1.25))
 ax.invert_yaxis()
 
 # %%
 # Neighbours of a few shots
 # -------------------------
-# Three labelled images a class, and the images of the collection most like them: by label of the
-# nearest shot, and only among those whose caption names the class.
+# With three labelled images per class, recall the most similar images of the collection: all with
+# the label of the nearest shot, or only those whose caption names the class.
 
 shots = make_captioned_images(600, style="sketch", random_state=7001)
 target = np.asarray(shots.target)
@@ -93,8 +93,8 @@ chosen = np.concatenate([np.flatnonzero(target == name)[:3] for name in names])
 X, y = embedder.transform([shots.images[i] for i in chosen]), target[chosen]
 for restrict in (False, True):
     found = NeighborRetriever(corpus, k=5, restrict_to_class=restrict).recall(X, y)
-    share = np.mean(truth[found.ids.astype(int)] == found.labels)
-    print(f"restrict_to_class={restrict}: {len(found)} images, {100 * share:.0f} % right")
+    right = np.mean(truth[found.ids.astype(int)] == found.labels)
+    print(f"restrict_to_class={restrict}: {len(found)} images, {100 * right:.0f} % right")
 
 # %%
 folder.cleanup()

@@ -2,16 +2,16 @@
 Train a light CLIP with neighbour guidance
 ==========================================
 
-A small model learns from captioned images. Two frozen encoders, of one modality each, guide it:
-every image and caption is drawn to what they see in its nearest neighbours (CLIP-PING). Here a run
-of a few seconds shows how it is done; what guidance brings is measured in the user guide.
+A small model learns from captioned images. Two frozen encoders guide it, one for images and one for
+texts: the loss moves each embedding closer to those of its nearest neighbours (CLIP-PING). This run
+takes a few seconds; the user guide measures the effect of guidance.
 """
 
 # %%
-# Pairs, and two teachers
-# -----------------------
-# Any transformer can teach. Words of captions are counted and reduced; images are seen by the image
-# tower of a model that exists already. In practice it would be a heavy one.
+# Pairs and two teachers
+# ----------------------
+# Any transformer can be a teacher. Here the text teacher reduces TF-IDF counts of captions, and the
+# image teacher is the image encoder of an existing model. In practice it would be a large one.
 
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -28,9 +28,9 @@ sights = CLIPEmbedder("skclip-tiny")
 # %%
 # With and without guidance
 # -------------------------
-# The student is any architecture of open_clip, by name or as here by its configuration. Both
-# students begin with the same weights and see the same pairs in the same order. With both weights
-# zero the teachers are not asked, and it is CLIP training as usual.
+# The student is any architecture of open_clip, given by name or, as here, by its configuration.
+# Both students start with the same weights and use the same pairs in the same order. With both
+# weights zero the teachers are not used, and the training is that of CLIP.
 
 architecture = {
     "embed_dim": 32,
@@ -57,8 +57,8 @@ for title, weight in {"plain CLIP": 0.0, "guided": 1.0}.items():
 # %%
 # The curves
 # ----------
-# ``output=`` would keep the log, the checkpoints and the features of the teachers in a directory,
-# and go on there after an interruption.
+# With ``output=``, the log, the checkpoints and the features of the teachers are stored in a
+# directory, and an interrupted run can be resumed.
 
 import matplotlib.pyplot as plt
 
@@ -68,15 +68,15 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained
 for title, trainer in students.items():
     TrainingCurvesDisplay.from_estimator(trainer, name=title).plot(left, keys=["clip"])
 TrainingCurvesDisplay.from_estimator(students["guided"]).plot(right)
-left.set_title("CLIP's loss of both")
-right.set_title("the terms of the guided one")
+left.set_title("contrastive loss of both")
+right.set_title("loss terms of the guided student")
 plt.show()
 
 # %%
-# The students at work
-# --------------------
-# ``embedder_`` embeds by the student; ``save`` writes a folder that open_clip and ``CLIPEmbedder``
-# load.
+# Using the students
+# ------------------
+# ``embedder_`` embeds with the student; ``save`` writes a folder that open_clip and
+# ``CLIPEmbedder`` can load.
 
 from sklearn.base import clone
 

@@ -1,7 +1,7 @@
 """skclip: CLIP adapted to your own classes with few labels or none, as scikit-learn estimators.
 
-The public names load on first use (PEP 562): ``import skclip`` costs what ``import sklearn``
-costs, and imports neither torch nor open_clip.
+The public names load on first use (PEP 562): ``import skclip`` takes as long as
+``import sklearn``, and imports neither torch nor open_clip.
 """
 
 from importlib import import_module
@@ -39,6 +39,7 @@ _SUBPACKAGES = (
     "metrics",
     "prompts",
     "recall",
+    "report",
     "utils",
 )
 

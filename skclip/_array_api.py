@@ -1,7 +1,8 @@
 """Rows of other array libraries (torch, CuPy), where scikit-learn's array API dispatch is on.
 
-What has one row a sample is computed where ``X`` lies. What has one row a class is small: it is
-computed in numpy and moved there, so that sums, counts and means have one implementation.
+Arrays with one row per sample are computed on the device of ``X``. Arrays with one row per class
+are small: they are computed in numpy and moved there, so that sums, counts and means have one
+implementation.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ __all__ = [
 
 
 def is_elsewhere(X: Any) -> bool:
-    """Return whether ``X`` is to be computed on by another library than numpy."""
+    """Return whether another library than numpy computes on ``X``."""
     is_array = hasattr(X, "__dlpack__") and not isinstance(X, np.ndarray)
     return is_array and get_namespace_and_device(X)[1]
 
@@ -37,19 +38,19 @@ def to_numpy(array: Any) -> NDArray[Any]:
 
 
 def cast(array: Any, dtype: Any) -> Any:
-    """Return ``array`` with a dtype of its own library, itself if it has that already."""
+    """Return ``array`` in a dtype of its own library, without a copy if it has that dtype."""
     return get_namespace_and_device(array)[0].astype(array, dtype, copy=False)
 
 
 def dtype_name(array: Any) -> str:
-    """Return the name that numpy has for the dtype of an array of any library."""
+    """Return numpy's name for the dtype of an array of any library."""
     return str(array.dtype).rpartition(".")[2]
 
 
 def like(array: Any, reference: Any, dtype: Any = None) -> Any:
     """Move an array to the library and device of ``reference``, and cast it there.
 
-    ``dtype`` is one of that library, or the name of one.
+    ``dtype`` is a dtype of that library, or its name.
     """
     xp, dispatched, device = get_namespace_and_device(reference)
     if dispatched:
@@ -60,16 +61,16 @@ def like(array: Any, reference: Any, dtype: Any = None) -> Any:
 
 
 def labels_like(labels: Any, X: Any) -> Any:
-    """Move labels where ``X`` lies; those that are no numbers stay in numpy."""
+    """Move labels to the device of ``X``; text labels stay in numpy."""
     is_text = isinstance(labels, np.ndarray) and labels.dtype.kind not in "biuf"
     return labels if is_text else like(labels, X)
 
 
 def take_labels(classes: Any, codes: Any, X: Any) -> Any:
-    """Return ``classes[codes]`` where ``X`` lies, or in numpy for labels that are no numbers."""
+    """Return ``classes[codes]`` on the device of ``X``; text labels stay in numpy."""
     return labels_like(take_rows(classes, codes), X)
 
 
 def take_rows(array: Any, rows: Any) -> Any:
-    """Return ``array[rows]`` where ``array`` lies, for integer ``rows`` of any library."""
+    """Return ``array[rows]`` on the device of ``array``, for integer ``rows`` of any library."""
     return get_namespace_and_device(array)[0].take(array, like(rows, array), axis=0)

@@ -1,4 +1,6 @@
-"""What all heads share: from one score a class to labels and probabilities."""
+"""Methods that all heads share: from one score per class to labels and probabilities."""
+
+from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -17,17 +19,17 @@ from skclip._validation import check_embeddings
 __all__ = ["CosineLinearMixin", "ScoreClassifierMixin", "linear_scores"]
 
 
-def _has_logit_bias(head: "ScoreClassifierMixin") -> bool:
+def _has_logit_bias(head: ScoreClassifierMixin) -> bool:
     if getattr(head, "logit_bias_", None) is None:
         raise AttributeError(
-            f"{type(head).__name__} has no logit bias: only a model trained with a sigmoid per "
-            "pair, such as SigLIP, says of each class by itself whether it belongs to the image."
+            f"{type(head).__name__} has no logit bias: predict_pair_proba needs a model trained "
+            "with a sigmoid per pair, such as SigLIP. Use predict_proba."
         )
     return True
 
 
 class ScoreClassifierMixin(ClassifierMixin):
-    r"""Turn ``_class_scores(X) -> (n_samples, n_classes)`` into the whole predict family.
+    r"""Derive all predict methods from ``_class_scores(X) -> (n_samples, n_classes)``.
 
     Probabilities are :math:`\mathrm{softmax}(s \cdot \mathrm{score})` with ``logit_scale_`` (the
     model's :math:`s`, 100 for CLIP) where the head has it, else 1. A head with a ``logit_bias_``
@@ -37,12 +39,12 @@ class ScoreClassifierMixin(ClassifierMixin):
     classes_: NDArray[Any]
     logit_scale_: float
     logit_bias_: float | None
-    # the fitted array that lies where the X of fit lay
+    # a fitted array on the device of the X given to fit
     _placed: ClassVar[str] = "coef_"
 
     @abstractmethod
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return one score a class for validated embeddings: ``(n, d) -> (n, C)``."""
+        """Return one score per class for validated embeddings: ``(n, d) -> (n, C)``."""
 
     def _check_ready(self, X: ArrayLike, method: str) -> None:
         check_is_fitted(self)
@@ -67,8 +69,8 @@ class ScoreClassifierMixin(ClassifierMixin):
         Returns
         -------
         scores : ndarray of shape (n_samples, n_classes) or (n_samples,)
-            One score a class; for two classes the score of ``classes_[1]`` minus that of
-            ``classes_[0]``, as everywhere in scikit-learn.
+            One score per class. For two classes, the score of ``classes_[1]`` minus that of
+            ``classes_[0]``, as in scikit-learn.
         """
         scores = self._validated_scores(X)
         if scores.shape[1] == 2:
@@ -77,7 +79,7 @@ class ScoreClassifierMixin(ClassifierMixin):
         return scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Predict the class of the highest score; the first in ``classes_`` wins a tie.
+        """Predict the class of the highest score; of equal scores, the first in ``classes_``.
 
         Parameters
         ----------
@@ -93,7 +95,7 @@ class ScoreClassifierMixin(ClassifierMixin):
         xp, _, device = get_namespace_and_device(X)
         n_samples, n_classes = X.shape[0], self.classes_.shape[0]
         best = xp.empty(n_samples, dtype=xp.int64, device=device)
-        # a block is scored and reduced while it is in cache; neither rows nor scores pile up
+        # each block is scored and reduced while it is in the processor's cache
         for rows in gen_row_blocks(n_samples, max(n_classes, X.shape[1])):
             best[rows] = xp.argmax(self._class_scores(X[rows, :]), axis=1)
         labels: NDArray[Any] = take_labels(self.classes_, best, X)
@@ -102,7 +104,7 @@ class ScoreClassifierMixin(ClassifierMixin):
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Predict probabilities: the softmax of the scores at the head's logit scale.
 
-        A head of a model with a logit bias gives the sigmoid of each score, over their sum.
+        With a logit bias: the sigmoid of each score, divided by their sum.
 
         Parameters
         ----------
@@ -140,12 +142,12 @@ class ScoreClassifierMixin(ClassifierMixin):
 
     @available_if(_has_logit_bias)
     def predict_pair_proba(self, X: ArrayLike) -> NDArray[Any]:
-        r"""Predict of every class by itself whether it belongs to the image.
+        r"""Predict for each class by itself the probability that it matches the image.
 
         .. math:: p_c = \sigma(s \cdot \mathrm{score}_c + b)
 
-        :meth:`predict_proba` divides these by their sum. Only for heads with a ``logit_bias_``:
-        of models that were trained with a sigmoid per pair, such as SigLIP.
+        :meth:`predict_proba` divides these by their sum. Only available with a ``logit_bias_``,
+        which models trained with a sigmoid per pair have, such as SigLIP.
 
         Parameters
         ----------
@@ -170,7 +172,7 @@ def linear_scores(X: NDArray[Any], coef: NDArray[Any], intercept: NDArray[Any]) 
 
 
 class CosineLinearMixin(ScoreClassifierMixin):
-    r"""A head that scores unit rows by one weight row a class.
+    r"""A head that scores unit rows by one weight row per class.
 
     .. math:: \mathrm{score}_c(x) = w_c \cdot x / \lVert x \rVert + b_c
     """

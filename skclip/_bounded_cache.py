@@ -1,4 +1,4 @@
-"""What a process remembers of a collection, so that tuning a head repeats no work."""
+"""A cache in memory, so that tuning a head does not repeat a recall."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -9,14 +9,14 @@ __all__ = ["BoundedCache"]
 
 
 class BoundedCache:
-    """A bounded mapping that forgets what was used longest ago; threads may share it.
+    """A bounded, thread-safe mapping that drops the least recently used entry.
 
-    It is not pickled: another process starts with an empty one.
+    Entries are not pickled: another process starts with an empty cache.
 
     Parameters
     ----------
     max_size : int
-        Most entries.
+        Maximum number of entries.
 
     Examples
     --------
@@ -38,7 +38,7 @@ class BoundedCache:
         return BoundedCache, (self.max_size,)
 
     def get(self, key: Hashable) -> Any:
-        """Return the entry of a key, or None."""
+        """Return the value of a key, or None."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -46,7 +46,7 @@ class BoundedCache:
             return self._entries[key]
 
     def put(self, key: Hashable, value: Any) -> None:
-        """Keep an entry; the least recently used one makes room."""
+        """Store a value; drop the least recently used entry if the cache is full."""
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)
@@ -54,7 +54,7 @@ class BoundedCache:
                 self._entries.popitem(last=False)
 
     def get_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """Return the entry of a key; make it if there is none."""
+        """Return the value of a key; make and store it if there is none."""
         value = self.get(key)
         if value is None:
             value = make()

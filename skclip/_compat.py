@@ -1,7 +1,6 @@
-"""The only file that touches private or version-dependent scikit-learn names.
+"""The only module that uses private or version-dependent names of scikit-learn.
 
-Everything else in skclip imports them from here under public-looking names, so that a change in
-scikit-learn is answered in one place.
+Other modules import them from here, so that a change in scikit-learn needs one edit.
 """
 
 import sys
@@ -46,10 +45,10 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 try:  # scikit-learn >= 1.9
     from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # 1.7 and 1.8 have no callbacks: fits run without reporting
+except ImportError:  # 1.7 and 1.8 have no callbacks
 
     class _NoCallbacks:
-        """A task that nobody listens to."""
+        """A context without callbacks."""
 
         def subcontext(self, **kwargs: Any) -> "_NoCallbacks":
             return self
@@ -61,7 +60,7 @@ except ImportError:  # 1.7 and 1.8 have no callbacks: fits run without reporting
             return False
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for scikit-learn's mixin where callbacks do not exist yet."""
+        """Replaces scikit-learn's mixin where there are no callbacks."""
 
         def _init_callback_context(self, **kwargs: Any) -> _NoCallbacks:
             return _NoCallbacks()
@@ -75,25 +74,25 @@ try:  # scikit-learn >= 1.9
     from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device, move_to
 
     SUPPORTS_ARRAY_API = True
-except ImportError:  # 1.7 and 1.8 lack a part of it: there is numpy alone
+except ImportError:  # 1.7 and 1.8 lack a part of it: numpy only
     from sklearn.utils._array_api import get_namespace
 
     SUPPORTS_ARRAY_API = False
 
     def get_namespace_and_device(*arrays: Any) -> tuple[Any, bool, None]:
-        """Return numpy, that it is not dispatched to, and no device."""
+        """Return numpy, False (no dispatch) and None (no device)."""
         return get_namespace()[0], False, None
 
     def move_to(array: Any, *, xp: Any, device: Any) -> Any:
-        """Return the array where it is."""
+        """Return the array unchanged."""
         return array
 
     def check_same_namespace(X: Any, estimator: Any, *, attribute: str, method: str) -> None:
-        """Accept everything."""
+        """Accept any input."""
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
-    """Decorate ``fit``: parameters are checked first, in scikit-learn's wording."""
+    """Decorate ``fit`` to check the parameters first, with scikit-learn's messages."""
     decorate: Callable[[_Method], _Method] = _fit_context(
         prefer_skip_nested_validation=prefer_skip_nested_validation
     )
@@ -103,7 +102,7 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _
 def check_sample_weight(
     sample_weight: Any, X: NDArray[Any], *, dtype: Any = np.float64
 ) -> NDArray[Any]:
-    """Validate weights: finite, not negative, one a row of ``X``, not all zero.
+    """Validate weights: finite, not negative, one per row of ``X``, not all zero.
 
     ``None`` gives ones.
     """
@@ -120,9 +119,9 @@ def check_sample_weight(
 
 
 def classes_behind_binary_part() -> int | None:
-    """Return of how many classes a one-versus-rest or one-versus-one fit is a part.
+    """Return the number of classes of the one-versus-rest or one-versus-one fit around the caller.
 
-    Such a fit gives its estimator labels 0 and 1, whatever they stand for.
+    Such a fit passes labels 0 and 1 to its estimator, whatever the classes are.
 
     Returns
     -------
@@ -142,8 +141,8 @@ def classes_behind_binary_part() -> int | None:
 
 
 def validate_parameters(estimator: Any) -> None:
-    """Check an estimator's parameters against its constraints, in scikit-learn's wording.
+    """Check an estimator's parameters against its constraints, with scikit-learn's messages.
 
-    For the methods of stateless estimators, which may come before any ``fit``.
+    For methods of stateless estimators, which may be called without ``fit``.
     """
     estimator._validate_params()

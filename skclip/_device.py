@@ -1,4 +1,4 @@
-"""What ``"auto"`` means on this machine."""
+"""Resolve ``device="auto"`` and ``dtype="auto"`` on this machine."""
 
 import time
 from functools import cache
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 __all__ = ["check_device", "resolve_device", "resolve_dtype"]
 
-# Names under which torch reports matrix instructions for bfloat16: x86, and Arm.
+# torch's names of the bfloat16 matrix instructions of x86 and Arm.
 BFLOAT16_CPUS = ("amx_bf16", "avx512_bf16", "bf16")
 
-# Far from 1, so that a busy moment does not change the choice.
+# Well above 1, so that noise in the timing does not change the choice.
 MIN_SPEEDUP = 1.3
 
 
@@ -43,7 +43,7 @@ def resolve_device(device: "str | torch.device") -> str:
 
 
 def check_device(device: str) -> None:
-    """Raise unless numbers can be put on a device and taken back.
+    """Raise if data cannot be moved to a device and back.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def check_device(device: str) -> None:
 
     try:
         torch.zeros(1, device=device).cpu()
-    # ImportError: torch knows the name and lacks the module of it, as of 'privateuseone'
+    # ImportError: torch knows the name but lacks its module, as for 'privateuseone'
     except (RuntimeError, AssertionError, ImportError, AttributeError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if len(reason) > 100:
@@ -79,8 +79,8 @@ def resolve_dtype(dtype: str, device: str) -> str:
     Returns
     -------
     dtype : {"float32", "float16", "bfloat16"}
-        bfloat16 where a GPU multiplies it, or a CPU has instructions for it and is faster by
-        them; float16 on older GPUs; else float32.
+        bfloat16 on GPUs that support it, and on CPUs with instructions for it that are faster;
+        float16 on older GPUs; else float32.
     """
     if dtype != "auto":
         return dtype
@@ -90,7 +90,7 @@ def resolve_dtype(dtype: str, device: str) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
     if device != "cpu":
         return "float32"
-    # torch < 2.10 does not tell what the CPU can do
+    # torch < 2.10 does not report the CPU's instructions
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     has_instructions = any(map(capabilities.get, BFLOAT16_CPUS))
     return "bfloat16" if has_instructions and bfloat16_speedup() > MIN_SPEEDUP else "float32"
@@ -100,12 +100,12 @@ def resolve_dtype(dtype: str, device: str) -> str:
 def bfloat16_speedup() -> float:
     """Return how many times faster this CPU multiplies bfloat16 than float32.
 
-    Instructions do not tell: without matrix units some CPUs lose by them.
+    Measured, since some CPUs have the instructions and are slower with them.
     """
     import torch
 
     def seconds(dtype: torch.dtype) -> float:
-        # as in the layers of a ViT-B-32 with a few images
+        # sizes of a ViT-B-32 layer with a few images
         layer = torch.nn.Linear(768, 3072, dtype=dtype)
         rows = torch.ones(400, 768, dtype=dtype)
         times = []

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole."""
+"""Replace files atomically."""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that takes the place of ``path`` in one step at the end.
+    """Yield a temporary path that replaces ``path`` atomically at the end of the block.
 
-    The new file is on disk before the name points to it. If the block fails, ``path`` is as it
-    was and the temporary file is gone.
+    The new file is flushed to disk before it is renamed. If the block fails, ``path`` is unchanged
+    and the temporary file is removed.
     """
     temporary = path.with_name(path.name + ".tmp")
     temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Embeddings that hold NaN or infinity: as good as an image that could not be read."""
+"""Embeddings with NaN or infinity: they are treated as unreadable images."""
 
 import warnings
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ def unreadable_rows(X: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def without_unreadable(X: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return rows with those that hold NaN or infinity set to zero, which a warning names.
+    """Return the rows; those with NaN or infinity are set to zero, with a warning.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def without_unreadable(X: NDArray[Any], name: str) -> NDArray[Any]:
         Embeddings; not changed.
 
     name : str
-        What the caller's parameter is called.
+        Name of the caller's parameter, for the warning.
 
     Returns
     -------
@@ -60,10 +60,10 @@ def without_unreadable(X: NDArray[Any], name: str) -> NDArray[Any]:
 def warn_unreadable(
     what: str, n_rows: int, n_all: int, names: Iterable[Any], *, stacklevel: int
 ) -> None:
-    """Say which rows hold NaN or infinity, and that they are zero from here on."""
+    """Warn that rows with NaN or infinity were set to zero."""
     warnings.warn(
         f"{what} NaN or infinity in {n_rows} of {n_all} rows ({sample_of(names)}): they count as "
-        "images that could not be read, and are zero.",
+        "unreadable images and are set to zero.",
         UnreadableImageWarning,
         stacklevel=stacklevel,
     )

@@ -1,4 +1,4 @@
-"""Further names of classes, found by the name of the class."""
+"""Look up what a mapping holds for each class name, such as synonyms."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,9 @@ __all__ = ["of_each_name"]
 
 
 def of_each_name(names: Sequence[Any], given: Mapping[Any, Any], parameter: str) -> list[Any]:
-    """Return what a mapping gives each name; an empty tuple where it gives nothing.
+    """Return the value of each name in a mapping; an empty tuple where there is none.
 
-    A key need not be written as its name is: underscores are spaces, and composed and decomposed
-    letters are the same.
+    Underscores in keys and names count as spaces, and composed and decomposed letters as equal.
 
     Parameters
     ----------
@@ -23,20 +22,21 @@ def of_each_name(names: Sequence[Any], given: Mapping[Any, Any], parameter: str)
         Class names.
 
     given : mapping
-        Anything by class name.
+        Values by class name.
 
     parameter : str
-        What the user calls the mapping.
+        Name of the mapping, for the warning.
 
     Returns
     -------
     values : list
-        One a name.
+        One per name.
 
     Warns
     -----
     NoMatchWarning
-        If a key differs from a name in capital letters alone. Other keys are of other classes.
+        If a key differs from a name in capital letters only. Other unknown keys are ignored: they
+        may be of other classes.
 
     Examples
     --------
@@ -47,12 +47,12 @@ def of_each_name(names: Sequence[Any], given: Mapping[Any, Any], parameter: str)
     exact = {str(key): value for key, value in given.items()}
     folded = {_folded(key): value for key, value in given.items()}
     known = set(map(_folded, names))
-    # a mapping may be meant for more classes than these, but not for these in capitals
+    # a mapping may serve more classes than these, but other capitals are a mistake
     in_capitals = {name.casefold() for name in known}
     unknown = [k for k in given if (f := _folded(k)) not in known and f.casefold() in in_capitals]
     if unknown:
         warn_caller(
-            f"{parameter} has keys that are no class here but for capital letters "
+            f"{parameter} has keys that differ from a class name in capital letters "
             f"({sample_of(unknown)}): they have no effect. The classes are {sample_of(names)}.",
             NoMatchWarning,
         )

@@ -11,13 +11,13 @@ from skclip._compat import get_namespace_and_device
 
 __all__ = ["class_proba", "gen_row_blocks", "row_norms", "sigmoid", "softmax", "unit_rows"]
 
-# A block of rows whose scores fit in the L2 cache is reduced without a trip to memory.
+# The scores of one block of rows fit in the L2 cache.
 BLOCK_ELEMENTS = 1 << 20
 
 
 def row_norms(X: NDArray[Any]) -> NDArray[Any]:
     """Return the Euclidean norm of every row: ``(n, d) -> (n,)``."""
-    with np.errstate(over="ignore", invalid="ignore"):  # callers look for norms out of range
+    with np.errstate(over="ignore", invalid="ignore"):  # callers check the norms
         norms: NDArray[Any] = np.sqrt(np.vecdot(X, X))
     return norms
 
@@ -49,12 +49,12 @@ def unit_rows(X: ArrayLike) -> NDArray[Any]:
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float32)
     norms = row_norms(X)
-    # squares of such rows over- or underflow: they are scaled by their largest entry first
+    # the squares of these rows overflow or underflow: scale by the largest entry first
     extreme = ~((norms > 1e-15) & (norms < 1e15))
     if extreme.any():
         X = X.copy()
         peaks = np.abs(X[extreme]).max(axis=1, initial=0)
-        with np.errstate(invalid="ignore"):  # infinite rows become NaN, for the caller to report
+        with np.errstate(invalid="ignore"):  # infinite rows become NaN, which the caller reports
             X[extreme] /= np.where(peaks > 0, peaks, 1)[:, None]
         norms[extreme] = row_norms(X[extreme])
     unit = X / np.where(norms == 0, 1, norms)[:, None]
@@ -62,7 +62,7 @@ def unit_rows(X: ArrayLike) -> NDArray[Any]:
 
 
 def _unit_rows_elsewhere(X: Any) -> Any:
-    """Scale every row by its largest entry first: a branch would wait for the device."""
+    """Scale every row by its largest entry first: a branch would synchronise with the device."""
     xp, _, _ = get_namespace_and_device(X)
     peaks = xp.max(xp.abs(X), axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):  # infinite rows become NaN, as in numpy
@@ -72,7 +72,7 @@ def _unit_rows_elsewhere(X: Any) -> Any:
 
 
 def gen_row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
-    """Yield slices over ``n_rows`` so that a block of ``n_columns`` wide rows stays in cache."""
+    """Yield slices over ``n_rows``; a block of rows of ``n_columns`` stays in the L2 cache."""
     step = max(256, BLOCK_ELEMENTS // max(1, n_columns))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
@@ -94,7 +94,7 @@ def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
 
 
 def class_proba(scores: NDArray[Any], scale: float, bias: float | None = None) -> NDArray[Any]:
-    r"""Turn one score a class into probabilities, as the model that gave the scores was trained.
+    r"""Turn one score per class into probabilities: a softmax, or normalised sigmoids.
 
     .. math:: p_c = \frac{e^{s z_c}}{\sum_j e^{s z_j}} \quad\text{or, with a bias,}\quad
               p_c = \frac{\sigma(s z_c + b)}{\sum_j \sigma(s z_j + b)}
@@ -108,7 +108,7 @@ def class_proba(scores: NDArray[Any], scale: float, bias: float | None = None) -
         Logit scale :math:`s`.
 
     bias : float, default=None
-        Logit bias :math:`b` of a model trained with a sigmoid a pair; None is a softmax.
+        Logit bias :math:`b` of a model trained with a sigmoid per pair; None is a softmax.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def class_proba(scores: NDArray[Any], scale: float, bias: float | None = None) -
     """
     logits = scores * scale
     if bias is not None:
-        # the softmax of the log of the sigmoid: a row whose sigmoids all underflow stays one
+        # softmax of the log-sigmoid: rows sum to one even where all sigmoids underflow
         xp, _, _ = get_namespace_and_device(logits)
         logits = -xp.logaddexp(xp.zeros_like(logits), -(logits + bias))
     return softmax(logits)

@@ -1,4 +1,4 @@
-"""Optional dependencies, one wording."""
+"""Import optional dependencies, with one error message."""
 
 from importlib import import_module
 from types import ModuleType
@@ -7,7 +7,7 @@ __all__ = ["import_optional"]
 
 
 def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import ``module`` or say in one sentence which extra brings it.
+    """Import ``module``; the error names the extra that installs it.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
         Extra of skclip that installs it, e.g. ``"plot"``.
 
     purpose : str
-        What the caller needs it for; begins the error message.
+        Beginning of the error message.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""From a path as people write it to the file it means."""
+"""Find the file that a user's path means."""
 
 import os
 import unicodedata
@@ -10,15 +10,15 @@ __all__ = ["find_file", "is_remote"]
 
 
 def is_remote(path: str) -> bool:
-    """Return whether a path is the address of something that is not a file of this machine."""
+    """Return whether a path is a URL of another scheme than ``file``."""
     return "://" in path and urlsplit(path).scheme.lower() != "file"
 
 
 def find_file(path: str | os.PathLike[str]) -> Path:
     """Return the file that a path names.
 
-    A ``file://`` address is decoded, ``~`` is the home folder, and a name that is not there is
-    looked for in its other Unicode form: macOS writes "é" as two characters, most tables as one.
+    A ``file://`` URL is decoded and ``~`` is the home folder. A name that does not exist is looked
+    for in the other Unicode form: macOS writes "é" as two characters, most tables as one.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def find_file(path: str | os.PathLike[str]) -> Path:
     Returns
     -------
     path : Path
-        An existing file or folder if there is one, else the path as it was understood.
+        An existing file or folder if there is one, else the decoded path.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def find_file(path: str | os.PathLike[str]) -> Path:
     if text[:7].lower() == "file://":
         parts = urlsplit(text)
         host = "" if parts.netloc in ("", "localhost") else f"//{parts.netloc}"
-        # urlsplit takes what follows # and ? off, which are letters of file names here
+        # urlsplit cuts at # and ?, which may be part of a file name
         rest = text[7 + len(parts.netloc) :]
         text = host + (
             url2pathname(rest) if os.name == "nt" else unquote(rest, errors="surrogateescape")
@@ -53,7 +53,7 @@ def find_file(path: str | os.PathLike[str]) -> Path:
 
 
 def _other_form(path: str) -> str:
-    """Return ``path`` with each part as the folder spells it, if that differs by Unicode form."""
+    """Return ``path`` with each part in the Unicode form that exists in its folder."""
     found = Path(path).anchor
     for part in Path(path).parts[1 if found else 0 :]:
         candidate = os.path.join(found, part)

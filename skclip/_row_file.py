@@ -1,4 +1,4 @@
-"""A ``.npy`` file of float16 that grows by chunks of rows and survives a crash between them."""
+"""A float16 ``.npy`` file that is written in chunks of rows and can be resumed after a crash."""
 
 import os
 from contextlib import suppress
@@ -10,7 +10,7 @@ __all__ = ["append_bytes", "resume_rows", "start_rows"]
 
 
 def start_rows(partial: Path, shape: tuple[int, int]) -> None:
-    """Write the header for all rows to come."""
+    """Write the header for all rows."""
     with partial.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f2", "fortran_order": False, "shape": shape}
@@ -18,23 +18,23 @@ def start_rows(partial: Path, shape: tuple[int, int]) -> None:
 
 
 def resume_rows(partial: Path, n_rows: int, chunk: int) -> tuple[int, int | None]:
-    """Cut a file back to whole chunks; return the rows it keeps and their width.
+    """Truncate a file to whole chunks; return the number of rows kept and their width.
 
     Parameters
     ----------
     partial : Path
-        File that :func:`start_rows` began; it need not exist.
+        File begun by :func:`start_rows`; it may be missing.
 
     n_rows : int
-        Rows it is to have in the end; a file for another number is removed.
+        Final number of rows; a file made for another number is removed.
 
     chunk : int
-        Rows that are appended at once.
+        Rows per chunk.
 
     Returns
     -------
     done : int
-        Rows that are complete.
+        Complete rows.
 
     width : int or None
         None if there is no file.
@@ -54,7 +54,7 @@ def resume_rows(partial: Path, n_rows: int, chunk: int) -> tuple[int, int | None
 
 
 def append_bytes(path: Path, data: bytes) -> None:
-    """Append, and return when the disk has it."""
+    """Append, and flush to disk."""
     with path.open("ab") as file:
         file.write(data)
         file.flush()

@@ -1,8 +1,8 @@
-"""Cells that spreadsheets would run: what is written with a quote before it is read without.
+"""Guard CSV cells that a spreadsheet would run as formulas.
 
-A cell that begins with ``=``, ``+``, ``-`` or ``@`` is a formula to a spreadsheet, and captions and
-file names come from anywhere. Whoever writes CSV here puts ``'`` before such a cell, and whoever
-reads it takes one off, so that every text comes back as it was.
+A spreadsheet reads a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a formula, and captions
+and file names may come from others. Such cells are written with ``'`` before them, and reading
+removes one quote, so that every text is unchanged.
 """
 
 import re
@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 __all__ = ["guard_cell", "unguard_cell", "unguard_column"]
 
-# Quotes before it count: else '=1 and =1 would be written alike.
+# Leading quotes count: else '=1 and =1 would be written the same.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
 
 def guard_cell(text: str) -> str:
-    """Return a text as it is written to a cell.
+    """Return the cell for a text.
 
     Examples
     --------

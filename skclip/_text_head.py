@@ -1,6 +1,6 @@
-"""The text head: one unit row per class, aligned by name, from whatever ``zero_shot`` was given.
+"""The text head: one unit row per class, aligned by name, from the parameter ``zero_shot``.
 
-Every estimator with a ``zero_shot`` parameter resolves it here, together with its classes.
+Every estimator with this parameter resolves it here, together with its classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ class TextHead(NamedTuple):
         The model's logit scale.
 
     logit_bias : float or None
-        The model's logit bias, if it was trained with a sigmoid a pair.
+        The model's logit bias, if it was trained with a sigmoid per pair.
 
     model_id : str or None
         Identity of the model that encoded the text, where known.
@@ -82,18 +82,18 @@ class TextHead(NamedTuple):
         return class_proba(self.scores(X), self.logit_scale, self.logit_bias)
 
     def restricted(self, classes: NDArray[Any]) -> "TextHead":
-        """Return the head of some of the classes; ``classes`` is sorted and known to it."""
+        """Return the head restricted to ``classes``, which are sorted and among its own."""
         at = encode_known(classes, self.classes)
         return self._replace(classes=self.classes[at], weights=self.weights[at])
 
     def of_codes(self, codes: NDArray[Any]) -> "TextHead":
-        """Return the head with integers in the place of its names; see :func:`are_codes`."""
+        """Return the head with integer labels in place of names; see :func:`are_codes`."""
         names = dict(zip(codes.tolist(), self.names, strict=True))
         return self._replace(classes=codes, class_names=names)
 
 
 class Classes(NamedTuple):
-    """The classes of an estimator, their text and the codes of its labels.
+    """Classes of an estimator, with their text rows and the codes of its labels.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class Classes(NamedTuple):
 def resolve_classes(
     zero_shot: Any, classes: ArrayLike | None, y: ArrayLike | None, *, estimator: str
 ) -> Classes:
-    """Settle the classes of an estimator once: from its parameters and its labels.
+    """Return the classes of an estimator, from its parameters and its labels.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def resolve_classes(
         As for :func:`resolve_text_head`.
 
     classes : array-like of shape (n_classes,) or None
-        Classes to know, whether labels of them are seen or not. The text head is restricted to
-        them. By default those of the text head where it names them, else the labels.
+        All classes, including those without labels. The text head is restricted to them. None
+        takes the classes of the text head if it names them, else the labels.
 
     y : array-like of shape (n_samples,) or None
         Class labels.
@@ -135,8 +135,8 @@ def resolve_classes(
     Returns
     -------
     classes : Classes
-        Integers in the place of names where ``y`` holds the codes of names;
-        see :func:`are_codes`.
+        With integer labels in place of names where ``y`` holds codes of names; see
+        :func:`are_codes`.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def resolve_classes(
         if labels is None and zero_shot is None:
             raise ValueError(_no_classes(estimator))
         text_head = _resolve_for(estimator, zero_shot, labels)
-        # of a text head that knows more classes than were labelled, all stay
+        # a text head keeps its classes without labels
         names = labels if text_head is None else text_head.classes
     else:
         given = check_class_names(classes, parameter="classes")
@@ -177,11 +177,11 @@ def resolve_classes(
 
 
 def are_codes(labels: NDArray[Any], given: Sequence[Any]) -> bool:
-    """Return whether labels are the codes of class names, as meta-estimators make them.
+    """Return whether labels are codes of class names, as meta-estimators pass them.
 
     ``VotingClassifier`` and others fit their members on integers: the positions of the labels in
-    sorted order. They can be told from other integers if the names were given in sorted order and
-    every code occurs: then both readings agree.
+    sorted order. Integers count as codes only if the names were given in sorted order and every
+    code occurs. Then positions and codes are the same.
 
     Parameters
     ----------
@@ -194,12 +194,12 @@ def are_codes(labels: NDArray[Any], given: Sequence[Any]) -> bool:
     Returns
     -------
     are_codes : bool
-        False for names, and for numbers that stand for themselves.
+        False for names, and for numbers that are labels themselves.
 
     Raises
     ------
     ValueError
-        If there are numbers among names that may be no codes.
+        If the labels are numbers, the classes have names, and the numbers may be no codes.
 
     Examples
     --------
@@ -220,15 +220,15 @@ def _numbers_for_names(labels: NDArray[Any], names: Sequence[Any]) -> str:
     return (
         f"The labels are numbers ({sample_of(labels)}), but the classes have names "
         f"({sample_of(names)}). Numbers are read as codes of the names only if the names were "
-        f"given in sorted order and every code from 0 to {len(names) - 1} occurs. Say what "
-        "each number means: class_names={label: name} of ZeroShotClassifier or "
-        "AggregatedPromptClassifier. In OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 "
-        "stand for other classes in every part, use a head without text."
+        f"given in sorted order and every code from 0 to {len(names) - 1} occurs. Give the name of "
+        "each number: class_names={label: name} of ZeroShotClassifier or "
+        "AggregatedPromptClassifier. In OneVsRestClassifier and OneVsOneClassifier, use a head "
+        "without text: their labels 0 and 1 mean other classes in each fit."
     )
 
 
 def check_no_binary_part(n_classes: int) -> None:
-    """Raise in a part of one-versus-rest or one-versus-one, which has no text.
+    """Raise in a binary fit of one-versus-rest or one-versus-one, whose labels have no text.
 
     Parameters
     ----------
@@ -238,14 +238,15 @@ def check_no_binary_part(n_classes: int) -> None:
     Raises
     ------
     ValueError
-        If the parts are of more than two classes, or the text head knows more than two.
+        If the meta-estimator has more than two classes, or the text head
+        does not have two.
     """
     behind = classes_behind_binary_part()
     if behind is not None and (behind > 2 or n_classes != 2):
         raise ValueError(
-            "In OneVsRestClassifier and OneVsOneClassifier, whose 0 and 1 stand for other classes "
-            "in every part, use a head without text. A head with text takes any number of classes "
-            "by itself."
+            "In OneVsRestClassifier and OneVsOneClassifier, use a head without text: their labels "
+            "0 and 1 mean other classes in each fit. A head with text handles any number of "
+            "classes by itself."
         )
 
 
@@ -257,7 +258,7 @@ def _no_classes(estimator: str) -> str:
 
 
 def _resolve_for(estimator: str, zero_shot: Any, labels: NDArray[Any] | None) -> TextHead | None:
-    """Resolve the text head; one that cannot name the classes is not what the caller fitted."""
+    """Resolve the text head; the error names the estimator that the user fitted."""
     try:
         return resolve_text_head(zero_shot, labels)
     except ValueError as error:
@@ -305,11 +306,11 @@ def resolve_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead |
     zero_shot : None, mapping or classifier
         ``{class name: vector}``, or a classifier that needs no rows to fit, such as
         :class:`~skclip.ZeroShotClassifier`. A classifier is cloned and fitted on the labels
-        alone; wrap one that must stay as it is in
+        alone; to use one without fitting, wrap it in
         :class:`~sklearn.frozen.FrozenEstimator`.
 
     labels : ndarray of shape (n_labels,) or None
-        Sorted unique labels that the head must know; None asks for those it knows by itself.
+        Sorted unique labels that must be among its classes; None takes the classes it names.
 
     Returns
     -------
@@ -338,7 +339,7 @@ def _fitted_text_head(zero_shot: Any, labels: NDArray[Any] | None) -> TextHead:
     if not hasattr(fitted, "coef_"):
         raise ValueError(
             f"zero_shot={zero_shot!r} has no coef_: a text head has one weight row per class, "
-            "which does not change with the image. Of AggregatedPromptClassifier that is "
+            "the same for all images. AggregatedPromptClassifier has it with "
             "aggregation='mean'."
         )
     return TextHead(
@@ -360,13 +361,13 @@ def check_labels_known(labels: NDArray[Any], classes: NDArray[Any]) -> None:
     if labels.dtype.kind in "biuf" and isinstance(names[0], str):
         raise ValueError(_numbers_for_names(labels, names))
     raise ValueError(
-        f"There are labels without a text embedding: {sample_of(unknown)}. The text head knows "
+        f"There are labels without a text embedding: {sample_of(unknown)}. The text head has "
         f"{sample_of(classes)}: add the missing classes to it, or correct the labels."
     )
 
 
 def names_of(classes: NDArray[Any], class_names: Mapping[Any, str]) -> list[str]:
-    """Return the name of each class, checked: ``class_names`` is what the caller was given."""
+    """Return the name of each class, and check ``class_names``."""
     nameless = unknown_labels(classes, list(class_names))
     if nameless:
         raise ValueError(
@@ -381,7 +382,7 @@ def names_of(classes: NDArray[Any], class_names: Mapping[Any, str]) -> list[str]
 
 
 def check_same_width(n_features: int, text_head: TextHead) -> None:
-    """Raise if images and text are not embeddings of one space."""
+    """Raise if images and text differ in their number of features."""
     width = text_head.weights.shape[1]
     if width != n_features:
         raise ValueError(

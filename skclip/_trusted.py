@@ -1,13 +1,12 @@
-"""What a saved estimator may hold of skclip, for readers that ask before they build anything.
+"""Types of skclip that a saved estimator may hold, for ``skops.io.load``.
 
-skops writes arrays, numbers and strings as such, and names every other type it met. Nothing is
-trusted by itself: ``skops.io.load(file, trusted=skclip.TRUSTED_TYPES)`` says that skclip's own
-classes may be built, and no others.
+skops loads arrays, numbers and strings, and refuses every other type that is not trusted by name.
+``skops.io.load(file, trusted=skclip.TRUSTED_TYPES)`` allows skclip's own classes and no others.
 """
 
 __all__ = ["TRUSTED_TYPES"]
 
-# Written out, so that reading the list imports none of them.
+# Names, so that this module imports none of the classes.
 TRUSTED_TYPES = [
     "skclip._text_head.TextHead",
     "skclip.distill._trainer.CLIPPINGTrainer",

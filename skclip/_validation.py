@@ -1,4 +1,4 @@
-"""What every estimator checks about its input, in one wording."""
+"""Validation of embeddings, labels and class names, shared by all estimators."""
 
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Number
@@ -51,7 +51,7 @@ def check_embeddings(
         True in ``fit``, False in ``predict`` and ``transform``.
 
     ensure_all_finite : bool, default=True
-        False saves a pass over ``X`` for callers who find NaN and infinity on their own way.
+        False saves a pass over ``X``, for callers that find NaN and infinity themselves.
 
     Returns
     -------
@@ -104,9 +104,9 @@ def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
     Raises
     ------
     ValueError
-        If the labels are no class labels (floats with a fractional part), or not one a row.
+        If the labels are no class labels (floats with a fractional part), or not one per row.
     TypeError
-        If they are of types that have no order between them, or missing.
+        If they are of types that cannot be ordered, or missing.
 
     Examples
     --------
@@ -122,24 +122,24 @@ def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
         classes, codes = _encode_objects(y)
     else:
         classes, codes = np.unique(y, return_inverse=True)
-    # twice, since labels that are all different look like a regression target and warn
+    # repeated, since distinct labels look like a regression target and warn
     check_classification_targets(np.repeat(classes, 2))
     return classes, codes.astype(np.int32, copy=False)
 
 
 def encode_known(labels: Any, classes: Any, *, source: str = "y") -> NDArray[np.int32]:
-    """Return the index of every label in classes that are known already.
+    """Return the index of every label in given classes.
 
     Parameters
     ----------
     labels : array-like of shape (n_samples,)
-        Labels, of any type: those of another type than the classes are unknown.
+        Labels of any type; labels of another type than the classes are unknown.
 
     classes : array-like of shape (n_classes,)
         Distinct labels.
 
     source : str, default="y"
-        Who gave the labels, for the message.
+        Where the labels come from, for the message.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def unknown_labels(labels: Any, classes: Any) -> list[Any]:
 
 
 def union_classes(known: NDArray[Any], arrived: NDArray[Any], *, source: str = "y") -> NDArray[Any]:
-    """Return the sorted classes of both, exact for every pair of types.
+    """Return the sorted union of classes, exact for every pair of types.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def union_classes(known: NDArray[Any], arrived: NDArray[Any], *, source: str = "
 
 
 def _label_array(labels: Any, source: str) -> NDArray[Any]:
-    """Return labels as an array of one dimension that keeps their types."""
+    """Return labels as a one-dimensional array, with their types kept."""
     array = _from_list(labels) if isinstance(labels, list | tuple) else to_numpy(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -218,10 +218,10 @@ def _label_array(labels: Any, source: str) -> NDArray[Any]:
 
 
 def _from_list(labels: Sequence[Any]) -> NDArray[Any]:
-    """Return a list as an array; numpy writes numbers beside text as text, and rounds integers."""
+    """Return a list as an array; numpy would turn mixed labels into text and round integers."""
     try:
         array: NDArray[Any] = np.asarray(labels)
-    except ValueError:  # a list among them, say
+    except ValueError:  # for example, a list among them
         return np.fromiter(labels, dtype=object, count=len(labels))
     if array.dtype.kind == "U" and not all(isinstance(label, str) for label in labels):
         return np.fromiter(labels, dtype=object, count=len(labels))
@@ -234,7 +234,7 @@ def _from_list(labels: Sequence[Any]) -> NDArray[Any]:
 def _encode_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     if not len(y) or int(y.max()) - int(y.min()) >= 4 * len(y) + 1024:
         return np.unique(y, return_inverse=True)
-    # counting costs a fraction of sorting, and sorting more than the class sums
+    # counting is faster than sorting, which would take longer than the class sums
     wide = np.uint64 if y.dtype.kind == "u" else np.int64
     offset = wide(y.min())
     shifted = (y.astype(wide) - offset).astype(np.intp)
@@ -244,7 +244,7 @@ def _encode_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Encode text and objects by a table, several times faster than sorting them."""
+    """Encode text and objects by a dict, several times faster than by sorting."""
     labels = y.tolist()
     try:
         distinct = set(labels)
@@ -262,7 +262,7 @@ def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _refuse_missing(y: Any) -> None:
-    """Raise if labels are missing, before scikit-learn compares them with themselves."""
+    """Raise if labels are missing; scikit-learn's own message would be unclear."""
     if not isinstance(y, np.ndarray) and not hasattr(y, "isna"):
         return
     array = np.asarray(y)
@@ -280,7 +280,7 @@ def _of_several_types(labels: Sequence[Any]) -> str:
 
 
 def _kind(label: Any) -> str:
-    """Return the kind of a label: kinds have no order between them."""
+    """Return the kind of a label; labels of two kinds cannot be ordered."""
     if _is_missing(label):
         return "missing"
     for kind, types in (("text", str), ("bool", bool | np.bool_), ("integer", Integral)):
@@ -290,20 +290,20 @@ def _kind(label: Any) -> str:
 
 
 def _is_missing(label: Any) -> bool:
-    """Return whether a label is None, NaN, or one of pandas' marks of what is missing."""
+    """Return whether a label is None, NaN, or a missing value of pandas."""
     if isinstance(label, str):
         return False
     return label is None or str(label) in ("<NA>", "NaT", "nan")
 
 
 def _positions(labels: NDArray[Any], classes: Any) -> NDArray[np.int32]:
-    """Return the index of every label in the classes, -1 for those that are not among them."""
+    """Return the index of every label in the classes, -1 for unknown labels."""
     at = {label: code for code, label in enumerate(to_numpy(classes).tolist())}
 
     def position(label: Any) -> int:
         try:
             return at.get(label, -1)
-        except TypeError:  # a list, say, is no label
+        except TypeError:  # unhashable, as a list
             return -1
 
     if labels.dtype.kind in "iu":
@@ -336,7 +336,7 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
     Parameters
     ----------
     names : iterable
-        Class labels; the query and the prompt are ``str(name)``. Of a data frame, its only
+        Class labels; ``str(name)`` is used in queries and prompts. A data frame must have one
         column.
 
     parameter : str, default="names"
@@ -370,8 +370,8 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
         remedy = "synonyms go to `synonyms`"
         if parameter == "classes":
             remedy = (
-                "two classes of one name need integer labels, with class_names={label: name} "
-                "beside the embedder"
+                "two classes with the same name need integer labels: give "
+                "class_names={label: name} with the embedder"
             )
         raise ValueError(
             f"{parameter} holds duplicates: {sample_of(dict.fromkeys(duplicates))}. "
@@ -380,19 +380,19 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
     kinds = {str if isinstance(n, str) else type(n) for n in names}
     if str in kinds and len(kinds) > 1:
         raise ValueError(
-            f"{parameter} mixes strings with other types ({sample_of(names)}): labels must have "
-            "one order. Write all names as strings."
+            f"{parameter} mixes strings with other types ({sample_of(names)}), which cannot be "
+            "ordered. Write all names as strings."
         )
     checked: list[Any] = names
     return checked
 
 
 def check_names(names: list[Any], *, parameter: str) -> None:
-    """Raise if a class name is missing, no text and no number, or blank."""
+    """Raise if a class name is missing, blank, or neither text nor number."""
     wrong = [n for n in names if not isinstance(n, str | bool | Number) or _is_missing(n)]
     if wrong:
         raise ValueError(
-            f"{parameter} holds what is no class name: {sample_of(wrong)} (position "
+            f"{parameter} holds invalid class names: {sample_of(wrong)} (position "
             f"{_first(names, wrong[0])}). Give one text or number per class."
         )
     blank = [n for n in names if not str(n).strip()]

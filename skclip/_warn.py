@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user's code, however deep they arise."""
+"""Warnings that point at the line of the user's code."""
 
 import sys
 import warnings
@@ -14,7 +14,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     Parameters
     ----------
     message : str
-        What the user reads.
+        Text of the warning.
 
     category : type
         Class of the warning.

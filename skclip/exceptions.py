@@ -1,6 +1,6 @@
-"""Every error and warning class of skclip.
+"""All errors and warnings of skclip.
 
-Errors also inherit from the built-in error they refine, so ``except ValueError`` keeps working.
+Errors inherit from a built-in error, so ``except ValueError`` also catches them.
 """
 
 __all__ = [
@@ -24,15 +24,16 @@ __all__ = [
     "UnreadableImageError",
     "UnreadableImageWarning",
     "UnusablePairWarning",
+    "UnusedDecisionWarning",
 ]
 
 
 class ModelNotFoundError(ValueError):
-    """The model name is unknown, or its weights are neither on disk nor downloadable."""
+    """The model name is unknown, or its weights cannot be found or downloaded."""
 
 
 class ModelMismatchError(ValueError):
-    """Embeddings of two different models were about to be compared."""
+    """Embeddings of different models cannot be compared."""
 
 
 class UnreadableImageError(ValueError):
@@ -40,15 +41,15 @@ class UnreadableImageError(ValueError):
 
 
 class CorpusError(ValueError):
-    """A captioned collection cannot be built or used as asked."""
+    """A captioned collection cannot be built or used."""
 
 
 class CorpusNotFoundError(CorpusError, FileNotFoundError):
-    """The directory given as a corpus does not exist or holds no corpus."""
+    """The directory does not exist or contains no corpus."""
 
 
 class CorpusFormatError(CorpusError):
-    """The corpus is half written, damaged, or of a format this version cannot read."""
+    """The corpus is incomplete, damaged, or has a format this version cannot read."""
 
 
 class HeadFileError(ValueError):
@@ -56,11 +57,11 @@ class HeadFileError(ValueError):
 
 
 class TrainingRunError(ValueError):
-    """The directory of a training run belongs to other data, other parameters or a process."""
+    """The directory of a training run has other data or parameters, or is in use."""
 
 
 class TrainingDivergedError(FloatingPointError):
-    """The loss became infinite or NaN; nothing can be learnt from there."""
+    """The loss became infinite or NaN, and training cannot continue."""
 
 
 class UnusablePairWarning(UserWarning):
@@ -68,7 +69,7 @@ class UnusablePairWarning(UserWarning):
 
 
 class DoubtfulTextWarning(UserWarning):
-    """Some captions are in an unknown encoding, or hold what no file can; they may be wrong."""
+    """Some captions have an unknown encoding or invalid characters and may be wrong."""
 
 
 class UnreadableImageWarning(UserWarning):
@@ -76,32 +77,36 @@ class UnreadableImageWarning(UserWarning):
 
 
 class TruncatedTextWarning(UserWarning):
-    """Some texts are longer than the model reads; their ends were cut off."""
+    """Some texts are longer than the model can read; their ends were cut off."""
 
 
 class CacheWarning(UserWarning):
-    """The embedding cache was damaged or could not be written; no embedding is affected."""
+    """The embedding cache was damaged or could not be written; embeddings are correct."""
 
 
 class BareNumberWarning(UserWarning):
-    """Some prompts speak of numbers where a model needs the names of things."""
+    """Some prompts contain numbers in place of class names."""
 
 
 class NoMatchWarning(UserWarning):
-    """Some class names occur nowhere in the collection."""
+    """Some class names do not occur in the collection."""
 
 
 class NoEvidenceWarning(UserWarning):
-    """A head was fitted without the evidence its name promises."""
+    """A head was fitted without the images or text it is meant to use."""
 
 
 class BelowZeroShotWarning(UserWarning):
-    """A fitted head is right about fewer of its labelled images, left out, than zero-shot is."""
+    """The left-out accuracy of a head on its labelled images is below that of zero-shot."""
 
 
 class TextDisagreementWarning(UserWarning):
-    """The text head agrees with labels, or recalled images, no more often than by chance."""
+    """The text head agrees with labels, or with recalled images, no better than chance."""
 
 
 class SearchFallbackWarning(UserWarning):
-    """An approximate neighbour search failed; exact search answered instead."""
+    """An approximate neighbour search failed; exact search was used instead."""
+
+
+class UnusedDecisionWarning(UserWarning):
+    """Some decisions are about images that are not in the pool; they change nothing."""

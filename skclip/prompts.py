@@ -1,7 +1,7 @@
-"""From class names to prompts, and from prompts to one text embedding a class.
+"""Turn class names into prompts, and prompts into one text embedding per class.
 
-The template sets are those published with CLIP's zero-shot evaluations, in the selection of
-Wallingford et al., Neural Priming (2023).
+The template sets are those published with CLIP's zero-shot evaluations, as selected by Wallingford
+et al., Neural Priming (2023).
 """
 
 import difflib
@@ -59,19 +59,19 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-# The place of the name in a description; braces that touch a letter are a slip of its writer.
+# The place of the name in a description; braces next to a letter are ordinary text.
 _PLACE = re.compile(r"(?<![\w{])\{\}(?!\})")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
-# A GridSearchCV asks for the same classes and texts again and again; other uses soon forget them.
-MAX_MEMORISED = 100_000
+# Cached rows per model, so that clones in a search do not encode the same texts again.
+MAX_CACHED = 100_000
 
 
 class TextEmbedder(Protocol):
-    """Anything that embeds texts, e.g. a scikit-learn transformer."""
+    """An object that embeds texts, such as a scikit-learn transformer."""
 
     def transform(self, X: list[str]) -> ArrayLike:
-        """Return one row a text."""
+        """Return one row per text."""
 
 
 def build_prompts(
@@ -84,41 +84,40 @@ def build_prompts(
     Parameters
     ----------
     class_names : iterable
-        Class labels; ``str(name)`` is what goes into the templates, with spaces for underscores
-        as in caption search. A name that is a bare number says nothing to a model and warns.
+        Class labels. ``str(name)``, with spaces for underscores, is inserted into the templates.
+        A name that is only a number gives a warning.
 
     templates : str, list of str or dict, default="photo"
-        Name of a published set in :data:`TEMPLATES`, one template, several, or for every class
-        its own (``{name: template or templates}``). ``{}`` stands for the class name. Only the
-        texts of a dict may do without: they are taken as they are, as descriptions, whatever
-        other braces they hold.
+        Name of a published set in ``TEMPLATES``, one or several templates, or templates per
+        class (``{name: template or templates}``). ``{}`` is replaced by the class name. Texts in a
+        dict may be descriptions without ``{}``; other braces in them are kept.
 
     synonyms : dict, default=None
-        Other names of a class, ``{name: name or names}``. They are put into the templates as the
-        name itself is. Keys that are no class here have no effect but a warning.
+        Further names of each class, ``{name: name or names}``, inserted into the same templates.
+        Keys that are not class names are ignored.
 
     Returns
     -------
     prompts : dict of {name: list of str}
-        In the order of ``class_names``, without repetitions.
+        Prompts without repetitions, in the order of ``class_names``.
 
     Raises
     ------
     ValueError
-        If a template has no place for the name, or a class no template.
+        If a template has no ``{}``, or a class has no template.
     TypeError
         If a template or synonym is not a string.
 
     Warns
     -----
     BareNumberWarning
-        If a number stands in the place of a name.
+        If a name is only a number.
     NoMatchWarning
-        If a key of ``synonyms`` is no class.
+        If a key of ``synonyms`` differs from a class name in capital letters only.
 
     See Also
     --------
-    encode_prompts : From prompts to one embedding a class.
+    encode_prompts : One embedding per class from its prompts.
 
     Examples
     --------
@@ -144,8 +143,8 @@ def build_prompts(
             numbers.append(filled[0])
     if numbers:
         warnings.warn(
-            f"Class names that are bare numbers give prompts such as {sample_of(numbers)}, which "
-            "say nothing to a model. If they are codes, give the names they stand for: "
+            f"Class names that are numbers give prompts such as {sample_of(numbers)}, which mean "
+            "nothing to a model. If they are codes, give the names of the classes: "
             "class_names={label: name} of the estimator, or names as labels.",
             BareNumberWarning,
             stacklevel=2,
@@ -162,8 +161,8 @@ def encode_prompts(
     ----------
     embedder : CLIPEmbedder or transformer of texts
         A :class:`~skclip.embedding.CLIPEmbedder` of either modality, or any object whose
-        ``transform`` turns a list of texts into rows. The result is remembered by the
-        embedder's model in this process, so that clones in a search encode nothing twice.
+        ``transform`` turns a list of texts into rows. With a CLIPEmbedder, results are cached in
+        this process, so that clones in a search do not encode the same prompts again.
 
     prompts : dict of {name: list of str}
         From :func:`build_prompts`.
@@ -175,7 +174,7 @@ def encode_prompts(
 
     Notes
     -----
-    The prompts :math:`p_{c1}, …, p_{cM}` of class :math:`c` give
+    For the prompts :math:`p_{c1}, …, p_{cM}` of class :math:`c`,
 
     .. math:: t_c = \frac{\sum_m u_{cm}}{\lVert \sum_m u_{cm} \rVert}, \qquad
               u_{cm} = \frac{f(p_{cm})}{\lVert f(p_{cm}) \rVert}.
@@ -201,16 +200,16 @@ def encode_prompts(
     texts = [check_texts(of_class, 0, f"prompts of {name!r}") for name, of_class in prompts.items()]
     if not isinstance(embedder, CLIPEmbedder):
         return _mean_rows(embedder, texts)
-    return _memorised(embedder, "prompts", [_digest(of_class) for of_class in texts], texts)
+    return _cached_rows(embedder, "prompts", [_digest(of_class) for of_class in texts], texts)
 
 
 def encode_texts(embedder: TextEmbedder, texts: Sequence[str]) -> NDArray[np.floating[Any]]:
-    """Embed texts one by one; the same text twice gives the same row.
+    """Embed texts; equal texts have equal rows.
 
     Parameters
     ----------
     embedder : CLIPEmbedder or transformer of texts
-        As for :func:`encode_prompts`; a CLIPEmbedder's model remembers the rows in this process.
+        As for :func:`encode_prompts`, including the cache.
 
     texts : sequence of str
         At least one text.
@@ -222,7 +221,7 @@ def encode_texts(embedder: TextEmbedder, texts: Sequence[str]) -> NDArray[np.flo
 
     See Also
     --------
-    encode_prompts : One row a class, the mean of its prompts.
+    encode_prompts : One row per class, the mean of its prompts.
 
     Examples
     --------
@@ -237,29 +236,29 @@ def encode_texts(embedder: TextEmbedder, texts: Sequence[str]) -> NDArray[np.flo
     texts = check_texts(texts, 0, "texts")
     distinct = list(dict.fromkeys(texts))
     if isinstance(embedder, CLIPEmbedder):
-        rows = _memorised(embedder, "texts", distinct, [[text] for text in distinct])
+        rows = _cached_rows(embedder, "texts", distinct, [[text] for text in distinct])
     else:
         rows = unit_rows(np.asarray(embedder.transform(distinct)))
     at = {text: i for i, text in enumerate(distinct)}
     return rows[[at[text] for text in texts]]
 
 
-def _memorised(
+def _cached_rows(
     embedder: CLIPEmbedder, kind: str, keys: list[Any], texts: Sequence[Sequence[str]]
 ) -> NDArray[np.floating[Any]]:
-    """Return the mean row of each group of texts, encoding those the model has not met."""
+    """Return the mean row of each group of texts; encode those that are not cached."""
     model: CLIPEmbedder = embedder
     if embedder.modality != "text":
         model = clone(embedder).set_params(modality="text")
-    memo = model.load_model().memo.setdefault(kind, {})
-    found = {key: memo.get(key) for key in keys}
+    cached = model.load_model().cache.setdefault(kind, {})
+    found = {key: cached.get(key) for key in keys}
     missing = {k: t for k, t in zip(keys, texts, strict=True) if found[k] is None}
     if missing:
         new = dict(zip(missing, _mean_rows(model, list(missing.values())), strict=True))
         found.update(new)
-        if len(memo) + len(new) > MAX_MEMORISED:
-            memo.clear()
-        memo.update(new)
+        if len(cached) + len(new) > MAX_CACHED:
+            cached.clear()
+        cached.update(new)
     return np.stack([found[key] for key in keys])
 
 
@@ -270,7 +269,7 @@ def _digest(texts: Sequence[str]) -> bytes:
 def _mean_rows(
     embedder: TextEmbedder, prompts: Sequence[Sequence[str]]
 ) -> NDArray[np.floating[Any]]:
-    """Encode all prompts in one go; return the normalised mean of each class's unit rows."""
+    """Encode all prompts in one call; return the normalised mean of the unit rows of each class."""
     texts = [text for of_class in prompts for text in of_class]
     rows = unit_rows(np.asarray(embedder.transform(texts)))
     starts = np.cumsum([0, *map(len, prompts[:-1])])
@@ -287,8 +286,8 @@ def _templates_per_class(names: list[Any], templates: Templates) -> dict[Any, tu
             missing = [name for name, texts in per_class.items() if not texts]
         if missing:
             raise ValueError(
-                f"templates has no entry for {sample_of(missing)}: a dict must give every class "
-                "at least one text."
+                f"templates has no entry for {sample_of(missing)}: give at least one text per "
+                "class."
             )
         return per_class
     if isinstance(templates, str) and templates in TEMPLATES:
@@ -300,13 +299,14 @@ def _templates_per_class(names: list[Any], templates: Templates) -> dict[Any, tu
         close = difflib.get_close_matches(templates, TEMPLATES, n=1)
         raise ValueError(
             f"templates={templates!r} is neither a published set ({', '.join(TEMPLATES)}) nor a "
-            "template with {} where the class name goes"
+            "template with {} in place of the class name"
             + (f"; did you mean {close[0]!r}?" if close else ".")
         )
     if nowhere or not texts:
         raise ValueError(
-            "templates must be at least one text with {} where the class name goes, got "
-            f"{sample_of(nowhere) if texts else 'none'}. Texts of one class only go into a dict."
+            "templates must be at least one text with {} in place of the class name, got "
+            f"{sample_of(nowhere) if texts else 'none'}. Give descriptions of a class in a dict, "
+            "{name: texts}."
         )
     return dict.fromkeys(names, texts)
 
@@ -323,33 +323,32 @@ def _synonyms_per_class(
         name: _strings(texts, f"synonyms of {name!r}")
         for name, texts in zip(names, given, strict=True)
     }
-    # a blank one is no name, as in caption search
+    # blank synonyms are ignored, as in caption search
     return {name: tuple(filter(str.strip, texts)) for name, texts in found.items()}
 
 
 def _spaced(name: str) -> str:
-    """Return a name with spaces for underscores: caption search takes them for the same."""
+    """Return a name with spaces for underscores, as in caption search."""
     return (" ".join(name.replace("_", " ").split()) or name) if "_" in name else name
 
 
 def _filled(text: str, name: str, *, is_description: bool) -> str:
-    """Put a name into its place, which a description need not have."""
+    """Insert a name into a template, or into a description that may lack ``{}``."""
     return _PLACE.sub(lambda _: name, text) if is_description else text.replace("{}", name)
 
 
 def _check_fields(texts: Iterable[str]) -> None:
-    """Refuse ``{name}``, ``{0}`` and single braces, which would stay in the prompt unnoticed."""
+    """Raise for ``{name}``, ``{0}`` and single braces, which would remain in the prompt."""
     for text in texts:
         if set("{}") & set(text.replace("{}", "")):
             raise ValueError(
-                f"templates holds {text!r}: the place of the class name is written {{}}, and "
-                "other braces have no meaning. Descriptions go into a dict, {name: texts}, which "
-                "takes them as they are."
+                f"templates holds {text!r}: write {{}} in place of the class name, without other "
+                "braces. Give descriptions with braces in a dict, {name: texts}."
             )
 
 
 def _strings(texts: Any, what: str) -> tuple[str, ...]:
-    """Return one or several texts as a tuple; refuse what is none."""
+    """Return one or several texts as a tuple."""
     if isinstance(texts, str):
         return (texts,)
     several = tuple(texts) if isinstance(texts, Iterable) else (texts,)

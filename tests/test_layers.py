@@ -28,6 +28,7 @@ LAYERS = [
     "datasets",
     "display",
     "export",
+    "report",
     "utils",
     "cli",
 ]

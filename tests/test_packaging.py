@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -57,6 +58,8 @@ def config() -> ConfigParser:
         "skclip/embedding/tiny/skclip-tiny.json",
         "skclip/embedding/tiny/skclip-tiny.safetensors",
         "skclip/cli/__init__.py",
+        "skclip/report/templates/pool.html",
+        "skclip/report/templates/pool.js",
     ],
 )
 def test_wheel_contains(name, wheel):
@@ -98,6 +101,34 @@ def test_command_is_installed(wheel):
 
 def test_no_requirement_has_an_upper_bound(metadata):
     assert [line for line in metadata.get_all("Requires-Dist") if "<" in line] == []
+
+
+def test_oldest_releases_are_those_of_setup_cfg():
+    written = (ROOT / ".ci/constraints-oldest.txt").read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / ".ci/oldest.py"))["pins"]() == written
+
+
+def test_a_requirement_without_a_lower_bound_is_named(tmp_path):
+    config = tmp_path / "setup.cfg"
+    config.write_text("[options]\ninstall_requires =\n    numpy\n[options.extras_require]\n")
+    with pytest.raises(ValueError, match=r"'numpy' in setup\.cfg is not of the form name>=version"):
+        runpy.run_path(str(ROOT / ".ci/oldest.py"))["pins"](config)
+
+
+def test_the_highest_lower_bound_is_the_oldest_release(tmp_path):
+    config = tmp_path / "setup.cfg"
+    config.write_text(
+        "[options]\ninstall_requires =\n    b>=2.9\n    a>=1\n"
+        "[options.extras_require]\nx = b>=2.10\ndocs = c>=3\n"
+    )
+    pins = runpy.run_path(str(ROOT / ".ci/oldest.py"))["pins"](config)
+    assert pins.splitlines()[1:] == ["a==1", "b==2.10"]
+
+
+def test_hooks_need_no_network():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"repo: (.*)", hooks)) == {"local"}
+    assert set(re.findall(r"language: (.*)", hooks)) == {"system"}
 
 
 def test_version_is_the_same_everywhere(metadata):

@@ -132,15 +132,15 @@ def test_any_names_give_prompts_in_their_order(names):
     ("templates", "message"),
     [
         ("imagnet", r"neither a published set \(photo, imagenet.* did you mean 'imagenet'\?"),
-        ("a picture", r"nor a template with \{\} where the class name goes\.$"),
-        (["a {}", "a photo"], r"got 'a photo'\. Texts of one class only go into a dict"),
+        ("a picture", r"nor a template with \{\} in place of the class name\.$"),
+        (["a {}", "a photo"], r"got 'a photo'\. Give descriptions of a class in a dict"),
         ([], r"got none\."),
-        ("a {name}", r"holds 'a \{name\}': the place of the class name is written \{\}"),
+        ("a {name}", r"holds 'a \{name\}': write \{\} in place of the class name"),
         ("a {0}", r"holds 'a \{0\}'"),
         ("a {} {", r"holds 'a \{\} \{'"),
         ({"dog": "a {}"}, r"no entry for 'cat'"),
         ({"cat": []}, r"no entry for 'cat'"),
-        (["a {}", "a {c}"], r"holds 'a \{c\}'.* Descriptions go into a dict"),
+        (["a {}", "a {c}"], r"holds 'a \{c\}'.* Give descriptions with braces in a dict"),
     ],
 )
 def test_wrong_templates(templates, message):
@@ -210,11 +210,11 @@ def test_image_embedder_stands_for_its_model():
 
 
 def test_memory_is_bounded(monkeypatch, texts_encoded):
-    monkeypatch.setattr("skclip.prompts.MAX_MEMORISED", 2)
+    monkeypatch.setattr("skclip.prompts.MAX_CACHED", 2)
     embedder = CLIPEmbedder("skclip-tiny", device="cpu")
     for _ in range(2):
         encode_prompts(embedder, build_prompts(["p", "q", "r"], "bounded {}"))
-    assert len(embedder.load_model().memo["prompts"]) == 3
+    assert len(embedder.load_model().cache["prompts"]) == 3
 
 
 def test_texts_are_encoded_one_by_one_and_once(texts_encoded):
@@ -242,7 +242,9 @@ def test_wrong_texts(texts):
 
 
 def test_synonyms_of_a_name_in_capitals_are_named():
-    with pytest.warns(NoMatchWarning, match=r"but for capital letters \('Cat'\)"):
+    with pytest.warns(
+        NoMatchWarning, match=r"differ from a class name in capital letters \('Cat'\)"
+    ):
         prompts = build_prompts(["cat"], "a {}", {"Cat": "kitty", "dog": "puppy"})
     assert prompts == {"cat": ["a cat"]}
 

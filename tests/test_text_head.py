@@ -133,7 +133,7 @@ def test_the_estimator_that_was_fitted_asks_for_labels(zero_shot):
         (TEXT, ["owl"], None, "'owl'"),
         (TEXT, ["cat", "cat"], None, r"duplicates: 'cat'.* class_names=\{label: name\}"),
         ({0: [1.0, 0.0]}, None, ["cat"], "without a text embedding: 'cat'"),
-        ({None: [1.0]}, None, None, "what is no class name: None"),
+        ({None: [1.0]}, None, None, "invalid class names: None"),
         ({"cat": [1.0], 1: [1.0]}, None, None, "mixes strings with other types"),
     ],
 )

@@ -141,14 +141,14 @@ def test_names_do_not_join_numbers():
 
 @pytest.mark.parametrize("wrong", [None, np.nan, ("cat", "puss"), ["cat"], b"cat", {}])
 def test_what_is_no_class_name(wrong):
-    with pytest.raises(ValueError, match=r"holds what is no class name: .* \(position 1\)"):
+    with pytest.raises(ValueError, match=r"holds invalid class names: .* \(position 1\)"):
         check_class_names(["dog", wrong])
 
 
 def test_missing_names_of_pandas():
     pd = pytest.importorskip("pandas")
     for missing in pd.NA, pd.NaT:
-        with pytest.raises(ValueError, match="holds what is no class name"):
+        with pytest.raises(ValueError, match="holds invalid class names"):
             check_class_names(["dog", missing])
 
 

@@ -181,7 +181,7 @@ def cache(place: Place, rng: np.random.Generator) -> None:
             connection.executescript(str(rng.choice(statements)))
     with EmbeddingCache(folder, "model", "label", 2) as rows:
         rows.get([key])
-        rows.claim([b"n" * 16])
+        rows.lease([b"n" * 16])
         rows.put({b"n" * 16: np.ones(2, np.float32)})
 
 

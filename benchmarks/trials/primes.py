@@ -16,6 +16,7 @@ from benchmarks.trials._kill import Duration, in_child, killed_child
 
 
 def prepare(folder: Path) -> Callable[[list[int]], tuple[str, str | None]]:
+    import open_clip  # noqa: F401 (so that kills fall into work, not into imports)
     import torch
 
     from skclip.cli import main

@@ -1,12 +1,12 @@
-"""Search in captions: which of them name a class.
+"""Search in captions: find the captions that name each class.
 
-``_words`` says what a word is, ``_query`` turns class names into phrases, and ``_matching`` defines
-when a caption names one. Two engines find those captions: ``_index`` with ``_index_search``, and
-``_scan`` in one pass. ``_ambiguity`` and ``_containment`` decide between classes that one caption
-names. The corpus builds the index, recall asks it; neither name is for users.
+``_words`` defines words, ``_query`` turns class names into phrases, and ``_matching`` defines when
+a caption names a class. Two engines find those captions: ``_index`` with ``_index_search``, and
+``_scan`` in one pass. ``_ambiguity`` and ``_containment`` handle captions that name several
+classes. The package is private: ``corpus`` builds the index, and ``recall`` searches it.
 """
 
-from skclip.captions._ambiguity import Matches, Named, Settler
+from skclip.captions._ambiguity import Disambiguator, Matches, Named
 from skclip.captions._index import (
     build_index,
     build_index_image,
@@ -22,12 +22,12 @@ from skclip.captions._scan import Scanner
 from skclip.captions._words import tokenize
 
 __all__ = [
+    "Disambiguator",
     "IndexSearch",
     "Matches",
     "Matching",
     "Named",
     "Scanner",
-    "Settler",
     "Spellings",
     "build_index",
     "build_index_image",

@@ -1,4 +1,4 @@
-"""Captions that name several classes: which of the names count."""
+"""Captions that name several classes: decide which of the names count."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from skclip.captions._containment import containing_classes
 from skclip.captions._matching import Matching
 from skclip.captions._query import Query
 
-__all__ = ["Captions", "Matches", "Named", "Settler"]
+__all__ = ["Captions", "Disambiguator", "Matches", "Named"]
 
 Rows = NDArray[np.int64]
 Captions = Callable[[Rows], Sequence[str]]
@@ -19,7 +19,7 @@ Captions = Callable[[Rows], Sequence[str]]
 
 @dataclass(frozen=True)
 class Named:
-    """Which rows name which class, as pairs without repetition.
+    """Pairs of rows and the classes they name, without repetition.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Named:
         Row of a caption.
 
     classes : ndarray of shape (n_pairs,)
-        Number of the class it names.
+        Number of the class that the caption names.
     """
 
     rows: Rows
@@ -35,12 +35,12 @@ class Named:
 
     @classmethod
     def of(cls, rows_by_class: Sequence[Rows]) -> "Named":
-        """Return the pairs of one array of rows a class."""
+        """Return the pairs, given one array of rows per class."""
         classes = np.repeat(np.arange(len(rows_by_class)), [len(rows) for rows in rows_by_class])
         return cls(np.concatenate([_NONE, *rows_by_class]), classes)
 
     def where(self, chosen: NDArray[np.bool_]) -> "Named":
-        """Return some of the pairs."""
+        """Return the pairs selected by a mask."""
         return Named(self.rows[chosen], self.classes[chosen])
 
     def by_class(self, n_classes: int) -> list[Rows]:
@@ -50,12 +50,12 @@ class Named:
         return np.split(self.rows[order], ends[:-1])
 
     def shared(self) -> NDArray[np.bool_]:
-        """Return which pairs are of a row that names several classes."""
+        """Return which pairs belong to a row that names several classes."""
         _, inverse, counts = np.unique(self.rows, return_inverse=True, return_counts=True)
         return counts[inverse] > 1
 
     def groups(self) -> Iterator[tuple[int, Rows]]:
-        """Yield the rows with the positions of their pairs."""
+        """Yield each row with the positions of its pairs."""
         order = np.argsort(self.rows, kind="stable")
         rows, starts = np.unique(self.rows[order], return_index=True)
         return zip(rows.tolist(), np.split(order, starts[1:]), strict=False)
@@ -63,18 +63,18 @@ class Named:
 
 @dataclass(frozen=True)
 class Matches:
-    """Matches of every class in some captions.
+    """Matches of every class in a set of captions.
 
     Attributes
     ----------
     named : Named
-        What counts.
+        Matches that count.
 
     n_matches : ndarray of shape (n_classes,)
-        How many captions name the class.
+        Number of captions that name the class.
 
     n_ambiguous : ndarray of shape (n_classes,)
-        How many of these name another class too.
+        Number of these captions that also name another class.
     """
 
     named: Named
@@ -83,12 +83,12 @@ class Matches:
 
     @property
     def rows(self) -> list[Rows]:
-        """Ascending rows, one array a class."""
+        """Ascending rows, one array per class."""
         return self.named.by_class(len(self.n_matches))
 
 
-class Settler:
-    """Turn what was found into what counts.
+class Disambiguator:
+    """Select the matches that count.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Settler:
         Class names; they break ties between classes named at the same place.
 
     queries : sequence of Query
-        What each class is called.
+        Phrases of each class.
 
     matching : Matching
         When a caption names a phrase.
@@ -105,8 +105,8 @@ class Settler:
         Whether an occurrence inside a longer one of another class does not count.
 
     ambiguous : {"keep", "drop", "first"}
-        What becomes of a caption that names several classes: a row for each, no row, or a row for
-        the class named first.
+        How to treat a caption that names several classes: use it for each of them, for none, or
+        for the class named first.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Settler:
         self._phrases = [[matching.phrase(p) for p in query.phrases] for query in queries]
         self._inside = containing_classes(queries, matching) if longest else {}
 
-    def settle(self, found: Named, excluded: Named, captions: Captions) -> Matches:
+    def resolve(self, found: Named, excluded: Named, captions: Captions) -> Matches:
         """Return the rows that count.
 
         Parameters
@@ -139,7 +139,7 @@ class Settler:
             Rows whose caption has one of its excluded phrases.
 
         captions : callable
-            Gives the captions of rows; asked only for those in doubt.
+            Returns the captions of rows; called only for ambiguous ones.
 
         Returns
         -------
@@ -159,7 +159,7 @@ class Settler:
         return Matches(named, n_matches, n_ambiguous)
 
     def _covered(self, named: Named, captions: Captions) -> NDArray[np.bool_]:
-        """Return which pairs' every occurrence lies in a longer one of another class."""
+        """Return the pairs all of whose occurrences lie inside a longer name of another class."""
         covered = np.zeros(len(named.rows), dtype=bool)
         if not self._inside:
             return covered
@@ -184,7 +184,7 @@ class Settler:
     def _first_named(
         self, named: Named, shared: NDArray[np.bool_], captions: Captions
     ) -> NDArray[np.bool_]:
-        """Return which of the shared pairs are of the class that a reader meets first."""
+        """Return which of the shared pairs belong to the class named first in the caption."""
         first = np.zeros(len(named.rows), dtype=bool)
         positions = np.flatnonzero(shared)
         groups = list(named.where(shared).groups())
@@ -208,7 +208,7 @@ class Settler:
         return [p for phrase in self._phrases[i] for p in self.matching.places(words, phrase)]
 
     def _position(self, words: list[str], i: int) -> tuple[int, int, str]:
-        """Return a key that orders classes as a reader meets them, the longer name first."""
+        """Return a sort key: position in the caption, then the longer name."""
         start, length = min((min(p), -len(p)) for p in self._places(words, i))
         return start, length, self._names[i]
 

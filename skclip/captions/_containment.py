@@ -11,14 +11,14 @@ __all__ = ["containing_classes"]
 
 
 def containing_classes(queries: Sequence[Query], matching: Matching) -> dict[int, set[int]]:
-    """Return for each class the others whose names may contain one of its own.
+    """Return, for each class, the classes whose names may contain one of its names.
 
     The work grows with the number of names, not with its square.
 
     Parameters
     ----------
     queries : sequence of Query
-        What each class is called.
+        Phrases of each class.
 
     matching : Matching
         When a caption names a phrase.
@@ -26,7 +26,7 @@ def containing_classes(queries: Sequence[Query], matching: Matching) -> dict[int
     Returns
     -------
     containing : dict of int to set of int
-        Numbers of classes; those that lie in no other are missing.
+        Class numbers; classes contained in no other are absent.
     """
     classes: dict[Hashable, set[int]] = {}
     for i, query in enumerate(queries):
@@ -43,7 +43,7 @@ def containing_classes(queries: Sequence[Query], matching: Matching) -> dict[int
 
 
 def _key(phrase: Phrase, matching: Matching) -> Any:
-    """Return what of a phrase must lie in what of another: letters, words, or a set of words."""
+    """Return the form in which phrases contain each other: letters, words, or a set of words."""
     words = matching.phrase(phrase)
     if matching.match == "substring":
         return " ".join(words)

@@ -1,8 +1,8 @@
-"""The caption index: one contentless SQLite FTS5 table a shard, rowid = row in the shard.
+"""The caption index: one contentless SQLite FTS5 table per shard; rowid = row in the shard.
 
 The table holds token positions only; captions stay in their own files. Text is normalised by
-:mod:`skclip.captions._words`; SQLite's ``ascii`` tokenizer, which treats every byte beyond ASCII as
-part of a word, then only splits it at the spaces.
+:mod:`skclip.captions._words`. SQLite's ``ascii`` tokenizer then splits it at the spaces only: it
+treats every byte beyond ASCII as part of a word.
 """
 
 import os
@@ -35,28 +35,28 @@ _CREATE = (
     "CREATE VIRTUAL TABLE captions USING fts5("
     "caption, content='', detail=full, columnsize=0, tokenize='ascii')"
 )
-# Positions are gathered in so much memory before they are written; what fits is written once,
-# in order, and needs no merging.
+# Memory for positions before they are written. An index that fits is written once, in order,
+# without merging.
 _HASH_BYTES = 64 << 20
-# FTS5 cuts longer words off. A caption of fewer characters has none, whatever folding makes of it.
+# FTS5 truncates longer words. A caption with fewer characters has none, even after folding.
 _MAX_WORD_BYTES = 32_768
 _SHORT_CAPTION = 2000
-# Begins what stands for a longer word. It is in no word of a caption: normalising makes it a space.
+# Prefix of the stand-in for a longer word. No caption word contains it: normalising removes it.
 _STAND_IN = "\ue000"
-# One string a query instead of one Python object a row: eight times faster on common words.
+# One string per query instead of one Python object per row: eight times faster on common words.
 _SELECT = "SELECT group_concat(rowid) FROM captions WHERE captions MATCH ?"
 
 
 def build_index(batches: Iterable[Sequence[str]], path: str | os.PathLike[str]) -> None:
     """Write the index of captions to a new file.
 
-    The file is written without a journal: a caller gives it a temporary name and renames it once
-    this function has returned.
+    The file is written without a journal: write it under a temporary name and rename it when this
+    function has returned.
 
     Parameters
     ----------
     batches : iterable of sequence of str
-        Captions in row order, some at a time.
+        Captions in row order, in batches.
 
     path : path-like
         File to write; must not exist.
@@ -91,7 +91,7 @@ def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> N
     connection.execute("BEGIN")
     n_rows = 0
     for batch in batches:
-        # the ascii tokenizer normalises ASCII text just as `normalize` does, but faster
+        # the ascii tokenizer normalises ASCII text as `normalize` does, but faster
         texts = batch
         if not all(map(str.isascii, batch)):
             texts = [text if text.isascii() else normalize(text) for text in batch]
@@ -109,13 +109,13 @@ def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> N
 def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     """Open an index for reading and close it afterwards.
 
-    Connections are never kept: opening costs 0.1 ms, and a connection must not be used by two
-    threads at once nor survive a fork.
+    Connections are never kept: opening takes 0.1 ms, and a connection must not be shared by threads
+    or survive a fork.
 
     Parameters
     ----------
     index : bytes or path-like
-        What :func:`build_index_image` returned, or the file :func:`build_index` wrote.
+        Result of :func:`build_index_image`, or the file written by :func:`build_index`.
 
     Yields
     ------
@@ -124,7 +124,7 @@ def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connec
     """
     try:
         with closing(_connect(index)) as connection:
-            # a file from elsewhere: its schema may call nothing, and its pages are checked
+            # the file is untrusted: forbid function calls in its schema, and check its pages
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
             yield connection
@@ -132,8 +132,8 @@ def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connec
         where = "in memory" if isinstance(index, bytes) else str(index)
         if not isinstance(index, bytes) and not os.path.exists(index):
             raise CorpusFormatError(
-                f"The caption index {where} is gone: the corpus was replaced since it was opened. "
-                "Open it again by Corpus(path)."
+                f"The caption index {where} does not exist: the corpus was replaced after it was "
+                "opened. Open it again with Corpus(path)."
             ) from error
         raise CorpusFormatError(
             f"The caption index {where} cannot be read ({error}): build the corpus again with "
@@ -152,9 +152,9 @@ def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
 
 
 def check_index(index: str) -> None:
-    """Raise :class:`CorpusFormatError` if an index is not one, or not complete.
+    """Raise :class:`CorpusFormatError` if a file is not a complete index.
 
-    The file is not read through: a lookup works, and it is as long as it says.
+    Only a lookup and the length of the file are checked.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def check_index(index: str) -> None:
 
 
 def indexed_word(word: str) -> str:
-    """Return a word as the index holds it: itself, or what stands for it if it is too long.
+    """Return the indexed form of a word: the word itself, or a stand-in if it is too long.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def indexed_word(word: str) -> str:
 
 
 def is_stand_in(word: str) -> bool:
-    """Whether a word of the index stands for another, or is a part of one that was cut off."""
+    """Return whether an indexed word is a stand-in, or a truncated word."""
     return word.startswith(_STAND_IN) or len(word.encode()) > _MAX_WORD_BYTES - 4
 
 
@@ -193,16 +193,16 @@ def index_words(connection: sqlite3.Connection) -> list[str]:
     connection.execute(
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
     )
-    # an index from before stand-ins has words that are cut off within a character
+    # an old index without stand-ins may have words truncated within a character
     connection.text_factory = lambda data: data.decode("utf-8", "ignore")
-    # in order of their UTF-8 bytes, which is that of their code points
+    # ordered by UTF-8 bytes, which is the order of code points
     return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
 
 
 def phrase_query(tokens: Sequence[str]) -> str:
-    """Return the FTS5 query for ``tokens`` in a row.
+    """Return the FTS5 query for consecutive ``tokens``.
 
-    A quoted phrase is data, never an operator; a token has no quote that could end it.
+    A quoted phrase is never an operator, and tokens contain no quotes.
     """
     return '"' + " ".join(map(indexed_word, tokens)) + '"'
 

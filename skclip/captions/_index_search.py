@@ -1,4 +1,4 @@
-"""Search with the caption index: one short query a class and shard."""
+"""Search with the caption index: one short query per class and shard."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from skclip.captions._query import Phrase
 
 __all__ = ["IndexSearch"]
 
-# Beyond so many combinations of spellings, words are looked up one by one and checked on the text.
+# With more combinations of spellings, words are looked up separately and the captions checked.
 _MAX_COMBINATIONS = 64
 _NONE = np.empty(0, dtype=np.int64)
 
@@ -37,7 +37,7 @@ class IndexSearch:
         Opened caption index.
 
     captions : callable
-        Gives the captions of rows.
+        Returns the captions of rows.
 
     matching : Matching
         When a caption names a phrase.
@@ -54,12 +54,12 @@ class IndexSearch:
         self._matching = matching
 
     def search(self, phrases: Sequence[Sequence[Phrase]]) -> Named:
-        """Look for all phrases.
+        """Find all phrases.
 
         Parameters
         ----------
         phrases : sequence of sequence of tuple of str
-            What to look for, by class.
+            Phrases of each class.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class IndexSearch:
         return _Words(index_words(self._connection), self._matching)
 
     def _query(self, phrase: Phrase) -> tuple[str | None, bool]:
-        """Return the FTS5 query of a phrase, and whether its rows need no second look."""
+        """Return the FTS5 query of a phrase, and whether its result is exact."""
         matching = self._matching
         if matching.match == "phrase" and not matching.stem:
             return phrase_query(phrase), True
@@ -106,7 +106,7 @@ class IndexSearch:
     def _checked(
         self, doubtful: Sequence[tuple[int, Phrase, NDArray[np.int64]]]
     ) -> list[tuple[int, NDArray[np.int64]]]:
-        """Return the rows in doubt whose captions do name the phrase; each is read once."""
+        """Return the candidate rows whose captions name the phrase; each is read once."""
         distinct = _union([rows for _, _, rows in doubtful])
         if not len(distinct):
             return []
@@ -120,7 +120,7 @@ class IndexSearch:
 
 
 class _Words:
-    """The words of a shard that may stand for the words of a phrase.
+    """The words of a shard that match the words of a phrase.
 
     Parameters
     ----------
@@ -132,14 +132,14 @@ class _Words:
     """
 
     def __init__(self, words: list[str], matching: Matching) -> None:
-        # what stands for a longer word may hold anything: the text decides
+        # a stand-in may match any word: check the caption
         self._hidden = [word for word in words if is_stand_in(word)]
         self._words = [word for word in words if not is_stand_in(word)]
         self._matching = matching
         self._lines = "\n" + "\n".join(self._words) + "\n"
 
     def spellings(self, phrase: Phrase) -> list[list[str]]:
-        """Return for each word of a phrase the words that may stand for it."""
+        """Return, for each word of a phrase, the words that may match it."""
         wanted = self._matching.phrase(phrase)
         if self._matching.match != "substring":
             return [self._of_stem(stem) for stem in wanted]
@@ -154,9 +154,9 @@ class _Words:
         ]
 
     def _of_stem(self, stem: str) -> list[str]:
-        if is_stand_in(indexed_word(stem)):  # so long a word is its own stem
+        if is_stand_in(indexed_word(stem)):  # words this long are not stemmed
             return [stem]
-        # stemming changes nothing before the last letter of a stem
+        # stemming changes no letter before the last letter of a stem
         words = self._beginning(stem[:-1])
         stems = self._matching.learn(words)
         return [word for word in words if stems[word] == stem]
@@ -167,7 +167,7 @@ class _Words:
         return self._words[bisect_left(self._words, part) : last]
 
     def _with(self, part: str) -> list[str]:
-        """Return the words that contain ``part``, where a newline stands for their end."""
+        """Return the words that contain ``part``; a newline in it matches a word's end."""
         found, start = [], self._lines.find(part)
         while start >= 0:
             begin = self._lines.rfind("\n", 0, start) + 1

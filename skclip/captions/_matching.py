@@ -1,4 +1,4 @@
-"""When a caption names a phrase, and where: the definition that every search engine follows."""
+"""The definition of when, and where, a caption names a phrase. Both search engines follow it."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -20,11 +20,11 @@ class Matching:
     Parameters
     ----------
     match : {"phrase", "substring", "all"}
-        The phrase's words in a row, its letters anywhere in the caption, or all its words in any
-        order.
+        What must be in the caption: the phrase's words in sequence, its letters anywhere, or all
+        its words in any order.
 
     stem : bool
-        Whether words are equal when their stems are.
+        Whether words with equal stems count as equal.
     """
 
     match: str = "phrase"
@@ -32,7 +32,7 @@ class Matching:
     _stems: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def words(self, captions: Iterable[str]) -> list[list[str]]:
-        """Return the tokens of captions, stemmed if stems are what counts."""
+        """Return the tokens of captions, stemmed if ``stem`` is true."""
         tokens = [tokenize(caption) for caption in captions]
         if not self.stem:
             return tokens
@@ -40,27 +40,27 @@ class Matching:
         return [[self._stems[word] for word in caption] for caption in tokens]
 
     def lines(self, captions: Sequence[str]) -> str:
-        """Return :meth:`words` as text: a caption a line, a space around every word."""
+        """Return :meth:`words` as text: one caption per line, spaces around every word."""
         if not self.stem:
             return normalize_lines(captions)
         return "\n".join(f" {' '.join(words)} " for words in self.words(captions))
 
     def learn(self, words: Iterable[str]) -> dict[str, str]:
-        """Return the stems known so far, those of ``words`` among them."""
+        """Return all stems computed so far, including those of ``words``."""
         new = [word for word in words if word not in self._stems]
         if new:
             self._stems.update(zip(new, stem_words(new), strict=True))
         return self._stems
 
     def phrase(self, phrase: Phrase) -> Phrase:
-        """Return a phrase as it is looked up among :meth:`words`."""
+        """Return a phrase in the form of :meth:`words`."""
         if not self.stem:
             return phrase
         stems = self.learn(phrase)
         return tuple(stems[word] for word in phrase)
 
     def needles(self, phrase: Phrase) -> list[str]:
-        """Return the strings that, all of them in a line of :meth:`lines`, name a phrase."""
+        """Return strings; a line of :meth:`lines` that has all of them names the phrase."""
         wanted = self.phrase(phrase)
         if self.match == "substring":
             return [" ".join(wanted)]
@@ -76,7 +76,7 @@ class Matching:
             One caption of :meth:`words`.
 
         phrase : tuple of str
-            As :meth:`phrase` returns it.
+            From :meth:`phrase`.
 
         Returns
         -------
@@ -107,7 +107,7 @@ def stem_words(words: Sequence[str]) -> list[str]:
     Returns
     -------
     stems : list of str
-        One a word.
+        One stem per word.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def stem_words(words: Sequence[str]) -> list[str]:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE VIRTUAL TABLE words USING fts5(word, tokenize='porter ascii')")
         connection.execute("CREATE VIRTUAL TABLE stems USING fts5vocab(words, 'instance')")
-        # the stemmer leaves longer words alone, and SQLite cuts very long ones off
+        # the stemmer skips longer words, and SQLite truncates very long ones
         short = ((i, word) for i, word in enumerate(words) if len(word) <= _LONGEST_STEMMED)
         connection.executemany("INSERT INTO words(rowid, word) VALUES (?, ?)", short)
         stems = dict(connection.execute("SELECT doc, term FROM stems"))

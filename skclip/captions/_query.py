@@ -1,4 +1,4 @@
-"""What a class is called: its name, synonyms and plurals, and what it must not be called."""
+"""The phrases of a class: name, synonyms and plurals, and phrases that exclude a caption."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,12 +14,12 @@ Spellings = Mapping[Any, Sequence[str] | str]
 
 
 class Query(NamedTuple):
-    """Phrases that name a class, and phrases that show another sense of them.
+    """Phrases that name a class, and phrases that show another sense.
 
     Attributes
     ----------
     phrases : tuple of tuple of str
-        Alternatives, as tokens; empty where the name has neither letters nor digits.
+        Alternatives, as tokens; empty if the name has neither letters nor digits.
 
     excluded : tuple of tuple of str
         A caption with one of these does not name the class.
@@ -36,26 +36,26 @@ def make_queries(
     exclude: Spellings | None = None,
     plural: bool = False,
 ) -> list[Query]:
-    """Return the phrases by which captions are searched for each class.
+    """Return the phrases to search for each class.
 
     Parameters
     ----------
     names : sequence
-        Class names; ``str(name)`` is what captions are searched for.
+        Class names; captions are searched for ``str(name)``.
 
     synonyms : mapping or None
-        Further names by class. Keys that are not among ``names`` have no effect but a warning.
+        More names for each class. Keys that are not among ``names`` are ignored with a warning.
 
     exclude : mapping or None
-        Phrases of other senses by class.
+        Phrases of other senses, for each class.
 
     plural : bool
-        Whether regular English plurals count too.
+        Whether regular English plurals also count.
 
     Returns
     -------
     queries : list of Query
-        One a name.
+        One query per name.
     """
     more = _of_each(names, synonyms, "synonyms")
     less = _of_each(names, exclude, "exclude")
@@ -83,7 +83,7 @@ def _of_each(
 
 
 def _phrases(texts: Sequence[str], *, plural: bool) -> tuple[Phrase, ...]:
-    """Return distinct phrases; texts without a token give none."""
+    """Return distinct phrases; texts without tokens are skipped."""
     phrases = []
     for text in texts:
         tokens = tokenize(text)
@@ -96,7 +96,7 @@ def _phrases(texts: Sequence[str], *, plural: bool) -> tuple[Phrase, ...]:
 
 
 def plural_forms(word: str) -> tuple[str, ...]:
-    """Return the regular English plurals of a word; two where spelling does not decide.
+    """Return the regular English plurals of a word; two if the spelling is ambiguous.
 
     Examples
     --------

@@ -21,7 +21,7 @@ class Scanner:
     Parameters
     ----------
     phrases : sequence of sequence of tuple of str
-        What to look for, by class.
+        Phrases of each class.
 
     matching : Matching
         When a caption names a phrase.
@@ -50,7 +50,7 @@ class Scanner:
             self._automaton.make_automaton()
 
     def scan(self, captions: Sequence[str]) -> Named:
-        """Look for all phrases in a batch of captions.
+        """Find all phrases in a batch of captions.
 
         Parameters
         ----------
@@ -64,12 +64,12 @@ class Scanner:
         """
         if not self._n_needles:
             return Named.of([])
-        # a space at both ends of every caption; nothing matches across the line feed
+        # every caption has a space at both ends; no match crosses a line feed
         text = self._matching.lines(captions)
         starts = np.cumsum([0, *(len(line) + 1 for line in text.split("\n"))])
         hits = np.fromiter(self._automaton.iter(text), dtype=_HIT)
         row = np.searchsorted(starts, hits["end"], side="right") - 1
-        # each needle once a row
+        # count each needle once per row
         distinct = np.unique(hits["needle"] * len(captions) + row)
         needle, row = np.divmod(distinct, len(captions))
         classes, at = _expand(self._first, needle)
@@ -82,7 +82,7 @@ class Scanner:
     def _all_together(
         self, needle: NDArray[np.int64], row: NDArray[np.int64]
     ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return rows and classes of the phrases that need several words."""
+        """Return rows and classes of phrases that have several needles."""
         if not self._together:
             return []
         bounds = np.searchsorted(needle, np.arange(self._n_needles + 1))
@@ -98,7 +98,7 @@ class Scanner:
 def _expand(
     first: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return all positions ``first[n] .. first[n + 1]`` of each number, and whose they are."""
+    """Return the positions ``first[n] .. first[n + 1]`` of each number, and their indices."""
     counts = first[numbers + 1] - first[numbers]
     at = np.repeat(np.arange(len(numbers)), counts)
     within = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,8 +1,7 @@
-"""What a word is: one normalisation for every way of searching captions.
+"""The definition of words: one normalisation for both search engines.
 
-Captions and names become lists of tokens here, before SQLite, an automaton or a test compares
-them. All ways of matching therefore agree on every Unicode string, whatever Unicode version the
-library below was built with.
+Captions and names are split into tokens here, before SQLite or an automaton compares them. Both
+engines therefore agree on every Unicode string, whatever Unicode version SQLite was built with.
 """
 
 import unicodedata
@@ -10,13 +9,13 @@ from collections.abc import Sequence
 
 __all__ = ["normalize", "normalize_lines", "tokenize"]
 
-# Accents of Latin, Greek and Cyrillic letters. Marks of other scripts (vowel signs, voicing)
-# change the word and stay part of it.
+# Accents of Latin, Greek and Cyrillic letters are removed. Marks of other scripts (vowel signs,
+# voicing) change the word and are kept.
 _FIRST_ACCENT, _LAST_ACCENT = 0x0300, 0x036F
 
 
 class _Fold(dict[int, str]):
-    """Map a code point to its folded form, filled as code points are met."""
+    """Map code points to their folded form; filled on demand."""
 
     def __missing__(self, code_point: int) -> str:
         character = chr(code_point)
@@ -35,7 +34,7 @@ _FOLD = _Fold()
 
 
 def tokenize(text: str) -> list[str]:
-    """Split a text into tokens: runs of letters, digits and marks, case and accents folded.
+    """Split a text into tokens: runs of letters, digits and marks, without case and accents.
 
     Parameters
     ----------
@@ -45,7 +44,7 @@ def tokenize(text: str) -> list[str]:
     Returns
     -------
     tokens : list of str
-        Empty where the text has neither letters nor digits.
+        Empty if the text has neither letters nor digits.
 
     Examples
     --------
@@ -63,7 +62,7 @@ def normalize(text: str) -> str:
     return " ".join(tokenize(text))
 
 
-# What `normalize` does to ASCII, byte by byte; line feeds stay, bytes beyond ASCII too.
+# `normalize` for ASCII bytes; line feeds and bytes beyond ASCII are kept.
 _FOLD_ASCII = bytes(
     (chr(b).lower() if chr(b).isalnum() else "\n" if b == 10 else " ").encode()[0] if b < 128 else b
     for b in range(256)
@@ -71,9 +70,9 @@ _FOLD_ASCII = bytes(
 
 
 def normalize_lines(texts: Sequence[str]) -> str:
-    r"""Return the normal forms of many texts, a line each, with a space around every token.
+    r"""Return the normal forms of many texts, one per line, with spaces around every token.
 
-    Several times as fast as normalising ASCII texts one by one.
+    This is several times faster than normalising ASCII texts one by one.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ def normalize_lines(texts: Sequence[str]) -> str:
     Returns
     -------
     lines : str
-        As many lines as texts; that of a text without tokens is a space.
+        One line per text; a single space for a text without tokens.
 
     Examples
     --------

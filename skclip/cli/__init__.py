@@ -1,4 +1,4 @@
-"""``skclip`` on the command line: it parses, calls the Python API, and prints."""
+"""The command ``skclip``: parse arguments, call the Python API, print results."""
 
 import sys
 from collections.abc import Sequence
@@ -17,11 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0 if all went well, 1 if there is no result, 2 if what was asked cannot be done, 130 if
-        interrupted.
+        0 for success, 1 if there is no result, 2 for an error, 130 if interrupted.
     """
     try:
-        # seconds on a cold disk, in which people interrupt too
+        # takes seconds on a cold disk, and may be interrupted
         from skclip.cli._main import run
     except KeyboardInterrupt:
         if sys.stderr is not None:

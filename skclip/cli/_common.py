@@ -1,4 +1,4 @@
-"""What several verbs share: the model's options, columns of tables, class files."""
+"""Options and checks shared by several verbs."""
 
 import csv
 from argparse import ArgumentParser, Namespace
@@ -12,12 +12,15 @@ from skclip.cli._terminal import say
 from skclip.corpus import MANIFEST, UNFINISHED, Corpus
 from skclip.embedding import CLIPEmbedder, known_models, resolve_pretrained
 from skclip.exceptions import ModelNotFoundError
+from skclip.recall import PrimingPool
 
 __all__ = [
     "CLASSES_HELP",
+    "add_decisions_argument",
     "add_model_arguments",
     "add_quiet_argument",
     "add_table_arguments",
+    "as_decided",
     "check_at_least_one",
     "check_device_option",
     "check_folder",
@@ -32,17 +35,17 @@ __all__ = [
 
 DEFAULT_MODEL = "ViT-B-32"
 CLASSES_HELP = (
-    "text file with one class a line; further names of a class follow it after commas: "
-    "'airplane, plane, jet'. A name with a comma stands in double quotes."
+    "text file with one class per line; further names of a class follow it after commas: "
+    "'airplane, plane, jet'. Put a name with a comma in double quotes."
 )
 
 
 def add_model_arguments(parser: ArgumentParser, *, default: str = DEFAULT_MODEL) -> None:
-    """Add the options that name and run a model; ``default`` is for the help."""
+    """Add the options of the model; ``default`` is shown in the help."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
-        help="a name open_clip knows, 'hf-hub:ORG/REPO', 'local-dir:FOLDER', or 'skclip-tiny' "
+        help="a model name of open_clip, 'hf-hub:ORG/REPO', 'local-dir:FOLDER', or 'skclip-tiny' "
         f"(default: {default})",
     )
     group.add_argument(
@@ -55,33 +58,33 @@ def add_model_arguments(parser: ArgumentParser, *, default: str = DEFAULT_MODEL)
         "--dtype",
         choices=("auto", "float32", "float16", "bfloat16"),
         default="float32",
-        help="what the model computes in; auto is what the machine does fast "
+        help="precision of the model; auto selects a fast one for this machine "
         "(default: %(default)s)",
     )
     group.add_argument(
-        "--batch-size", type=int, default=64, help="images a forward pass (default: %(default)s)"
+        "--batch-size", type=int, default=64, help="images per forward pass (default: %(default)s)"
     )
     group.add_argument(
         "--jobs",
         type=int,
         default=-1,
-        help="workers that decode images; -1 is one a core (default: %(default)s)",
+        help="workers that decode images; -1 means one per core (default: %(default)s)",
     )
     group.add_argument(
         "--cache",
         metavar="DIR",
-        help="folder that keeps every embedding, so that none is made twice",
+        help="folder of cached embeddings, so that each is computed once",
     )
 
 
 def make_embedder(args: Namespace) -> CLIPEmbedder:
-    """Return the embedder that the model's options describe; it skips unreadable images."""
+    """Return the embedder of the model options; it skips unreadable images."""
     check_at_least_one(args, "batch_size")
     if args.jobs == 0:
-        raise ValueError("--jobs must be a number of workers, or -1 for one a core, got 0.")
+        raise ValueError("--jobs must be a number of workers, or -1 for one per core, got 0.")
     check_device_option(args)
     if args.cache is not None and (cache := find_file(args.cache)).exists() and not cache.is_dir():
-        raise ValueError(f"--cache {args.cache!r} is a file: name a folder.")
+        raise ValueError(f"--cache {args.cache!r} is a file: give a folder.")
     return CLIPEmbedder(
         args.model or DEFAULT_MODEL,
         args.pretrained,
@@ -95,12 +98,12 @@ def make_embedder(args: Namespace) -> CLIPEmbedder:
 
 
 def take_model_of(corpus: Corpus, args: Namespace) -> None:
-    """Let ``--model`` and ``--pretrained`` be those that embedded a corpus, if none is given."""
+    """Set ``--model`` and ``--pretrained`` to those of a corpus, if neither is given."""
     take_model(args, corpus.model_id, f"The corpus {str(corpus.path)!r} was")
 
 
 def take_model(args: Namespace, model_id: str | None, what: str) -> None:
-    """Let ``--model`` and ``--pretrained`` be those of an identity, if none is given.
+    """Set ``--model`` and ``--pretrained`` to those of a model identity, if neither is given.
 
     Parameters
     ----------
@@ -117,27 +120,27 @@ def take_model(args: Namespace, model_id: str | None, what: str) -> None:
         return
     label = model_id.rpartition("@")[0]
     name, _, tag = label.rpartition("/") if "/" in label else (label, "", "")
-    # open_clip takes ViT-B/32 for ViT-B-32
+    # open_clip accepts ViT-B/32 for ViT-B-32
     if name.replace("/", "-") not in known_models():
-        # a repository's label is its name; one of a folder, or of another program, names no model
+        # the label of a repository is its name; a label of a folder or another program is not
         name, tag = (f"hf-hub:{label}" if tag else ""), "auto"
     given = args.pretrained if args.pretrained != "auto" else tag or "auto"
     try:
         if not name:
-            raise ModelNotFoundError("Its name does not say where it is.")
+            raise ModelNotFoundError("Its location is unknown.")
         resolve_pretrained(name, given)
         args.model, args.pretrained = name, given
         make_embedder(args).load_model()
     except ModelNotFoundError as error:
         reason = str(error).partition(". ")[0].rstrip(".")
         raise ModelNotFoundError(
-            f"{what} embedded by {label!r}, which cannot be loaded: give this model by --model and "
+            f"{what} embedded by {label!r}, which cannot be loaded: give this model as --model and "
             f"--pretrained. ({reason}.)"
         ) from None
 
 
 def check_at_least_one(args: Namespace, *options: str) -> None:
-    """Raise if an option that counts something is zero or less."""
+    """Raise if one of the options is less than 1."""
     for option in options:
         value = getattr(args, option)
         if value is not None and value < 1:
@@ -145,27 +148,27 @@ def check_at_least_one(args: Namespace, *options: str) -> None:
 
 
 def check_device_option(args: Namespace) -> None:
-    """Raise if the device is not there; without a device of its own, nothing is tried."""
+    """Raise if the device is not available; ``auto`` is not checked."""
     if args.device != "auto":
         check_device(resolve_device(args.device))
 
 
 def add_table_arguments(parser: ArgumentParser) -> None:
-    """Add the options that say how a table of captions is read."""
+    """Add the options for tables of captions."""
     parser.add_argument("--caption-column", help="column of captions, if not found by name")
     parser.add_argument("--image-column", help="column of image paths, if not found by name")
     parser.add_argument(
         "--images-root",
         metavar="DIR",
-        help="folder that the image paths of a table start from (default: the table's own)",
+        help="base folder of the image paths of a table (default: the folder of the table)",
     )
 
 
 def table_options(args: Namespace) -> dict[str, Any]:
-    """Return the options of :func:`add_table_arguments` that were given, for ``Corpus.build``."""
+    """Return the given options of :func:`add_table_arguments`, for ``Corpus.build``."""
     root = args.images_root
     if root is not None and not find_file(root).is_dir():
-        raise ValueError(f"--images-root {root!r} is no folder.")
+        raise ValueError(f"--images-root {root!r} is not a folder.")
     given = {name: getattr(args, name) for name in ("caption_column", "image_column")}
     given["images_root"] = root
     return {name: value for name, value in given.items() if value is not None}
@@ -176,14 +179,34 @@ def add_quiet_argument(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no summary")
 
 
+def add_decisions_argument(parser: ArgumentParser) -> None:
+    """Add ``--decisions``; :func:`as_decided` honours it."""
+    parser.add_argument(
+        "--decisions",
+        metavar="FILE",
+        help="what was decided about the recalled images in the page of `skclip report`: the "
+        "exported .csv or .json",
+    )
+
+
+def as_decided(pool: PrimingPool, args: Namespace) -> PrimingPool:
+    """Return the pool as ``--decisions`` corrects it, or as it is without."""
+    if args.decisions is None:
+        return pool
+    path = find_file(args.decisions)
+    if not path.is_file():
+        raise ValueError(f"--decisions {args.decisions!r} does not exist.")
+    return pool.apply_decisions(path)
+
+
 def check_folder(given: str, option: str) -> Path:
-    """Return the folder to write that an option names, or raise if a file is in its place."""
+    """Return the output folder of an option; raise if it is a file or below one."""
     path = find_file(given)
     found = next(place for place in (path, *path.absolute().parents) if place.exists())
     if found.is_dir():
         return path
     what = "is a file" if found == path else f"is below {str(found)!r}, which is a file"
-    raise ValueError(f"{option} {given!r} {what}: name a folder to write.")
+    raise ValueError(f"{option} {given!r} {what}: give a folder to write.")
 
 
 def read_classes(
@@ -194,7 +217,7 @@ def read_classes(
     Parameters
     ----------
     path : str or Path
-        Text file as :data:`CLASSES_HELP` says; blank lines have no meaning.
+        Text file in the format of :data:`CLASSES_HELP`; blank lines are ignored.
 
     option : str, default="--classes"
         What names the file, for messages.
@@ -205,47 +228,51 @@ def read_classes(
         Class names in the file's order.
 
     synonyms : dict of {str: list of str}
-        Further names of the classes that have some.
+        Further names of each class that has some.
     """
     synonyms: dict[str, list[str]] = {}
     lines_of: dict[str, list[int]] = {}
     path = find_file(path)
     if path.is_dir() or not path.exists():
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise ValueError(f"{option} {str(path)!r} {what}: name a text file, one class a line.")
+        raise ValueError(
+            f"{option} {str(path)!r} {what}: give a text file with one class per line."
+        )
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{str(path)!r} is no UTF-8 text ({error}): save it as UTF-8.") from error
+        raise ValueError(f"{str(path)!r} is not UTF-8 text ({error}): save it as UTF-8.") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        # line by line, so that a quote left open takes no other class with it
+        # line by line, so that an open quote affects no other class
         (cells,) = csv.reader([line.strip()], skipinitialspace=True)
         name, *others = (cell.strip() for cell in cells)
         if not name:
-            raise ValueError(f"{str(path)!r}, line {number}, begins without a name: {line!r}.")
+            raise ValueError(
+                f"{str(path)!r}, line {number}, has no class name before the comma: {line!r}."
+            )
         lines_of.setdefault(name, []).append(number)
         if any(others):
             synonyms[name] = list(filter(None, others))
     if not lines_of:
-        raise ValueError(f"{str(path)!r} holds no class names: write one a line.")
+        raise ValueError(f"{str(path)!r} has no class names: write one per line.")
     twice = [f"{name} (lines {', '.join(map(str, at))})" for name, at in lines_of.items() if at[1:]]
     if twice:
         raise ValueError(
-            f"{str(path)!r} gives names to more than one class: {sample_of(twice)}. Leave out what "
-            "was written twice; tell classes of one name apart, as the 'crane' that is a bird and "
-            "the 'crane' that is a machine of ImageNet: 'crane bird', 'construction crane'."
+            f"{str(path)!r} has repeated names: {sample_of(twice)}. Remove repetitions, and give "
+            "classes of the same name different names, as for the two 'crane' of ImageNet: "
+            "'crane bird', 'construction crane'."
         )
     return list(lines_of), synonyms
 
 
 def note_resumed(begun: Path, *, quiet: bool) -> None:
-    """Say that a run goes on, if the file that an interrupted one leaves is there."""
+    """Print that a run resumes, if the file of an interrupted run exists."""
     if not quiet and begun.exists():
-        say(f"going on with {begun.parent} where it was interrupted")
+        say(f"resuming {begun.parent} where it was interrupted")
 
 
 def is_corpus(path: Path) -> bool:
-    """Return whether a directory is a corpus, or one whose building was interrupted."""
+    """Return whether a directory is a corpus or an interrupted build of one."""
     return (path / MANIFEST).exists() or (path / UNFINISHED).exists()

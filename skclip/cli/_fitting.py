@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skclip._paths import find_file
 from skclip.cli._common import (
+    as_decided,
     check_folder,
     is_corpus,
     make_embedder,
@@ -85,7 +86,8 @@ def fit_head(
     assert embedder is not None
     with open_collection(args, embedder, options) as corpus:
         pool = recall(args, classes, corpus, embedder)
-        head = make_head(args, classes, embedder, pool).fit(X, y)
+        decided = as_decided(pool, args)
+        head = make_head(args, classes, embedder, decided).fit(X, y)
     if not args.quiet:
-        say_recall(pool, head.pool_)
+        say_recall(pool, decided, head.pool_)
     return head

@@ -18,7 +18,13 @@ from skclip import (
 )
 from skclip._paths import find_file
 from skclip._validation import sample_of
-from skclip.cli._common import CLASSES_HELP, check_at_least_one, is_corpus, read_classes
+from skclip.cli._common import (
+    CLASSES_HELP,
+    add_decisions_argument,
+    check_at_least_one,
+    is_corpus,
+    read_classes,
+)
 from skclip.cli._inputs import Labelled, find_all_images
 from skclip.embedding import CLIPEmbedder
 from skclip.exceptions import BareNumberWarning
@@ -30,6 +36,8 @@ __all__ = [
     "Classes",
     "add_head_arguments",
     "check_head_options",
+    "check_readable",
+    "check_templates",
     "class_names",
     "make_head",
     "recall",
@@ -104,9 +112,8 @@ def add_head_arguments(
         help="recalled images stay if zero-shot agrees with their class, by at least this "
         "probability; 'none' keeps all (default: %(default)s)",
     )
-    group.add_argument(
-        "--save-corpus", metavar="DIR", help="keep the corpus that is built from --corpus"
-    )
+    group.add_argument("--save-corpus", metavar="DIR", help="save the corpus built from --corpus")
+    add_decisions_argument(parser)
 
 
 def check_head_options(args: Namespace, *, has_shots: bool) -> None:
@@ -122,7 +129,7 @@ def check_head_options(args: Namespace, *, has_shots: bool) -> None:
     if kind in WITH_SHOTS and not has_shots:
         raise ValueError(f"--head {kind} learns from labelled images: give them by --shots.")
     if args.corpus is None:
-        for option in ("exclude", "exclude_images", "save_corpus"):
+        for option in ("exclude", "exclude_images", "save_corpus", "decisions"):
             if getattr(args, option) is not None:
                 raise ValueError(
                     f"--{option.replace('_', '-')} is about recalled images: give --corpus too."
@@ -177,10 +184,7 @@ def class_names(args: Namespace, shots: Labelled | None) -> tuple[Classes, Label
 
 def _checked(args: Namespace, classes: Classes) -> Classes:
     if args.head in WITH_TEXT:
-        with warnings.catch_warnings():
-            # what there is to warn about comes with the prompts
-            warnings.simplefilter("ignore", BareNumberWarning)
-            build_prompts(classes.names, args.templates)
+        check_templates(classes.names, args.templates)
     if args.exclude is None:
         return classes
     names, words = read_classes(args.exclude, option="--exclude")
@@ -194,6 +198,13 @@ def _checked(args: Namespace, classes: Classes) -> Classes:
             "construction'."
         )
     return classes._replace(excluded_words=words)
+
+
+def check_templates(names: list[str], templates: str) -> None:
+    """Raise if prompts cannot be written, without warnings, which come later."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BareNumberWarning)
+        build_prompts(names, templates)
 
 
 def _spaced(name: str) -> str:
@@ -215,14 +226,19 @@ def recall(args: Namespace, classes: Classes, corpus: Any, embedder: CLIPEmbedde
         embedder=embedder,
     )
     pool = retriever.recall(classes.names)
+    check_readable(pool)
+    return pool
+
+
+def check_readable(pool: PrimingPool) -> None:
+    """Raise if captions name the classes but none of their images can be read."""
     problems = pool.report().problems
     if not len(pool) and problems:
         raise ValueError(
             f"none of the {len(problems)} images that --corpus has of the classes can be read: "
-            f"{sample_of(problems)}. Name the folder of the images by --images-root, when the "
-            "corpus is built."
+            f"{sample_of(problems)}. Give the folder of the images as --images-root when building "
+            "the corpus."
         )
-    return pool
 
 
 def make_head(

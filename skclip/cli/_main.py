@@ -1,4 +1,4 @@
-"""The command ``skclip``: the verbs, and one line an error."""
+"""The command ``skclip``: one module per verb, one line per error."""
 
 import sqlite3
 import sys
@@ -24,7 +24,7 @@ _OUR_WARNINGS = tuple(
     for kind in map(exceptions.__dict__.get, exceptions.__all__)
     if isinstance(kind, type) and issubclass(kind, Warning)
 )
-# What is wrong with input or machine; anything else is our mistake and keeps its traceback.
+# Errors of input or machine; others are bugs of skclip and keep their traceback.
 _ERRORS = (ValueError, OSError, ImportError, MemoryError, sqlite3.Error, pa.ArrowException)
 
 
@@ -46,7 +46,7 @@ def run(argv: Sequence[str] | None = None) -> int:
             say("interrupted")
             return 130
         except BrokenPipeError:
-            # whoever read our output has had enough; nothing may be written at exit either
+            # the reader has closed the pipe; write nothing at exit
             _give_up_on_what_is_closed()
             return 1
         except _ERRORS as error:
@@ -56,7 +56,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(ArgumentParser):
-    """Says what is wrong in one line, as every other error is said."""
+    """A parser that prints errors in one line, like all other errors."""
 
     def __init__(self, **options: Any) -> None:
         self.positionals: dict[str, Action] = {}
@@ -92,7 +92,7 @@ def _parse(argv: Sequence[str]) -> Namespace | int:
 def _make_parser() -> tuple[ArgumentParser, dict[str, "_Parser"]]:
     parser = _Parser(
         prog="skclip",
-        description="CLIP adapted to your own classes with few labels or none.",
+        description="Adapt CLIP to your classes with few labels or none.",
     )
     parser.add_argument("--version", action="version", version=skclip.__version__)
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", dest="verb")
@@ -120,7 +120,7 @@ def _one_line(message: str) -> str:
 
 
 def _give_up_on_what_is_closed() -> None:
-    """Keep Python from writing at exit what could not be written, and from complaining then."""
+    """Prevent Python from writing to a closed stream at exit."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:

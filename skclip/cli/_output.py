@@ -1,4 +1,4 @@
-"""Rows to a file or to standard output, in the format that the file's ending names."""
+"""Write rows to a file or standard output, in the format of the file's suffix."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ Row = Sequence[str | int | float | None]
 
 
 def choose_format(output: str, wanted: str | None = None) -> str:
-    """Return the format to write, after checking that it can be written.
+    """Return the output format, after checking that the output can be written.
 
     Parameters
     ----------
@@ -39,46 +39,46 @@ def choose_format(output: str, wanted: str | None = None) -> str:
         File, or ``-`` for standard output.
 
     wanted : str or None, default=None
-        Format that the user asked for; None takes the file's ending, or CSV without one.
+        Format given by the user; None uses the file's suffix, or CSV without one.
 
     Returns
     -------
     kind : {"csv", "tsv", "json", "jsonl", "parquet"}
-        What :func:`open_rows` writes.
+        Format for :func:`open_rows`.
     """
     if output == "-":
         if wanted == "parquet" and is_terminal(standard_output()):
-            raise ValueError("Parquet is no text: name a file by --output.")
+            raise ValueError("Parquet is not text: give a file as --output.")
         standard_output()
         return wanted or "csv"
     path = find_file(output)
     if path.is_dir():
-        raise ValueError(f"--output {output!r} is a folder: name a file in it.")
+        raise ValueError(f"--output {output!r} is a folder: give a file in it.")
     if not path.parent.is_dir():
-        raise ValueError(f"--output {output!r} is in a folder that does not exist: make it first.")
+        raise ValueError(f"--output {output!r} is in a folder that does not exist: create it.")
     if not os.access(path if _is_special(path) else path.parent, os.W_OK):
-        raise ValueError(f"--output {output!r} is where nothing may be written.")
+        raise ValueError(f"--output {output!r} is not writable.")
     suffix = path.suffix.lower()
     by_ending = FORMATS.get(suffix)
     if wanted is None and by_ending is None and suffix:
         raise ValueError(
-            f"--output {output!r} ends in {suffix!r}, which names no format: end it in one of "
+            f"--output {output!r} ends in {suffix!r}, which is not a known format: use one of "
             f"{', '.join(FORMATS)}."
         )
     if wanted is not None and by_ending not in (None, wanted):
-        raise ValueError(f"--output {output!r} does not end as a file of --format {wanted} does.")
+        raise ValueError(f"--output {output!r} does not have the suffix of --format {wanted}.")
     return wanted or by_ending or "csv"
 
 
 def _is_special(path: Path) -> bool:
-    """Return whether a path is a device or a pipe, which nothing may take the place of."""
-    # /dev/stdout is a link, and may lead to a file
+    """Return whether a path is a device or a pipe, which must not be replaced."""
+    # /dev/stdout is a link, possibly to a file
     return path.exists() and (not path.is_file() or path.absolute().parts[:2] == ("/", "dev"))
 
 
 @contextmanager
 def output_file(path: str) -> Iterator[IO[str]]:
-    """Open a text file to write; it appears under its name when it is complete.
+    """Open a text file for writing; it is renamed to its name when it is complete.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def output_file(path: str) -> Iterator[IO[str]]:
     Yields
     ------
     file : text file
-        UTF-8, with what is not encodable escaped; line ends are written as given. On a terminal
-        control characters are escaped too.
+        A UTF-8 file. Characters that cannot be encoded are escaped, and on a terminal also control
+        characters. Line ends are unchanged.
     """
     if path == "-":
         file = standard_output()
@@ -113,7 +113,7 @@ def _file_to_write(path: str) -> Iterator[Path]:
 
 
 class _Escaping:
-    """A terminal that gets no control characters but line feeds."""
+    """A terminal that escapes control characters except line feeds."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
@@ -137,15 +137,15 @@ def open_rows(
         From :func:`choose_format`.
 
     columns : sequence of str
-        Their names.
+        Names of the columns.
 
     quote : bool, default=False
-        Whether all texts of CSV stand in quotes, not only those that need it.
+        Whether to quote all texts of CSV, not only those that need it.
 
     Yields
     ------
     write : callable
-        Takes one value a column; None is an empty cell.
+        Function of one value per column; None is an empty cell.
     """
     if kind == "parquet":
         rows: list[Row] = []
@@ -179,7 +179,7 @@ def _delimited(file: IO[str], delimiter: str, *, quote: bool) -> Callable[[Row],
 
     def write(row: Row) -> None:
         cells = [guard_cell(cell) if isinstance(cell, str) else cell for cell in row]
-        # Python before 3.13 quotes no carriage return of its own accord
+        # Python before 3.13 does not quote carriage returns by default
         returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
         (careful if quote or returns else plain).writerow(cells)
 

@@ -11,20 +11,24 @@ from skclip.recall import PrimingPool
 __all__ = ["recall_summary", "say_recall"]
 
 
-def recall_summary(pool: PrimingPool, kept: PrimingPool | None) -> str:
+def recall_summary(pool: PrimingPool, decided: PrimingPool, kept: PrimingPool) -> str:
     """Return a table with one line per class and one for all.
 
     ``matched`` is the sum of ``repeated``, ``unreadable``, ``excluded``, ``beyond k`` and
-    ``recalled``; ``recalled`` is the sum of ``rejected`` and ``kept``. ``ambiguous`` are those
-    among the matched that name another class too. Columns of nothing are left out.
+    ``recalled``; ``recalled`` is the sum of ``decided out``, ``rejected`` and ``kept``. Decisions
+    may move images to another class, whose ``decided out`` is then negative. ``ambiguous`` are
+    those among the matched that name another class too. Columns of zeros are left out.
 
     Parameters
     ----------
     pool : PrimingPool
         What was recalled.
 
-    kept : PrimingPool or None
-        What the filter kept of it; None where no head has filtered it.
+    decided : PrimingPool
+        The same after the user's decisions.
+
+    kept : PrimingPool
+        What the filter kept of these.
 
     Returns
     -------
@@ -36,14 +40,15 @@ def recall_summary(pool: PrimingPool, kept: PrimingPool | None) -> str:
     recalled, matched = counts["kept"], counts["matches"]
     left_out = {name: counts.get(name, 0 * matched) for name in ("repeated", "unreadable")}
     left_out["excluded"] = counts.get("excluded", 0 * matched)
-    rows_kept = recalled if kept is None else _count(kept, report.names)
+    rows_decided, rows_kept = _count(decided, report.names), _count(kept, report.names)
     columns = {
         "matched": matched,
         "ambiguous": counts["ambiguous"],
         **left_out,
         "beyond k": matched - recalled - sum(left_out.values()),
         "recalled": recalled,
-        "rejected": recalled - rows_kept,
+        "decided out": recalled - rows_decided,
+        "rejected": rows_decided - rows_kept,
         "kept": rows_kept,
     }
     always = ("matched", "recalled", "kept")
@@ -63,25 +68,26 @@ def _count(pool: PrimingPool, names: Any) -> Any:
     return np.array([labels.count(str(name)) for name in names], dtype=np.int64)
 
 
-def say_recall(pool: PrimingPool, kept: PrimingPool) -> None:
+def say_recall(pool: PrimingPool, decided: PrimingPool, kept: PrimingPool) -> None:
     """Say what was recalled and kept, and what to do where nothing was."""
     report = pool.report()
-    say(f"{len(kept)} recalled images are kept. Captions by class:\n{recall_summary(pool, kept)}")
+    table = recall_summary(pool, decided, kept)
+    say(f"{len(kept)} recalled images are kept. Captions per class:\n{table}")
     unmatched = set(map(str, report.unmatched))
     n_kept = _count(kept, report.names)
     rejected = [
         str(name)
-        for name, n, m in zip(report.names, n_kept, report.counts["kept"].tolist(), strict=True)
+        for name, n, m in zip(report.names, n_kept, _count(decided, report.names), strict=True)
         if m and not n
     ]
     if unmatched:
         say(
-            f"these have the text alone: {sample_of(sorted(unmatched), 10)}. No caption names "
-            "them: add other names after commas in the file of --classes, or --plural"
+            f"classes without images, which use text only: {sample_of(sorted(unmatched), 10)}. No "
+            "caption names them: add other names after commas in the file of --classes, or --plural"
         )
     if rejected:
         say(
-            f"these have the text alone: {sample_of(rejected, 10)}. The filter rejected all their "
-            "images: look at them by `skclip recall`; a clearer name, other --templates or "
-            "--filter none may help"
+            f"classes without images, which use text only: {sample_of(rejected, 10)}. The filter "
+            "rejected all their images: look at them with `skclip report`; a clearer name, other "
+            "--templates or --filter none may help"
         )

@@ -1,4 +1,4 @@
-"""Folders for the time of a run; those of runs that were killed are removed by the next."""
+"""Temporary folders of a run; a later run removes those of killed runs."""
 
 import os
 import shutil
@@ -19,20 +19,19 @@ _ATTEMPTS = 5
 
 @contextmanager
 def temporary_folder(purpose: str) -> Iterator[Path]:
-    """Make a folder for the time of the block.
+    """Make a folder that exists during the block.
 
-    Its lock file is held as long as it is in use. The system lets go of the lock when the process
-    ends, however it ends.
+    Its lock file is held while it is in use. The system releases the lock when the process ends.
 
     Parameters
     ----------
     purpose : str
-        Goes into its name.
+        Part of its name.
 
     Yields
     ------
     folder : Path
-        Holds nothing but the lock file.
+        Empty except for the lock file.
     """
     prefix = f"skclip-{purpose}-"
     _remove_leftovers(prefix)
@@ -50,11 +49,11 @@ def _make_locked(prefix: str) -> tuple[Path, FileLock]:
         lock = FileLock(folder / _LOCK, timeout=0)
         with suppress(Timeout, OSError, NotImplementedError):
             lock.acquire()
-            # another run may have taken it for a leftover in the moment before
+            # another run may have removed it before it was locked
             if (folder / _LOCK).exists():
                 return folder, lock
             lock.release()
-    # a file system without locks: nobody can tell, then, and nothing is removed for a day
+    # without file locks, folders are kept for a day
     return Path(tempfile.mkdtemp(prefix=prefix)), lock
 
 
@@ -68,11 +67,11 @@ def _remove_leftovers(prefix: str) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Return whether a run of this user has made a folder that may be unused by now."""
+    """Return whether a folder belongs to this user and may be unused."""
     status = folder.lstat()
     if folder.is_symlink() or not folder.is_dir():
         return False
     if hasattr(os, "getuid") and status.st_uid != os.getuid():
         return False
-    # versions before this one made no lock file: their folders may be in use for a while
+    # earlier versions made no lock file: their folders may still be in use
     return (folder / _LOCK).exists() or time.time() - status.st_mtime > _DAY

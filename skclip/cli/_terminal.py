@@ -1,7 +1,7 @@
-"""What goes to standard output and standard error: in UTF-8, and without control characters.
+"""Standard output and standard error: UTF-8, and without control characters.
 
-Captions, file names and the manifests of corpora come from anywhere. A terminal would obey the
-control characters in them.
+Captions, file names and manifests are untrusted, and a terminal would execute control characters in
+them.
 """
 
 import os
@@ -21,12 +21,12 @@ __all__ = [
     "tell",
 ]
 
-# C0 but for line feeds, C1, and what turns the direction of a line
+# C0 without line feeds, C1, and changes of text direction
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def escaped(text: str) -> str:
-    r"""Return a text with its control characters as they are written in Python.
+    r"""Return a text with its control characters escaped as in Python.
 
     Examples
     --------
@@ -39,8 +39,8 @@ def escaped(text: str) -> str:
 
 
 def say(message: str) -> None:
-    """Tell the user something that is no result: on standard error."""
-    if sys.stderr is not None:  # print would take standard output instead
+    """Write a message that is not a result to standard error."""
+    if sys.stderr is not None:  # print would use standard output instead
         print(escaped(f"skclip: {message}"), file=sys.stderr)
 
 
@@ -50,14 +50,14 @@ def tell(line: str) -> None:
 
 
 def standard_output() -> IO[str]:
-    """Return standard output; raise where whoever started us has closed it."""
+    """Return standard output; raise if it was closed by the parent process."""
     if sys.stdout is None:
         raise OSError("standard output is closed.")
     return sys.stdout
 
 
 def is_terminal(file: Any) -> bool:
-    """Return whether people look at what is written to a file."""
+    """Return whether a file is a terminal."""
     with suppress(AttributeError, ValueError):
         return bool(file.isatty())
     return False
@@ -65,10 +65,10 @@ def is_terminal(file: Any) -> bool:
 
 @contextmanager
 def results_in_utf8() -> Iterator[None]:
-    """Let standard output take every character, whatever the locale of the process is.
+    """Let standard output accept all characters in any locale.
 
-    Files and pipes get UTF-8 as ``--output FILE`` does; a terminal keeps its encoding. What cannot
-    be encoded is escaped: a file name that is not UTF-8 must not lose the lines after it.
+    Files and pipes get UTF-8, as with ``--output FILE``; a terminal keeps its encoding. Characters
+    that cannot be encoded are escaped, so that they do not stop the output.
     """
     file = sys.stdout
     reconfigure = getattr(file, "reconfigure", None)
@@ -88,6 +88,6 @@ def results_in_utf8() -> Iterator[None]:
 
 
 def give_up_on(file: Any) -> None:
-    """Let a stream that cannot be written to swallow what it still holds, at exit too."""
+    """Discard the buffered output of a stream that cannot be written to, also at exit."""
     with suppress(AttributeError, OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())

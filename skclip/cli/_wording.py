@@ -1,4 +1,4 @@
-"""From messages of the Python API to those of the command line, which has options instead."""
+"""Translate messages of the Python API for the command line, with options for parameters."""
 
 import re
 from argparse import Namespace
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 __all__ = ["in_options"]
 
-# Calls, and words that stand for what an option gives.
+# Calls and words that correspond to an option.
 _PHRASES = {
     r"Corpus\.build\(source, path\)": "`skclip index SOURCE --output DIR`",
     r"(the )?same Corpus\.build again": "the same command again",
@@ -22,14 +22,17 @@ _PHRASES = {
     r"an embedder": "a model",
     r"embedder": "model",
     r"synonyms go to `synonyms`": "further names of a class follow it in the file of --classes",
-    r"can be given as synonyms": "can follow them in the file of --classes",
+    r"Give other words for them as synonyms": "Write other words for them after their names in "
+    "the file of --classes",
+    r"Give further names of a class as `synonyms`": "Write further names of a class after it in "
+    "the file of --classes",
     r"go to `synonyms`": "follow it in the file of --classes",
-    r"give the names they stand for: class_names=\{label: name\} of the estimator, or names as "
-    r"labels": "write the names they stand for into the file of --classes",
+    r"give the names of the classes: class_names=\{label: name\} of the estimator, or names as "
+    r"labels": "write the names of the classes into the file of --classes",
     r",? or match with method='scan'": "",
     r" on_error='skip' gives such images a row of zeros instead\.": "",
 }
-# Where option and parameter differ; else an option is the parameter with dashes.
+# Options whose name is not the parameter with dashes.
 _OPTIONS = {
     "model_name": "model",
     "n_jobs": "jobs",
@@ -37,26 +40,26 @@ _OPTIONS = {
     "max_iter": "steps",
     "random_state": "seed",
 }
-# What is given without the name of an option.
+# Positional arguments.
 _POSITIONAL = {"names": "NAME", "source": "SOURCE"}
 _QUOTED = r"'[^']*'|\"[^\"]*\""
 
 
 def in_options(message: str, args: Namespace) -> str:
-    """Return a message with the options of a verb in the place of parameters.
+    """Return a message with the options of a verb in place of parameters.
 
     Parameters
     ----------
     message : str
-        Of an error or a warning.
+        Message of an error or a warning.
 
     args : Namespace
-        Of the verb; names the options that it has.
+        Arguments of the verb; its attributes are the options.
 
     Returns
     -------
     message : str
-        What stands in quotes stays as it is.
+        The message; quoted text is unchanged.
 
     Examples
     --------
@@ -74,15 +77,17 @@ def in_options(message: str, args: Namespace) -> str:
 
     def replaced(found: re.Match[str]) -> str:
         name, equals, value = found["name"], found["equals"], found["value"] or ""
-        # a word of English is a parameter only where it gets a value
+        # an English word is a parameter only if it has a value
         if name is None or not (equals or "_" in name) or (named := option(name)) is None:
             return found[0]
-        # "by images_root=, or" ends with the option
+        # "as images_root=, or" ends with the option
         has_value = equals and message[found.end() : found.end() + 1].strip(" ,.;:)")
         return named + (" " if has_value and value != "True" else "")
 
     message = re.sub(r"The '(\w+)' parameter of \w+", lambda m: option(m[1]) or m[0], str(message))
-    message = re.sub(r"^(\w+)(?= (?:must be|holds|has) )", lambda m: option(m[1]) or m[0], message)
+    message = re.sub(
+        r"^(\w+)(?= (?:must be|must have|holds|has) )", lambda m: option(m[1]) or m[0], message
+    )
     for phrase, words in _PHRASES.items():
         message = re.sub(f"({_QUOTED})|{phrase}", _outside_quotes(phrase, words), message)
     pattern = rf"{_QUOTED}|(?<![\w.-])(?P<name>[a-z]\w*)(?P<equals>=)?(?P<value>(?<==)True\b)?"

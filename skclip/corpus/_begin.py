@@ -1,32 +1,32 @@
-"""Before work on a directory begins: whether it may, and what was left unfinished there."""
+"""Checks before work on a directory begins, and the note of unfinished work."""
 
 import errno
 import json
 from pathlib import Path
 
 from skclip._files import replacing
-from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, noted
+from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, read_note
 from skclip.exceptions import CorpusError
 
 __all__ = [
     "check_free",
     "is_taken",
-    "note_begin",
     "refuse_links",
     "storage_problem",
     "was_committed",
+    "write_note",
 ]
 
 
 def check_free(directory: Path, *, overwrite: bool) -> None:
-    """Refuse to build where something is that is not to be replaced."""
+    """Raise if the directory has contents that must not be replaced."""
     if (directory / MANIFEST).exists():
-        # what a build was killed at the end of may be this one
+        # the unfinished work may be this build, killed in its last step
         if not overwrite and not was_committed(directory):
             raise is_taken(directory)
         return
     resumable = (directory / UNFINISHED).exists()
-    # a build that dies before it has said what it does leaves these
+    # a build that is killed before it writes its note leaves these
     begun = {LOCK, f"{UNFINISHED}.tmp"}
     free = not directory.exists() or (
         directory.is_dir() and all(path.name in begun for path in directory.iterdir())
@@ -38,41 +38,41 @@ def check_free(directory: Path, *, overwrite: bool) -> None:
 
 
 def is_taken(directory: Path) -> CorpusError:
-    """Return what is said of a directory that holds a corpus."""
+    """Return the error for a directory that already contains a corpus."""
     return CorpusError(
         f"{str(directory)!r} already holds a corpus: pass overwrite=True to replace it, or add to "
-        "it by Corpus(path).append(source)."
+        "it with Corpus(path).append(source)."
     )
 
 
 def was_committed(directory: Path) -> bool:
-    """Whether the note of unfinished work is about a manifest that is in place."""
-    manifest, note = noted(directory, MANIFEST), noted(directory)
+    """Return whether the note of unfinished work refers to the current manifest."""
+    manifest, note = read_note(directory, MANIFEST), read_note(directory)
     begun = note.get("generation"), note.get("repeats")
     return bool(manifest) and manifest["generation"] in begun
 
 
 def refuse_links(directory: Path) -> None:
-    """Refuse to write where a symbolic link would lead out of the directory.
+    """Raise if a symbolic link would lead writes out of the directory.
 
-    Files that are replaced or removed may be links, which take the place of what they point to.
+    Files that are only replaced or removed may be links: the link itself is replaced.
     """
     for path in directory.iterdir():
         written = path.name == LOCK or path.suffix in (".tmp", ".partial")
         if written and path.is_symlink():
             raise CorpusError(
-                f"{str(path)!r} is a symbolic link, and writing would follow it out of the "
+                f"{str(path)!r} is a symbolic link, and writes would follow it out of the "
                 "corpus: remove it."
             )
 
 
-def note_begin(directory: Path, generation: int, model_id: str | None, repeats: int | None) -> None:
-    """Say what is unfinished; drop what an earlier attempt began differently."""
+def write_note(directory: Path, generation: int, model_id: str | None, repeats: int | None) -> None:
+    """Write the note of unfinished work; remove files of a different earlier attempt."""
     path = directory / UNFINISHED
     begun = {"generation": generation, "model_id": model_id}
     if repeats is not None:
         begun["repeats"] = repeats
-    if noted(directory) == begun:
+    if read_note(directory) == begun:
         return
     for stale in directory.glob(f"{generation:03d}-*.*"):
         if ".embeddings." in stale.name or ".failures." in stale.name:
@@ -82,10 +82,10 @@ def note_begin(directory: Path, generation: int, model_id: str | None, repeats: 
 
 
 def storage_problem(error: Exception) -> str | None:
-    """Return what is wrong with the disk, or None if the error is about something else."""
+    """Return the problem of the disk, or None if the error has another cause."""
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
         return "the disk is full"
     if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in str(error):
-        return "the place is read-only"
+        return "the disk or directory is read-only"
     return None

@@ -1,11 +1,11 @@
 """Build a corpus: captions, then indexes, then embeddings, then the manifest that names them.
 
-Every file is complete before it gets its name, and no file counts before the manifest names it.
-Running an interrupted build again finds the finished files and goes on.
+Every file is complete before it is renamed to its final name, and is used only after the manifest
+names it. Running an interrupted build again finds the finished files and resumes.
 
-A note, ``unfinished.json``, stands from before the first new file until the last old one is gone. A
-process that dies between the new manifest and that end leaves a commit that counts, and the note by
-which the same call is known when it comes again.
+A note, ``unfinished.json``, exists from before the first new file until the last old file is
+removed. If a process is killed between these and after the new manifest, the commit is valid, and
+the note identifies the call when it is repeated.
 """
 
 import re
@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from skclip._files import replacing
 from skclip.captions import build_index
-from skclip.corpus._begin import note_begin, refuse_links, storage_problem, was_committed
+from skclip.corpus._begin import refuse_links, storage_problem, was_committed, write_note
 from skclip.corpus._embed_shard import Embedder, embed_shard
 from skclip.corpus._hashes import file_hash, hashed
 from skclip.corpus._manifest import (
@@ -33,8 +33,8 @@ from skclip.corpus._manifest import (
     Manifest,
     ShardEntry,
     next_generation,
-    noted,
     read_manifest,
+    read_note,
     write_manifest,
 )
 from skclip.corpus._readers import Part
@@ -58,7 +58,7 @@ _SHARD_FILE = re.compile(r"(\d{3,}-)+\d{5,}\.")
 
 @dataclass(frozen=True)
 class Job:
-    """Work on a corpus directory; ends by replacing the manifest.
+    """Work on a corpus directory, which ends by replacing the manifest.
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ class Job:
         Directory of the corpus.
 
     generation : int
-        Goes into the names of new files.
+        Part of the names of new files.
 
     verbose : int
         Whether to show progress bars.
 
     repeats : int or None, default=None
-        Generation of a commit that was cut short in its last step: this work may be the same again.
+        Generation of a commit that was interrupted in its last step; this work may repeat it.
     """
 
     directory: Path
@@ -81,7 +81,7 @@ class Job:
     repeats: int | None = None
 
     def files(self, entry: ShardEntry) -> ShardFiles:
-        """Return the names of new files for a shard, which itself may be older."""
+        """Return the names of new files for a shard, which may be older."""
         prefix = f"{self.generation:03d}-"
         own = entry.name.startswith(prefix)
         return ShardFiles(self.directory, entry.name if own else prefix + entry.name)
@@ -97,7 +97,7 @@ class Job:
         )
 
     def commit(self, manifest: Manifest) -> None:
-        """Replace the manifest, then remove the files that no longer count."""
+        """Replace the manifest, then remove the files that it does not name."""
         shards = []
         with self.progress("hashes", sum(entry.n_rows for entry in manifest.shards)) as bar:
             for entry in manifest.shards:
@@ -108,7 +108,7 @@ class Job:
         self.finish(manifest)
 
     def finish(self, manifest: Manifest) -> None:
-        """Remove the files that do not count, and last the note that work was begun."""
+        """Remove the files that the manifest does not name, and then the note."""
         counting = {name for entry in manifest.shards for name in entry.files}
         for path in self.directory.iterdir():
             if _SHARD_FILE.match(path.name) and path.name not in counting:
@@ -120,21 +120,21 @@ class Job:
     def committed_before(
         self, entries: Sequence[ShardEntry], *, appended: bool, index: bool, model_id: str | None
     ) -> Manifest | None:
-        """Return the manifest if the commit that was cut short has added these very shards.
+        """Return the manifest if the interrupted commit has added exactly these shards.
 
         Parameters
         ----------
         entries : sequence of ShardEntry
-            Shards that this work has written.
+            Shards written by this work.
 
         appended : bool
-            Whether they come after others.
+            Whether they follow other shards.
 
         index : bool
-            Whether they are to have indexes.
+            Whether they must have indexes.
 
         model_id : str or None
-            Model behind their embeddings.
+            Model of their embeddings.
         """
         if self.repeats is None:
             return None
@@ -153,7 +153,7 @@ class Job:
         return manifest if same else None
 
     def _source_hashes(self, entry: ShardEntry) -> list[str | None]:
-        """Return the hashes of the files that hold what the source said."""
+        """Return the hashes of the files with the data of the source."""
         files = ShardFiles(self.directory, entry.name)
         return [
             file_hash(path) if path.exists() else None for path in (files.captions, files.images)
@@ -161,22 +161,22 @@ class Job:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file; one that a reader has open on Windows goes with the next commit."""
+    """Remove a file; a file that is open on Windows is removed by the next commit."""
     with suppress(PermissionError, IsADirectoryError):
         path.unlink(missing_ok=True)
 
 
 @contextmanager
 def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterator[Job]:
-    """Begin or resume work on a directory; one process at a time.
+    """Begin or resume work on a directory, one process at a time.
 
     Parameters
     ----------
     directory : Path
-        Directory of the corpus; made if it does not exist.
+        Directory of the corpus; created if it does not exist.
 
     model_id : str or None
-        Model that will embed. What another model has begun is dropped.
+        Model of the embedder. Unfinished embeddings of another model are removed.
 
     verbose : int
         Whether to show progress bars.
@@ -192,7 +192,7 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
         with FileLock(directory / LOCK, timeout=0):
             generation = next_generation(directory)
             repeats = generation - 1 if was_committed(directory) else None
-            note_begin(directory, generation, model_id, repeats)
+            write_note(directory, generation, model_id, repeats)
             yield Job(directory, generation, verbose, repeats)
     except Timeout as error:
         raise CorpusError(
@@ -203,34 +203,34 @@ def working_on(directory: Path, *, model_id: str | None, verbose: int) -> Iterat
         if reason is None:
             raise
         raise CorpusError(
-            f"The corpus {str(directory)!r} cannot be written: {reason}. Nothing that was there is "
-            "lost; run the same call again once this is solved, it goes on where it stopped."
+            f"The corpus {str(directory)!r} cannot be written: {reason}. No existing data is lost. "
+            "Solve this and run the same call again: it resumes where it stopped."
         ) from error
 
 
 def finish_commit(directory: Path) -> None:
-    """Finish a commit that was cut short after its manifest was in place, if that can be done.
+    """Finish a commit that was interrupted after its manifest was written, if possible.
 
-    A corpus on a read-only place, or one that another process is at work on, is left as it is.
+    A corpus that is read-only, or in use by another builder, is left unchanged.
 
     Parameters
     ----------
     directory : Path
         Directory of the corpus.
     """
-    generation = noted(directory).get("generation")
-    if generation is None or generation != noted(directory, MANIFEST).get("generation"):
+    generation = read_note(directory).get("generation")
+    if generation is None or generation != read_note(directory, MANIFEST).get("generation"):
         return
     refuse_links(directory)
     with suppress(OSError), FileLock(directory / LOCK, timeout=0):
-        if noted(directory).get("generation") == generation:  # nobody else was faster
+        if read_note(directory).get("generation") == generation:  # no other process has finished it
             Job(directory, generation, 0).finish(read_manifest(directory))
 
 
 def first_rows_read(
     parts: Iterable[Part], embedder: Embedder | None, *, must_embed: bool
 ) -> Iterator[Part]:
-    """Return ``parts`` after reading the first rows, so that a bad source fails early.
+    """Return ``parts`` after reading the first rows, so that an invalid source fails early.
 
     Parameters
     ----------
@@ -238,27 +238,27 @@ def first_rows_read(
         The source.
 
     embedder : Embedder or None
-        Must be None if the source brings its own embeddings.
+        Must be None if the source has embeddings.
 
     must_embed : bool
-        Whether rows without embeddings have no place.
+        Whether rows without embeddings are an error.
 
     Returns
     -------
     parts : iterator of Part
-        All of them.
+        All parts.
     """
     source = iter(parts)
     for part in source:
         if part.embeddings is not None and embedder is not None:
             raise CorpusError(
-                "The source brings its own embeddings: pass model_id= to say which model made "
-                "them, and no embedder."
+                "The source has embeddings: pass model_id= to name the model that made them, and "
+                "no embedder."
             )
         if part.embeddings is None and embedder is None and must_embed:
             raise CorpusError(
-                "The corpus has embeddings and the source has none: give the embedder that made "
-                "them, so that new rows get theirs."
+                "The corpus has embeddings and the source has none: give the embedder of the "
+                "corpus to embed the new rows."
             )
         tables = iter(part.tables)
         for table in tables:
@@ -274,13 +274,13 @@ def add_captions(job: Job, parts: Iterable[Part], *, shard_size: int) -> list[Sh
     Parameters
     ----------
     job : Job
-        Work these shards belong to.
+        Work that these shards belong to.
 
     parts : iterable of Part
         The source.
 
     shard_size : int
-        Most captions a shard.
+        Maximum number of captions per shard.
 
     Returns
     -------
@@ -305,22 +305,22 @@ def index_shards(
     Parameters
     ----------
     job : Job
-        Work these shards belong to.
+        Work that these shards belong to.
 
     entries : sequence of ShardEntry
         The new shards.
 
     n_jobs : int or None
-        Number of shards indexed at once.
+        Number of shards indexed in parallel.
 
     Returns
     -------
     entries : list of ShardEntry
-        The same, indexed.
+        The same shards, indexed.
     """
     with job.progress("index", sum(e.n_rows for e in entries)) as bar:
         work = (delayed(_index_shard)(job.directory, entry) for entry in entries)
-        # starting workers takes longer than indexing one shard does
+        # starting workers takes longer than indexing one shard
         n_workers = 1 if len(entries) == 1 else n_jobs
         for n_rows in Parallel(n_jobs=n_workers, return_as="generator_unordered")(work):
             bar.update(n_rows)
@@ -341,13 +341,13 @@ def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) ->
     Parameters
     ----------
     job : Job
-        Work these shards belong to.
+        Work that these shards belong to.
 
     entries : sequence of ShardEntry
-        All shards of the corpus to come.
+        All shards of the new corpus.
 
     embedder : Embedder
-        Embeds their images.
+        Embeds the images.
 
     Returns
     -------
@@ -374,15 +374,15 @@ def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) ->
 
 
 def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | None) -> Manifest:
-    """Take shards as they are, with the embeddings their source brought or without any.
+    """Use shards unchanged, with the embeddings of their source, if any.
 
     Parameters
     ----------
     job : Job
-        Work these shards belong to.
+        Work that these shards belong to.
 
     entries : sequence of ShardEntry
-        All shards of the corpus to come.
+        All shards of the new corpus.
 
     model_id : str or None
         Model that made the embeddings.
@@ -390,14 +390,14 @@ def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | Non
     Returns
     -------
     manifest : Manifest
-        All shards; the images their sources lacked are listed.
+        All shards, with lists of images missing in their sources.
     """
     done = []
     for entry in entries:
-        # shards that are kept have their failures listed already
+        # existing shards already have their lists of failures
         if entry.name.startswith(f"{job.generation:03d}-"):
             shard, files = DiskShard(job.directory, entry), ShardFiles(job.directory, entry.name)
-            write_failures(shard, files, dict(shard.useless_embeddings()))
+            write_failures(shard, files, dict(shard.invalid_embeddings()))
             failures = files.failures.name if files.failures.exists() else None
             entry = replace(entry, failures=failures)
         done.append(entry)
@@ -405,12 +405,12 @@ def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | Non
 
 
 def _common_width(directory: Path, entries: Sequence[ShardEntry]) -> int | None:
-    """Return the width of all embeddings, or say that they differ."""
+    """Return the width of all embeddings; raise if they differ."""
     widths = {
         DiskShard(directory, entry).width() for entry in entries if entry.embeddings is not None
     }
     if len(widths) > 1:
         raise CorpusError(
-            f"The embeddings have different widths ({sorted(widths)}): they are of several models."
+            f"The embeddings have different widths ({sorted(widths)}): use embeddings of one model."
         )
     return widths.pop() if widths else None

@@ -1,4 +1,4 @@
-"""Corpus: a captioned collection in a directory, named by its path."""
+"""Corpus: a captioned collection in a directory."""
 
 import os
 import warnings
@@ -45,15 +45,15 @@ _MAX_NAMES = 10
 class Corpus(CaptionStore):
     """A captioned image collection on disk.
 
-    A corpus is a directory: captions, ids and image references in Parquet, a full-text index of
-    the captions, and embeddings if an embedder was given when it was built. It is made by
-    :meth:`build` and never changed by reading; estimators name it by its path, so that clones,
-    processes and machines share it without copying. Threads may use one object at once.
+    A corpus is a directory with captions, ids and image references in Parquet, a full-text index of
+    the captions, and embeddings if it was built with an embedder. :meth:`build` creates it, and
+    reading never changes it. Estimators refer to it by its path, so that clones, processes and
+    machines share it without copying. A Corpus object may be used by several threads.
 
     Parameters
     ----------
     path : path-like
-        Directory that :meth:`build` has written.
+        Directory written by :meth:`build`.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Corpus(CaptionStore):
         Absolute path of the directory.
 
     model_id : str or None
-        Identity of the model that made the embeddings.
+        Identity of the model of the embeddings.
 
     n_features : int or None
         Width of the embeddings.
@@ -112,63 +112,60 @@ class Corpus(CaptionStore):
     ) -> Self:
         """Build a corpus from captioned images.
 
-        A build that was interrupted, by an error or by ``kill -9``, goes on where it stopped when
-        it is called again, and ends with the same bytes. Until it ends, a corpus that was at
-        ``path`` before stays as it was.
+        An interrupted build resumes when the same call is repeated, even after ``kill -9``, and
+        writes the same bytes. An existing corpus at ``path`` remains valid until the build ends.
 
         Parameters
         ----------
         source : path-like, list of path-like, data frame, (captions, images) or list of str
-            A folder with images and, in it, one CSV, TSV or Parquet file with captions by image
-            path, or a ``.txt`` or ``.json`` file beside each image; such a table itself; a text
-            file with one caption a line; several of these in a list or by a range in braces; a
-            pandas, polars or Arrow table; two sequences, where images are paths, URLs, bytes, PIL
-            images or arrays; or captions alone. A list in place of a caption is several captions
-            of one image.
+            One of: a folder of images with a CSV, TSV or Parquet file of captions by image path,
+            or with a ``.txt`` or ``.json`` file beside each image; such a table; a text file with
+            one caption per line; several of these in a list or as a range in braces; a pandas,
+            polars or Arrow table; two sequences, where images are paths, URLs, bytes, PIL images
+            or arrays; captions only. A list in place of a caption gives several captions of one
+            image.
 
         path : path-like
-            Directory to write; new, empty, or a corpus (see ``overwrite``).
+            Directory to write: new, empty, or a corpus (see ``overwrite``).
 
         embedder : transformer, default=None
-            Embeds every image, e.g. :class:`skclip.CLIPEmbedder`. Without one, retrievers embed
-            only what they recall. Images that cannot be read get a zero row and are listed by
-            :meth:`failures`.
+            Embeds every image, e.g. :class:`skclip.CLIPEmbedder`. If None, retrievers embed only
+            recalled images. Unreadable images get a zero row and are listed by :meth:`failures`.
 
         embeddings : array-like of shape (n_captions, n_features) or path, default=None
             Embeddings that there are already, one row per caption in the order of the source, or
             an ``.npy`` file of them; in place of an embedder. The corpus keeps a copy.
 
         model_id : str, default=None
-            Model behind ``embeddings``, or behind those that a source brings along:
-            ``embedder.model_id``. Other models are then refused.
+            Model of ``embeddings``, or of the embeddings in the source, if it has some.
 
         index : bool, default=True
-            Whether to index the captions; without an index they can only be scanned.
+            Whether to index the captions. Without an index they can only be scanned.
 
         shard_size : int, default=500_000
-            Most captions a shard.
+            Maximum number of captions per shard.
 
         caption_column, image_column, id_column : str, default=None
-            Columns of a table; None finds the usual names.
+            Columns of a table; None searches for the usual names.
 
         images_root : path-like, default=None
-            Folder that the relative image paths of a table start from; None means the table's
-            own, and the working directory for a data frame or sequences.
+            Base folder of the relative image paths of a table. None means the folder of the table,
+            or the working directory for a data frame or sequences.
 
         overwrite : bool, default=False
-            Whether to replace a corpus that is already there.
+            Whether to replace an existing corpus.
 
         n_jobs : int, default=None
-            Number of shards indexed at once; None means 1 unless in a
+            Number of shards indexed in parallel; None means 1 unless in a
             :func:`joblib.parallel_config` context.
 
         verbose : int, default=0
-            Whether to show progress bars, on a terminal.
+            Whether to show progress bars. They are shown on terminals only.
 
         Returns
         -------
         corpus : Corpus
-            Opened.
+            The new corpus.
         """
         directory = user_path(path)
         check_free(directory, overwrite=overwrite)
@@ -209,10 +206,10 @@ class Corpus(CaptionStore):
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> Self:
-        """Add captioned images after those that are there.
+        """Append captioned images.
 
-        Rows that another process has added since this object was opened stay. A call that was
-        interrupted goes on when it is made again, and adds its rows once.
+        Rows added by other processes since this object was opened are kept. An interrupted call
+        resumes when it is repeated, and adds its rows once.
 
         Parameters
         ----------
@@ -220,28 +217,28 @@ class Corpus(CaptionStore):
             As for :meth:`build`.
 
         embedder : transformer, default=None
-            Must be given if the corpus has embeddings, and be the model that made them.
+            Required if the corpus has embeddings; must be the same model.
 
         shard_size : int, default=500_000
-            Most captions a shard.
+            Maximum number of captions per shard.
 
         caption_column, image_column, id_column : str, default=None
-            Columns of a table; None finds the usual names.
+            Columns of a table; None searches for the usual names.
 
         images_root : path-like, default=None
-            Folder that the relative image paths of a table start from; None means the table's
-            own, and the working directory for a data frame or sequences.
+            Base folder of the relative image paths of a table. None means the folder of the table,
+            or the working directory for a data frame or sequences.
 
         n_jobs : int, default=None
-            Number of shards indexed at once.
+            Number of shards indexed in parallel.
 
         verbose : int, default=0
-            Whether to show progress bars, on a terminal.
+            Whether to show progress bars. They are shown on terminals only.
 
         Returns
         -------
         corpus : Corpus
-            The longer corpus; this object keeps to the rows it was opened with.
+            The longer corpus. This object still has the rows it was opened with.
         """
         if embedder is not None:
             self._check_model(embedder)
@@ -274,44 +271,44 @@ class Corpus(CaptionStore):
             Embeds every image, e.g. :class:`skclip.CLIPEmbedder`.
 
         verbose : int, default=0
-            Whether to show a progress bar, on a terminal.
+            Whether to show a progress bar. It is shown on terminals only.
 
         Returns
         -------
         corpus : Corpus
-            The corpus with embeddings; the same if it has those of this model already.
+            The corpus with embeddings. Unchanged if it already has those of this model.
         """
         self._check_model(embedder)
         if self.has_embeddings:
             finish_commit(self.path)
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
-            manifest = self._now(embedder)._manifest
+            manifest = self._reopened(embedder)._manifest
             job.commit(embed_shards(job, manifest.shards, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
 
     def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
-        """Embed again the images that could not be read.
+        """Retry to embed the images that could not be read.
 
         Parameters
         ----------
         embedder : transformer
-            The model that made the other embeddings.
+            The model of the other embeddings.
 
         verbose : int, default=0
-            Whether to show a progress bar, on a terminal.
+            Whether to show a progress bar. It is shown on terminals only.
 
         Returns
         -------
         corpus : Corpus
-            The corpus with what could be read now; :meth:`failures` lists the rest.
+            The corpus with the new embeddings; :meth:`failures` lists the remaining failures.
         """
         self._check_model(embedder)
         if not self.has_embeddings or not len(self.failures()):
             finish_commit(self.path)
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
-            job.commit(retry_shards(job, self._now(embedder)._manifest, embedder))
+            job.commit(retry_shards(job, self._reopened(embedder)._manifest, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
 
     @classmethod
@@ -330,10 +327,10 @@ class Corpus(CaptionStore):
         n_jobs: int | None,
         verbose: int,
     ) -> Self:
-        """Write the shards of a source, after those of a corpus or in place of what is there."""
+        """Write the shards of a source, after those of a corpus or in place of them."""
         embedder_id = None if embedder is None else embedder.model_id
         with working_on(directory, model_id=embedder_id, verbose=verbose) as job:
-            kept = () if after is None else after._now(embedder)._manifest.shards
+            kept = () if after is None else after._reopened(embedder)._manifest.shards
             new = add_captions(job, parts, shard_size=shard_size)
             there = job.committed_before(
                 new, appended=after is not None, index=index, model_id=embedder_id or model_id
@@ -357,20 +354,20 @@ class Corpus(CaptionStore):
         first_new_row = sum(entry.n_rows for entry in kept)
         return cls(directory)._with_warning(first_new_row, stacklevel=4)
 
-    def _now(self, embedder: Embedder | None) -> Self:
-        """Open the corpus as it is now, which may be longer than when this object was opened."""
+    def _reopened(self, embedder: Embedder | None) -> Self:
+        """Open the current corpus, which may be longer than when this object was opened."""
         now = type(self)(self.path)
         if embedder is not None:
             now._check_model(embedder)
         if (now.has_embeddings, now.has_index) != (self.has_embeddings, self.has_index):
             raise CorpusError(
-                f"The corpus {str(self.path)!r} was replaced since it was opened: open it again "
+                f"The corpus {str(self.path)!r} was replaced after it was opened: open it again "
                 "by Corpus(path)."
             )
         return now
 
     def _with_warning(self, first_row: int = 0, *, stacklevel: int) -> Self:
-        """Warn of the rows from ``first_row`` on that have no image."""
+        """Warn of rows without an image, starting at ``first_row``."""
         failures = self.failures().filter(pc.field("row") >= first_row)
         if n_failures := failures.num_rows:
             shown = failures.slice(0, _MAX_NAMES).to_pylist()
@@ -378,8 +375,8 @@ class Corpus(CaptionStore):
             warnings.warn(
                 f"{n_failures} of {len(self) - first_row} images could not be read and have no "
                 f"embedding: {'; '.join(names)}"
-                f"{'; …' if n_failures > _MAX_NAMES else ''}. Corpus.failures() lists them, "
-                "retry_failed(embedder) tries them again.",
+                f"{'; …' if n_failures > _MAX_NAMES else ''}. Corpus.failures() lists them; "
+                "retry_failed(embedder) embeds them again.",
                 UnreadableImageWarning,
                 stacklevel=stacklevel,
             )
@@ -388,9 +385,9 @@ class Corpus(CaptionStore):
     def _check_model(self, embedder: Embedder) -> None:
         if self.has_embeddings and self.model_id not in (None, embedder.model_id):
             raise ModelMismatchError(
-                f"{str(self.path)!r} holds embeddings of {self.model_id}, the embedder is "
-                f"{embedder.model_id}: use the embedder it was built with, or build a corpus of "
-                "its own for the other model."
+                f"{str(self.path)!r} holds embeddings of {self.model_id}, but the embedder is "
+                f"{embedder.model_id}: use the embedder of the corpus, or build another corpus "
+                "for this embedder."
             )
 
     @property
@@ -405,16 +402,27 @@ class Corpus(CaptionStore):
 
     @property
     def has_index(self) -> bool:
-        """Whether captions can be searched without reading them all."""
+        """Whether captions are indexed."""
         return all(shard.entry.indexed for shard in self._shards)
 
     @property
     def model_id(self) -> str | None:
-        """Identity of the model that made the embeddings; None if unknown or none."""
+        """Identity of the model of the embeddings; None if unknown or without embeddings."""
         return self._manifest.model_id
 
+    @property
+    def corpus_id(self) -> str | None:
+        """Identity of the collection: the hash of its first captions.
+
+        It stays when captions are added behind them, and when images are embedded. None for a
+        corpus without hashes, which an earlier version has written.
+        """
+        first = self._manifest.shards[0] if self._manifest.shards else None
+        digest = first and first.sha256.get(f"{first.name}.captions.parquet")
+        return digest[:16] if digest else None
+
     def failures(self) -> pa.Table:
-        """Return the rows whose image could not be read.
+        """Return the rows whose images could not be read.
 
         Returns
         -------
@@ -429,20 +437,18 @@ class Corpus(CaptionStore):
         return pa.concat_tables(parts)
 
     def verify(self) -> None:
-        """Read every file of the corpus and compare it with the hash that was taken of it.
+        """Read every file of the corpus and compare it with its stored hash.
 
-        Opening a corpus looks only whether its files are there; this finds a copy that broke off
-        and a disk that lost bits. Embeddings of another program that are used where they lie, and
-        the images themselves, are not part of it.
+        Opening a corpus only checks that its files exist. This method also finds incomplete copies
+        and changed bits. It does not check embedding files outside the corpus, or images.
 
         Raises
         ------
         CorpusFormatError
-            If files are damaged or lost; all of them are named.
+            If files are damaged or lost; the message lists them.
 
         CorpusError
-            If files have no hash, since an earlier version of skclip has written them; nothing
-            can be said about these.
+            If files have no hash, because they were written by an earlier version of skclip.
 
         Examples
         --------
@@ -463,15 +469,15 @@ class Corpus(CaptionStore):
             many = "file of the corpus {} is" if len(damaged) == 1 else "files of the corpus {} are"
             raise CorpusFormatError(
                 f"{len(damaged)} {many.format(repr(str(self.path)))} damaged: {names}. Copy the "
-                "corpus again from where it is whole, or build it again with overwrite=True."
+                "corpus again from an intact copy, or build it again with overwrite=True."
             )
         own = [(name, entry) for entry in entries for name in own_files(self.path, entry)]
         if unknown := [name for name, entry in own if name not in entry.sha256]:
             raise CorpusError(
-                f"The corpus {str(self.path)!r} holds no hashes of {len(unknown)} of its "
-                f"{len(own)} files ({sample_of(unknown)}): an earlier version of skclip wrote "
-                "them, and they cannot be verified. Build the corpus again with overwrite=True to "
-                "have them hashed."
+                f"The corpus {str(self.path)!r} has no hashes for {len(unknown)} of its "
+                f"{len(own)} files ({sample_of(unknown)}), which were written by an earlier "
+                "version of skclip and cannot be verified. Build the corpus again with "
+                "overwrite=True to hash them."
             )
 
     def __repr__(self) -> str:
@@ -486,20 +492,19 @@ class Corpus(CaptionStore):
 
 
 def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:
-    """Return the corpus at a path; the same object until the corpus on disk changes.
+    """Return the corpus at a path: the same object until the corpus on disk changes.
 
-    Clones of an estimator open the corpus they name again and again; sharing the object lets
-    them share what has been recalled.
+    Clones of an estimator open the same corpus repeatedly. Sharing the object shares its caches.
 
     Parameters
     ----------
     corpus : Corpus or path-like
-        A corpus is returned as it is.
+        A Corpus is returned unchanged.
 
     Returns
     -------
     corpus : Corpus
-        Ready to read.
+        The open corpus.
 
     Examples
     --------
@@ -516,7 +521,7 @@ def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:
     try:
         status = (path / MANIFEST).stat()
     except OSError:
-        return Corpus(path)  # says what is wrong
+        return Corpus(path)  # raises the error
     return _open_unchanged(str(path), status.st_mtime_ns, status.st_ino)
 
 

@@ -1,4 +1,4 @@
-"""Embed the images of a collection: nothing twice, nothing invented, nothing lost."""
+"""Embed the images of a collection, each distinct image once."""
 
 import json
 import warnings
@@ -19,36 +19,36 @@ from skclip.exceptions import CorpusError, UnreadableImageWarning
 
 __all__ = ["MISSES", "Embedder", "as_stored", "embed_images", "embed_shard"]
 
-# Batches between two writes: few enough that little is lost, many enough that reading images
-# ahead, which ends with a call of the embedder, hardly pauses.
+# Batches between two writes: few, so that little work is lost, but enough that prefetching, which
+# ends with each call of the embedder, hardly pauses.
 _BATCHES_A_CHUNK = 8
-# So many images that cannot be read, and none that can: all the others would fail, too.
+# Stop after this many unreadable images without a readable one.
 MISSES = 300
 
 
 class Embedder(Protocol):
-    """What embeds images; :class:`skclip.CLIPEmbedder` does."""
+    """An embedder of images, such as :class:`skclip.CLIPEmbedder`."""
 
     @property
     def model_id(self) -> str:
         """Identity of model, weights and preprocessing."""
 
     def transform(self, X: Any) -> NDArray[Any]:
-        """Return one row an image."""
+        """Return one row per image."""
 
 
 def embed_images(
     embedder: Embedder, images: Sequence[Any]
 ) -> tuple[NDArray[np.float32], list[str | None]]:
-    """Embed images; those that cannot be read get a zero row and a reason.
+    """Embed images; unreadable images get a zero row and a reason.
 
     Parameters
     ----------
     embedder : Embedder
-        Images that occur twice by path or content are given to it once.
+        It is given each distinct image, by path and content, once.
 
     images : sequence
-        Paths, bytes, or anything the embedder takes; None where there is no image.
+        Paths, bytes, or anything the embedder accepts; None if there is no image.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def embed_images(
         float32.
 
     reasons : list of str or None
-        Why a row is zero.
+        Reasons for zero rows.
     """
     distinct: dict[Any, int] = {}
     items: list[Any] = []
@@ -69,7 +69,7 @@ def embed_images(
             distinct[key] = len(items)
             items.append(image)
         position[i] = distinct[key]
-    # without any image a blank one tells how wide the zero rows must be
+    # without any image, embed a blank one to find the width of the zero rows
     vectors, reasons = _embed_items(embedder, items or [np.zeros((32, 32, 3), np.uint8)])
     embeddings = np.zeros((len(images), vectors.shape[1]), dtype=np.float32)
     embeddings[position >= 0] = vectors[position[position >= 0]]
@@ -79,7 +79,7 @@ def embed_images(
 def _embed_items(
     embedder: Embedder, items: list[Any]
 ) -> tuple[NDArray[np.float32], list[str | None]]:
-    """Embed items that exist; ask again, one by one, why a row is zero."""
+    """Embed existing items; embed failures again one by one to find the reasons."""
     with warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.simplefilter("ignore", UnreadableImageWarning)
         given = _on_error(embedder, "skip").transform(items)
@@ -89,20 +89,20 @@ def _embed_items(
     if not finite.all():
         vectors = np.where(finite[:, None], vectors, np.float32(0))
         for i in np.flatnonzero(~finite):
-            reasons[i] = "the model gave NaN or infinity"
+            reasons[i] = "its embedding has NaN or infinity"
     strict = _on_error(embedder, "raise")
     for i in np.flatnonzero(finite & ~vectors.any(axis=1)):
         reasons[i] = "its embedding is zero"
         try:
             strict.transform([items[i]])
         except (ValueError, OSError) as error:
-            # the embedder's advice on its own parameter is no part of the reason
+            # drop the embedder's advice about its own parameter
             reasons[i] = str(error).partition(" on_error=")[0].removesuffix(".")
     return vectors, reasons
 
 
 def _on_error(embedder: Any, on_error: str) -> Any:
-    """Return a quiet copy of the embedder that raises or skips, if it knows the difference."""
+    """Return a quiet copy of the embedder with the given ``on_error``, if it has that parameter."""
     if not hasattr(embedder, "get_params"):
         return embedder
     wanted = {"on_error": on_error, "verbose": 0}
@@ -113,23 +113,23 @@ def _on_error(embedder: Any, on_error: str) -> Any:
 def as_stored(
     vectors: NDArray[np.float32], reasons: Sequence[str | None]
 ) -> tuple[NDArray[np.float16], list[str | None]]:
-    """Return rows in the half precision that a corpus keeps, and why rows are zero.
+    """Return rows in half precision, as stored in a corpus, and the reasons for zero rows.
 
     Parameters
     ----------
     vectors : ndarray of shape (n_rows, n_features)
-        What a model gave.
+        Output of the model.
 
     reasons : sequence of str or None
-        Why rows are zero already.
+        Known reasons for zero rows.
 
     Returns
     -------
     half : ndarray of shape (n_rows, n_features)
-        float16; a row that half precision cannot hold is zero.
+        float16; a row that half precision cannot represent is zero.
 
     reasons : list of str or None
-        Those of such rows added.
+        The reasons, including those of such rows.
     """
     with np.errstate(over="ignore", under="ignore"):
         half = vectors.astype("<f2")
@@ -144,19 +144,19 @@ def as_stored(
 
 
 def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iterator[int]:
-    """Embed the images of a shard into ``files.embeddings``, going on where it stopped.
+    """Embed the images of a shard into ``files.embeddings``, resuming interrupted work.
 
-    Chunks of rows are appended to a file of the final size's header; whatever a crash left behind
-    a whole chunk is embedded again. Rows are always embedded in the same chunks, so that an
-    interrupted build gives the same bytes as an uninterrupted one.
+    Chunks of rows are appended to a file with the final header; an incomplete chunk is embedded
+    again. Rows are always embedded in the same chunks, so that an interrupted build writes the same
+    bytes as an uninterrupted one.
 
     Parameters
     ----------
     shard : DiskShard
-        Gives the images.
+        Shard with the images.
 
     files : ShardFiles
-        Gets embeddings and failures.
+        Files for embeddings and failures.
 
     embedder : Embedder
         Model to embed with.
@@ -164,7 +164,7 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     Yields
     ------
     n_rows : int
-        Rows done since the last time.
+        Rows embedded since the last yield.
     """
     partial = files.embeddings.with_suffix(".partial")
     notes = files.failures.with_suffix(".partial")
@@ -182,19 +182,19 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
         if n_failed >= MISSES and not any_embedded:
             raise CorpusError(
                 f"None of the first {n_failed} images of {shard.entry.name} can be read "
-                f"({sample_of(dict.fromkeys(failed), 2)}): give the folder they are in by "
-                "images_root=, or mend what is wrong and run the same build again."
+                f"({sample_of(dict.fromkeys(failed), 2)}): give their folder as images_root=, or "
+                "solve the problem and run the same build again."
             )
         if width is None:
             width = vectors.shape[1]
             start_rows(partial, (shard.n_rows, width))
         elif vectors.shape[1] != width:
             raise CorpusError(
-                f"The embedder gave {vectors.shape[1]} features for rows {done} onwards of "
+                f"The embedder returned {vectors.shape[1]} features for rows {done} onwards of "
                 f"{shard.entry.name} but {width} before: an embedder must not change its width."
             )
         half, reasons = as_stored(vectors, reasons)
-        # reasons first: a vector on disk then always has its reason
+        # write reasons first: every zero row on disk then has its reason
         append_bytes(notes, _note_lines(rows, reasons))
         append_bytes(partial, half.tobytes())
         done += len(rows)
@@ -203,13 +203,13 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     # a row that failed before a crash may have succeeded after it
     noted = {row: why for row, why in _read_notes(notes).items() if 0 <= row < shard.n_rows}
     write_failures(shard, files, {row: why for row, why in noted.items() if not stored[row].any()})
-    del stored  # Windows renames no file that is open
+    del stored  # Windows cannot rename an open file
     partial.replace(files.embeddings)
     notes.unlink(missing_ok=True)
 
 
 def _note_lines(rows: NDArray[np.int64], reasons: list[str | None]) -> bytes:
-    # each on a line of its own even after a torn one
+    # start a new line, in case the last one is incomplete
     lines = [
         "\n" + json.dumps([int(row), reason])
         for row, reason in zip(rows, reasons, strict=True)
@@ -219,7 +219,7 @@ def _note_lines(rows: NDArray[np.int64], reasons: list[str | None]) -> bytes:
 
 
 def _read_notes(notes: Path) -> dict[int, str]:
-    """Return the reasons by row; the last line of a row counts, a torn one was repeated."""
+    """Return the reasons by row from the last line of each row; incomplete lines are skipped."""
     reasons: dict[int, str] = {}
     with suppress(FileNotFoundError):
         for line in notes.read_text(encoding="utf-8", errors="replace").splitlines():

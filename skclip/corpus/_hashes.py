@@ -1,4 +1,4 @@
-"""Hashes of a corpus's files: whether they still are what was written."""
+"""Hashes of a corpus's files, to detect damage."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -11,13 +11,13 @@ __all__ = ["damaged_files", "file_hash", "hashed", "own_files"]
 
 
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file as ``sha256sum`` prints it, reading a block at a time."""
+    """Return the SHA-256 of a file in hexadecimal, reading it in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def own_files(directory: Path, entry: ShardEntry) -> Iterator[str]:
-    """Yield the names of a shard's files that skclip has written, those that are lost included.
+    """Yield the names of a shard's files written by skclip, including lost ones.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def own_files(directory: Path, entry: ShardEntry) -> Iterator[str]:
     Yields
     ------
     name : str
-        File name in the directory. Embeddings that are used where they lie are no part of it.
+        File name in the directory. Embedding files outside the directory are not included.
     """
     for name in entry.files:
         known = name in entry.needed_files or name in entry.sha256 or (directory / name).exists()
@@ -50,13 +50,13 @@ def hashed(directory: Path, entry: ShardEntry, *, generation: int) -> ShardEntry
         A shard whose files are complete.
 
     generation : int
-        Files of this generation are read. Older ones keep the hash they have: a new one would
-        vouch for what may have been damaged since.
+        Files of this generation are hashed. Older files keep their hash: a new one would hide
+        damage since they were written.
 
     Returns
     -------
     entry : ShardEntry
-        Hashes of the files that belong to it, and of no others.
+        The entry with the hashes of its own files.
     """
     new = f"{generation:03d}-"
     sha256 = {
@@ -68,7 +68,7 @@ def hashed(directory: Path, entry: ShardEntry, *, generation: int) -> ShardEntry
 
 
 def damaged_files(directory: Path, entries: Iterable[ShardEntry]) -> Iterator[tuple[str, str]]:
-    """Read all files that have a hash and yield those that are no longer what was written.
+    """Read all files that have a hash and yield the damaged ones.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def damaged_files(directory: Path, entries: Iterable[ShardEntry]) -> Iterator[tu
         File name in the directory.
 
     why : str
-        What is wrong with the file.
+        The problem with the file.
     """
     for entry in entries:
         for name, expected in entry.sha256.items():

@@ -1,4 +1,4 @@
-"""Images as a collection refers to them: paths, URLs, and runs of bytes within a file."""
+"""Image references of a collection: paths, URLs, and byte ranges within a file."""
 
 import os
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ __all__ = ["ImageSlice", "load_images", "only_urls"]
 
 @dataclass(frozen=True)
 class ImageSlice:
-    """An image inside another file, read when it is needed.
+    """An image inside another file, read on demand.
 
-    It is enough of a file object for :class:`skclip.CLIPEmbedder`, which reads it whole.
+    It has the ``read`` method of a file, which :class:`skclip.CLIPEmbedder` needs.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class ImageSlice:
         File, e.g. a tar archive.
 
     offset : int
-        Where the image begins.
+        First byte of the image.
 
     size : int
         Number of bytes.
@@ -40,20 +40,20 @@ class ImageSlice:
             end = os.fstat(file.fileno()).st_size
             if not 0 <= self.offset <= self.offset + self.size <= end:
                 raise OSError(
-                    f"{self.path!r} has {end} bytes, and the image is to be {self.size} of them "
-                    f"from {self.offset} on: the file was changed or cut off"
+                    f"{self.path!r} has {end} bytes, but its image needs {self.size} bytes from "
+                    f"{self.offset} on: the file was changed or cut off"
                 )
             file.seek(self.offset)
             return file.read(self.size)
 
 
 def load_images(references: NDArray[Any]) -> NDArray[Any]:
-    """Return references with the bytes in place of those that are slices."""
+    """Return references with slices replaced by their bytes."""
     images = (r.read() if isinstance(r, ImageSlice) else r for r in references)
     return np.fromiter(images, dtype=object, count=len(references))
 
 
 def only_urls(images: pa.ChunkedArray) -> bool:
-    """Whether a column of references names no file, and so has no path to look up."""
+    """Return whether a column of references has URLs only, and no paths to look up."""
     remote = pc.and_not(pc.match_substring(images, "://"), pc.starts_with(images, "file:"))
     return bool(pc.all(remote, min_count=0).as_py())

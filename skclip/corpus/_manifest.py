@@ -1,12 +1,12 @@
-"""The manifest: the one file that makes a directory a corpus.
+"""The manifest: the file that lists the files of a corpus.
 
-A corpus consists of the files its manifest names and of nothing else. Builders write new files
-under names no manifest uses yet and replace the manifest last, in one step, so that a reader sees
-the old collection or the new one and a crash loses neither.
+A corpus consists only of the files that its manifest names. Builders write new files under unused
+names and replace the manifest last, in one step. A reader sees the old collection or the new one,
+and a crash loses neither.
 
-A corpus may come from elsewhere, so nothing in a manifest is believed. It names its own files by
-the plain names that skclip gives them, inside the directory: whatever is written or removed is
-there. One file may lie outside, an ``.npy`` of embeddings by its absolute path, and is only read.
+A corpus may come from elsewhere, so all values in a manifest are checked. File names must have the
+form that skclip writes, inside the directory, so that no other files are written or removed. Only
+an ``.npy`` file of embeddings may be outside, by its absolute path; it is only read.
 """
 
 import json
@@ -27,8 +27,8 @@ __all__ = [
     "Manifest",
     "ShardEntry",
     "next_generation",
-    "noted",
     "read_manifest",
+    "read_note",
     "write_manifest",
 ]
 
@@ -40,13 +40,13 @@ LOCK = ".lock"
 
 _STEM = re.compile(r"([0-9]{3,9})-[0-9]{5,9}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What generations, rows and widths stay below, so that sums of them are numbers that arrays hold.
+# Limits of generations, rows and widths, so that their sums fit into array types.
 _MAX_GENERATION, _MAX_ROWS, _MAX_FEATURES = 10**9, 10**12, 10**6
 
 
 @dataclass(frozen=True)
 class ShardEntry:
-    """What the manifest says about one shard.
+    """Entry of one shard in the manifest.
 
     Parameters
     ----------
@@ -57,23 +57,23 @@ class ShardEntry:
         Number of captions.
 
     image_root : str or None
-        Directory that relative image paths start from.
+        Base directory of relative image paths.
 
     indexed : bool
         Whether there is a caption index.
 
     embeddings : str or None
-        ``.npy`` file: a name in the corpus directory, or the absolute path of a file elsewhere.
+        ``.npy`` file: a name in the corpus directory, or the absolute path of another file.
 
     first_embedding : int
-        Row of the embeddings file that belongs to the shard's first row.
+        Row of the embeddings file for the shard's first row.
 
     failures : str or None
-        Parquet file that lists the rows without a readable image.
+        Parquet file with the rows that have no readable image.
 
     sha256 : dict of {str: str}
-        Hashes of the shard's files by name; files that lie elsewhere have none, and neither have
-        those of a corpus that was written before there were hashes.
+        Hashes of the shard's files by name. Files outside the directory, and files of a corpus
+        written before hashes were introduced, have none.
     """
 
     name: str
@@ -87,7 +87,7 @@ class ShardEntry:
 
     @property
     def needed_files(self) -> list[str]:
-        """Names of the files that the shard cannot be read without."""
+        """Names of the files that are required to read the shard."""
         names = [f"{self.name}.captions.parquet", self.embeddings, self.failures]
         if self.indexed:
             names.append(f"{self.name}.index.sqlite")
@@ -109,13 +109,13 @@ class Manifest:
         Shards in row order.
 
     model_id : str or None
-        Identity of the model that made the embeddings.
+        Identity of the model of the embeddings.
 
     n_features : int or None
         Width of the embeddings.
 
     generation : int
-        How often the manifest has been replaced; new files carry the next number.
+        Number of times the manifest was replaced; names of new files have the next number.
     """
 
     shards: tuple[ShardEntry, ...]
@@ -132,12 +132,12 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read the manifest of ``directory``, or say what is wrong with the directory.
+    """Read the manifest of ``directory``.
 
     Raises
     ------
     CorpusNotFoundError
-        If there is no such directory or no corpus in it.
+        If the directory does not exist or contains no corpus.
 
     CorpusFormatError
         If the corpus is unfinished, damaged, or of a newer format.
@@ -145,19 +145,19 @@ def read_manifest(directory: Path) -> Manifest:
     if not directory.is_dir():
         what = "is a file" if directory.exists() else "does not exist"
         raise CorpusNotFoundError(
-            f"The corpus {str(directory)!r} {what}: give the directory that "
-            "Corpus.build(source, path) has written."
+            f"The corpus {str(directory)!r} {what}: give a directory written by "
+            "Corpus.build(source, path)."
         )
     path = directory / MANIFEST
     if not path.exists():
         if (directory / UNFINISHED).exists():
             raise CorpusFormatError(
-                f"The corpus {str(directory)!r} is unfinished, its build was interrupted: run the "
-                "same Corpus.build again, it goes on where it stopped."
+                f"The corpus {str(directory)!r} is unfinished because its build was interrupted: "
+                "run the same Corpus.build again, which resumes where it stopped."
             )
         raise CorpusNotFoundError(
-            f"The directory {str(directory)!r} holds no corpus (no {MANIFEST}): make one of a "
-            "folder of captioned images by Corpus.build(source, path)."
+            f"The directory {str(directory)!r} holds no corpus (no {MANIFEST}): build one from "
+            "captioned images with Corpus.build(source, path)."
         )
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -166,8 +166,8 @@ def read_manifest(directory: Path) -> Manifest:
         version = content.pop("version")
         if version != FORMAT_VERSION:
             raise CorpusFormatError(
-                f"The corpus {str(directory)!r} has format version {version}, this skclip reads "
-                f"version {FORMAT_VERSION}: upgrade skclip, or build the corpus again with "
+                f"The corpus {str(directory)!r} has format version {version}, but this skclip "
+                f"reads version {FORMAT_VERSION}: upgrade skclip, or build the corpus again with "
                 "overwrite=True."
             )
         shards = tuple(ShardEntry(**entry) for entry in content.pop("shards"))
@@ -183,33 +183,33 @@ def read_manifest(directory: Path) -> Manifest:
     missing = [f for s in manifest.shards for f in s.needed_files if not (directory / f).is_file()]
     if missing:
         raise CorpusFormatError(
-            f"The corpus {str(directory)!r} lacks {len(missing)} of its files "
+            f"The corpus {str(directory)!r} is missing {len(missing)} of its files "
             f"({sample_of(missing)}): copy it completely, or build it again with overwrite=True."
         )
     return manifest
 
 
 def _check_manifest(manifest: Manifest) -> None:
-    """Raise ValueError where a value is not one that skclip writes."""
+    """Raise ValueError for a value that skclip does not write."""
     _check_number("generation", manifest.generation, 0, _MAX_GENERATION)
     _check_kind("model_id", manifest.model_id, str)
     if manifest.n_features is not None:
         _check_number("n_features", manifest.n_features, 1, _MAX_FEATURES)
     if not manifest.shards:
-        raise ValueError("it names no shards")
+        raise ValueError("it has no shards")
     for entry in manifest.shards:
         _check_entry(entry, manifest.generation)
     names = [entry.name for entry in manifest.shards]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"it names shards twice: {sample_of(twice)}")
+        raise ValueError(f"it has duplicate shards: {sample_of(twice)}")
 
 
 def _check_entry(entry: ShardEntry, generation: int) -> None:
     found = _STEM.fullmatch(entry.name) if isinstance(entry.name, str) else None
     if found is None:
         raise ValueError(f"the name of a shard is {entry.name!r}, expected one like '000-00000'")
-    # a later build would give its own files the names of these
+    # a later build would use the same file names
     if int(found[1]) > generation:
         raise ValueError(f"the shard {entry.name!r} is newer than generation {generation}")
     where = f"of shard {entry.name!r}"
@@ -228,7 +228,7 @@ def _check_entry(entry: ShardEntry, generation: int) -> None:
         name in entry.files and isinstance(value, str) and _SHA256.fullmatch(value)
         for name, value in entry.sha256.items()
     ):
-        raise ValueError(f"sha256 {where} holds other than hashes of the shard's files")
+        raise ValueError(f"sha256 {where} has entries that are not hashes of the shard's files")
 
 
 def _check_number(what: str, value: Any, low: int, high: int) -> None:
@@ -242,15 +242,15 @@ def _check_kind(what: str, value: Any, kind: type) -> None:
 
 
 def _check_name(what: str, value: Any, stem: str, kind: str) -> None:
-    """Refuse a file name that is not the shard's own, from its build or from a later one."""
+    """Raise for a file name that does not belong to the shard."""
     _check_kind(what, value, str)
     own = re.compile(rf"([0-9]{{3,9}}-)?{re.escape(f'{stem}.{kind}')}")
     if value is not None and not own.fullmatch(value):
         raise ValueError(f"{what} is {value!r}, expected a name like '{stem}.{kind}'")
 
 
-def noted(directory: Path, name: str = UNFINISHED) -> dict[str, Any]:
-    """Return what a JSON file of the directory holds, if it names a generation; else nothing."""
+def read_note(directory: Path, name: str = UNFINISHED) -> dict[str, Any]:
+    """Return the contents of a JSON file of the directory; empty if it names no generation."""
     try:
         content = json.loads((directory / name).read_text(encoding="utf-8"))
         _check_number("generation", content["generation"], 0, _MAX_GENERATION)
@@ -260,9 +260,9 @@ def noted(directory: Path, name: str = UNFINISHED) -> dict[str, Any]:
 
 
 def next_generation(directory: Path) -> int:
-    """Return the number of the manifest to come, even if the present one cannot be read."""
+    """Return the number of the next manifest, even if the current one cannot be read."""
     for name, step in ((MANIFEST, 1), (UNFINISHED, 0)):
-        if content := noted(directory, name):
+        if content := read_note(directory, name):
             return int(content["generation"]) + step
     used = [path.name.partition("-")[0] for path in directory.glob("[0-9]*-[0-9]*.*")]
     return 1 + max((int(number) for number in used if number.isdecimal()), default=-1)

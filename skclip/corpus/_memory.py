@@ -1,4 +1,4 @@
-"""A captioned collection that lives in memory."""
+"""A captioned collection in memory."""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -16,21 +16,21 @@ _BATCH = 10_000
 
 
 class MemoryShard:
-    """Captions with their index; ids, images and embeddings where there are any.
+    """Captions with their index, and optional images and embeddings.
 
     Parameters
     ----------
     captions : ndarray of str objects
-        One caption a row.
+        One caption per row.
 
     ids : ndarray of object
-        One identifier a row.
+        One identifier per row.
 
     images : ndarray of object or None
-        One image a row.
+        One image per row.
 
     embeddings : ndarray of shape (n_rows, n_features) or None
-        One embedding a row.
+        One embedding per row.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class MemoryShard:
 
     @cached_property
     def index(self) -> bytes:
-        """Bytes of the caption index, made on first use."""
+        """Bytes of the caption index, built on first use."""
         return build_index_image(self.iter_captions())
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -73,7 +73,7 @@ class MemoryShard:
 
 
 class MemoryStore(CaptionStore):
-    """A captioned collection in memory; what a retriever makes in ``fit``.
+    """A captioned collection in memory, built by a retriever in ``fit``.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class MemoryStore(CaptionStore):
         Rows in order.
 
     model_id : str, default=None
-        Identity of the model behind the embeddings.
+        Identity of the model of the embeddings.
     """
 
     def __init__(self, shards: Sequence[MemoryShard], model_id: str | None = None) -> None:
@@ -100,7 +100,7 @@ class MemoryStore(CaptionStore):
 
     @property
     def model_id(self) -> str | None:
-        """Identity of the model behind the embeddings."""
+        """Identity of the model of the embeddings."""
         return self._model_id
 
     def __repr__(self) -> str:

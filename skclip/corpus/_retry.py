@@ -1,4 +1,4 @@
-"""Embed again what could not be read: a share that was offline, a file that was repaired."""
+"""Retry to embed images that could not be read, for example after a network failure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,15 +24,15 @@ def retry_shards(job: Job, manifest: Manifest, embedder: Embedder) -> Manifest:
         The work.
 
     manifest : Manifest
-        The corpus as it is.
+        The current manifest.
 
     embedder : Embedder
-        The model that made the other embeddings.
+        The model of the other embeddings.
 
     Returns
     -------
     manifest : Manifest
-        With new files for the shards in which a row succeeded.
+        Manifest with new files for shards in which a row succeeded.
     """
     shards = [DiskShard(job.directory, entry) for entry in manifest.shards]
     failed = [
@@ -53,7 +53,7 @@ def retry_shards(job: Job, manifest: Manifest, embedder: Embedder) -> Manifest:
 def _retry(
     shard: DiskShard, files: ShardFiles, reasons: dict[int, str], embedder: Embedder
 ) -> ShardEntry:
-    """Embed the failed rows of a shard again and write what changes."""
+    """Embed the failed rows of a shard again and write the changed files."""
     rows = np.fromiter(reasons, dtype=np.int64)
     images: Sequence[object] = shard.column("image", rows).tolist()
     rows, images = (
@@ -72,13 +72,13 @@ def _retry(
         written = np.lib.format.open_memmap(temporary, "w+", "<f2", shape)
         for part in gen_batches(shard.n_rows, ROW_GROUP_SIZE):
             old = shard.embeddings(np.arange(part.start, part.stop))
-            # embeddings of another program may be larger than half precision holds
+            # embeddings of another program may be too large for half precision
             written[part], found = as_stored(old, [None] * len(old))
             useless = {part.start + i: why for i, why in enumerate(found) if why is not None}
             kept = useless | kept
         written[rows[succeeded]] = half[succeeded]
         written.flush()
-        del written  # Windows renames no file that is open
+        del written  # Windows cannot rename an open file
     again = {row: why for row, why in zip(rows.tolist(), why_not, strict=True) if why is not None}
     write_failures(shard, files, {**kept, **again})
     return replace(

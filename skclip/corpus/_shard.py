@@ -22,11 +22,11 @@ from skclip.exceptions import CorpusFormatError
 
 __all__ = ["ROW_GROUP_SIZE", "SCHEMA", "DiskShard", "ShardFiles", "write_failures"]
 
-# Rows that are read together: a recalled row costs at most one group.
+# Rows per row group: reading one row reads at most one group.
 ROW_GROUP_SIZE = 8192
 
-# An image is a path or URL; with an offset it is a run of bytes of that file (a tar archive), and
-# without a path a run of bytes of the shard's own image file. `problem` says why there is none.
+# An image is a path or URL. With an offset it is a byte range of that file (a tar archive); without
+# a path it is a byte range of the shard's image file. `problem` is the reason for a missing image.
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -42,7 +42,7 @@ FAILURES = pa.schema([("row", pa.int64()), ("id", pa.string()), ("reason", pa.st
 
 
 class ShardFiles:
-    """Where the files of a shard are.
+    """Paths of the files of a shard.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ class ShardFiles:
         self.images = directory / f"{name}.images.bin"
 
     def existing(self) -> list[Path]:
-        """Return those files that exist, half-written ones among them."""
+        """Return the existing files, including incomplete ones."""
         found = self.captions.parent.glob(self.captions.name.partition(".")[0] + ".*")
         return [path for path in found if path.suffix != ".tmp"]
 
 
 class DiskShard:
-    """Read access to a shard on disk; opens files for the time of a call.
+    """Read access to a shard on disk; files are open only during a call.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class DiskShard:
         Directory of the corpus.
 
     entry : ShardEntry
-        What the manifest says about the shard.
+        Entry of the shard in the manifest.
     """
 
     def __init__(self, directory: Path, entry: ShardEntry) -> None:
@@ -88,13 +88,13 @@ class DiskShard:
     def index(self) -> str | None:
         """Path of the caption index; None if there is none.
 
-        It is compared with its hash when it is first asked for: SQLite keeps no checksums, and in
-        most of its bytes a bit that flips gives other rows instead of an error.
+        The file is compared with its hash on first use. SQLite keeps no checksums: most changed
+        bits would return wrong rows instead of an error.
         """
         if not self.entry.indexed:
             return None
         expected = self.entry.sha256.get(self.files.index.name)
-        with suppress(OSError):  # whoever opens it says what is wrong
+        with suppress(OSError):  # opening the file later raises the error
             if expected is not None and file_hash(self.files.index) != expected:
                 raise self._damaged(self.files.index, "its contents have changed")
         return str(self.files.index)
@@ -112,8 +112,8 @@ class DiskShard:
         stored = self._stored_embeddings
         return stored[rows + self.entry.first_embedding].astype(np.float32)
 
-    def useless_embeddings(self) -> Iterator[tuple[int, str]]:
-        """Yield the rows whose stored embedding is not finite, with what is wrong."""
+    def invalid_embeddings(self) -> Iterator[tuple[int, str]]:
+        """Yield the rows whose stored embedding is not finite, with the reason."""
         for start in range(0, self.n_rows if self.entry.embeddings else 0, ROW_GROUP_SIZE):
             first = self.entry.first_embedding + start
             part = self._stored_embeddings[first : first + min(ROW_GROUP_SIZE, self.n_rows - start)]
@@ -127,7 +127,7 @@ class DiskShard:
                 yield _strings(batch.column("caption"))
 
     def problems(self) -> dict[int, str]:
-        """Return why the source had no image, for the rows where it says so."""
+        """Return the reasons for missing images that the source has given, keyed by row."""
         with self._reading_captions() as file:
             problems = file.read(["problem"]).column("problem")
             lacking = pc.indices_nonzero(pc.is_valid(problems))
@@ -142,7 +142,7 @@ class DiskShard:
         with self._reading(path), arrow_source(path) as source:
             table = pq.read_table(source, page_checksum_verification=True)
             if not table.schema.equals(FAILURES) or any(c.null_count for c in table.columns):
-                raise ValueError("it holds other columns than row, id and reason")
+                raise ValueError("it has other columns than row, id and reason")
             rows = table.column("row").to_numpy()
             if ((rows < 0) | (rows >= self.n_rows)).any() or (np.diff(rows) <= 0).any():
                 raise ValueError(f"its rows are not ascending numbers below {self.n_rows}")
@@ -151,13 +151,13 @@ class DiskShard:
         return table
 
     def check(self) -> None:
-        """Raise :class:`CorpusFormatError` if a file is damaged, as far as a glance shows."""
+        """Raise :class:`CorpusFormatError` if a quick check finds a damaged file."""
         self.failures()
         if self.index is not None:
             check_index(self.index)
 
     def check_size(self, n_features: int | None) -> None:
-        """Raise :class:`CorpusFormatError` if the files have other rows than the manifest says.
+        """Raise :class:`CorpusFormatError` if the files differ in size from the manifest.
 
         Parameters
         ----------
@@ -166,20 +166,22 @@ class DiskShard:
         """
         with self._reading_captions() as file:
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            # rows are found by the number of their group
+            # rows are located by the number of their group
             n_whole, rest = divmod(self.n_rows, ROW_GROUP_SIZE)
             if sizes != [ROW_GROUP_SIZE] * n_whole + ([rest] if rest else []):
-                raise ValueError(f"it has {sum(sizes)} rows, the manifest says {self.n_rows}")
+                raise ValueError(f"it has {sum(sizes)} rows, but the manifest has {self.n_rows}")
             if not file.schema_arrow.equals(SCHEMA):
                 raise ValueError(f"it has other columns than {', '.join(SCHEMA.names)}")
         if self.entry.embeddings is not None:
             width = self.width()
             if width != n_features:
                 path = self._directory / self.entry.embeddings
-                raise self._damaged(path, f"it has {width} columns, the manifest says {n_features}")
+                raise self._damaged(
+                    path, f"it has {width} columns, but the manifest has {n_features}"
+                )
 
     def width(self) -> int:
-        """Return how many numbers an embedding has."""
+        """Return the width of the embeddings."""
         return int(self._open_embeddings().shape[1])
 
     @cached_property
@@ -193,8 +195,8 @@ class DiskShard:
             stored: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError as error:
             raise self._damaged(path, error) from error
-        except Exception:  # NumPy's own words may name the parameter that runs code of a file
-            raise self._damaged(path, "it is no array of numbers, or is cut off") from None
+        except Exception:  # NumPy's message may recommend a parameter that allows code execution
+            raise self._damaged(path, "it is not an array of numbers, or is truncated") from None
         own = path.parent == self._directory
         if (
             stored.ndim != 2
@@ -219,7 +221,7 @@ class DiskShard:
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[None]:
-        """Name the file that an error comes from: what is damaged can raise anything."""
+        """Convert any error of reading a file, which may be damaged, to one that names it."""
         try:
             yield
         except CorpusFormatError:
@@ -234,7 +236,7 @@ class DiskShard:
         )
 
     def _read(self, columns: list[str], rows: NDArray[np.int64]) -> pa.Table:
-        """Read the row groups that hold ``rows`` and take these from them."""
+        """Read the row groups that contain ``rows`` and select the rows."""
         groups, group_of = np.unique(rows // ROW_GROUP_SIZE, return_inverse=True)
         with self._reading_captions() as file:
             table = file.read_row_groups(groups.tolist(), columns=columns)
@@ -264,13 +266,13 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
     Parameters
     ----------
     shard : DiskShard
-        Knows which images its source lacked.
+        Shard with the images missing in its source.
 
     files : ShardFiles
-        Where to write.
+        Files of the shard.
 
     reasons : dict of int to str
-        Why other images could not be read.
+        Reasons for other unreadable images.
     """
     reasons = dict(sorted({**reasons, **shard.problems()}.items()))
     if not reasons:
@@ -283,7 +285,7 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
 
 
 def _strings(column: pa.Array | pa.ChunkedArray) -> list[str]:
-    """Return a column in which nothing may be missing."""
+    """Return a column of strings; raise if some are missing."""
     if column.null_count:
         raise ValueError(f"{column.null_count} of its strings are missing")
     strings: list[str] = column.to_pylist()

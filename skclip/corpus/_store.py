@@ -1,4 +1,4 @@
-"""What a captioned collection can do, wherever its shards live."""
+"""The interface of captioned collections on disk and in memory."""
 
 import sys
 from abc import ABC, abstractmethod
@@ -18,12 +18,12 @@ from skclip.exceptions import CorpusError, CorpusFormatError
 
 __all__ = ["CaptionStore", "Shard"]
 
-# Embeddings that are converted at once: what is held besides the result stays small.
+# Number of embeddings converted at once, to limit memory.
 _EMBEDDINGS_AT_ONCE = 1 << 12
 
 
 class Shard(Protocol):
-    """A run of rows: captions, ids, images, and where their index and embeddings are."""
+    """A run of rows: captions, ids, images, index and embeddings."""
 
     n_rows: int
 
@@ -42,9 +42,9 @@ class Shard(Protocol):
 
 
 class CaptionStore(ABC):
-    """Captions, ids, images and embeddings by row number; captions also by phrase.
+    """Captions, ids, images and embeddings by row number; caption search by phrase.
 
-    Subclasses give the shards; everything here works on them in row order.
+    Subclasses provide the shards, in row order.
     """
 
     @property
@@ -60,21 +60,26 @@ class CaptionStore(ABC):
     @property
     @abstractmethod
     def model_id(self) -> str | None:
-        """Identity of the model behind the stored embeddings; None if unknown or none."""
+        """Identity of the model of the embeddings; None if unknown or without embeddings."""
+
+    @property
+    def corpus_id(self) -> str | None:
+        """Identity of the collection; None if it is not on disk."""
+        return None
 
     @cached_property
     def recalled(self) -> BoundedCache:
-        """Latest recalls from this collection in this process."""
+        """Cache of recalls from this collection in this process."""
         return BoundedCache(max_size=8)
 
     @cached_property
     def embedded(self) -> BoundedCache:
-        """Embeddings of rows that were embedded on recall, by model and row."""
+        """Cache of embeddings computed on recall, keyed by model and row."""
         return BoundedCache(max_size=1 << 16)
 
     @cached_property
     def neighbor_indexes(self) -> BoundedCache:
-        """Neighbour indexes over the embeddings, by method."""
+        """Neighbour indexes of the embeddings, keyed by method."""
         return BoundedCache(max_size=2)
 
     @cached_property
@@ -83,7 +88,7 @@ class CaptionStore(ABC):
 
     @property
     def offsets(self) -> NDArray[np.int64]:
-        """First row of every shard, and the number of rows at the end."""
+        """First row of every shard, followed by the number of rows."""
         return np.cumsum([0, *(shard.n_rows for shard in self.shards)], dtype=np.int64)
 
     def __len__(self) -> int:
@@ -100,12 +105,12 @@ class CaptionStore(ABC):
         Returns
         -------
         captions : ndarray of object
-            One string a row.
+            One string per row.
         """
         return self._gather(rows, lambda shard, local: shard.column("caption", local))
 
     def ids(self, rows: ArrayLike | None = None) -> NDArray[Any]:
-        """Return what the source calls each row.
+        """Return the identifier of each row in the source.
 
         Parameters
         ----------
@@ -115,12 +120,12 @@ class CaptionStore(ABC):
         Returns
         -------
         ids : ndarray of object
-            One identifier a row.
+            One identifier per row.
         """
         return self._gather(rows, lambda shard, local: shard.column("id", local))
 
     def images(self, rows: ArrayLike | None = None) -> NDArray[Any]:
-        """Return images as an embedder takes them.
+        """Return images in a form that an embedder accepts.
 
         Parameters
         ----------
@@ -130,12 +135,12 @@ class CaptionStore(ABC):
         Returns
         -------
         images : ndarray of object
-            Path, URL or bytes; None where a caption has no image.
+            Path, URL or bytes; None if a caption has no image.
         """
         return load_images(self.image_references(rows))
 
     def image_references(self, rows: ArrayLike | None = None) -> NDArray[Any]:
-        """Return images as an embedder takes them, without reading any.
+        """Return images in a form that an embedder accepts, without reading them.
 
         Parameters
         ----------
@@ -161,8 +166,8 @@ class CaptionStore(ABC):
         Returns
         -------
         embeddings : ndarray of shape (n_rows, n_features)
-            float32; a zero row belongs to an image that could not be read. Rows that hold NaN or
-            infinity are zero too, and named by a warning when they are first met.
+            float32. Rows of unreadable images are zero. Rows with NaN or infinity are also set to
+            zero, with a warning when they are first read.
         """
         if not self.has_embeddings:
             raise CorpusError(
@@ -179,7 +184,7 @@ class CaptionStore(ABC):
         return X
 
     def _name_unreadable(self, rows: NDArray[np.int64]) -> None:
-        """Warn of rows that hold NaN or infinity, of each once."""
+        """Warn of rows with NaN or infinity, once for each."""
         new = sorted(set(rows.tolist()) - self._named_unreadable)
         if new:
             self._named_unreadable.update(new)
@@ -192,7 +197,7 @@ class CaptionStore(ABC):
         Parameters
         ----------
         phrase : str
-            Any text; its tokens must follow each other in the caption, case and accents folded.
+            Any text. Its tokens must be consecutive in the caption; case and accents are ignored.
 
         Returns
         -------
@@ -208,14 +213,14 @@ class CaptionStore(ABC):
                 rows = matching_rows(connection, phrase_query(tokens))
             if rows.size and (rows[0] < 0 or rows[-1] >= shard.n_rows):
                 raise CorpusFormatError(
-                    f"A caption index of {self!r} holds rows that the captions do not have: build "
+                    f"A caption index of {self!r} has rows beyond the number of captions: build "
                     "the corpus again with overwrite=True."
                 )
             found.append(offset + rows)
         return np.concatenate(found)
 
     def index_of(self, shard: Shard) -> bytes | str:
-        """Return the caption index of a shard, or say that the collection has none.
+        """Return the caption index of a shard; raise if the collection has none.
 
         Parameters
         ----------
@@ -225,7 +230,7 @@ class CaptionStore(ABC):
         Returns
         -------
         index : bytes or str
-            The index itself, or its path.
+            The bytes or the path of the index.
         """
         if shard.index is None:
             raise CorpusError(
@@ -240,7 +245,7 @@ class CaptionStore(ABC):
         read: Callable[[Shard, NDArray[np.int64]], NDArray[Any]],
         at_once: int = sys.maxsize,
     ) -> NDArray[Any]:
-        """Read ``rows`` shard by shard and return them in the order asked for."""
+        """Read ``rows`` shard by shard and return them in the given order."""
         offsets, wanted = self.offsets, self._check_rows(rows)
         shard_of = np.searchsorted(offsets, wanted, side="right") - 1
         out: NDArray[Any] | None = None
@@ -252,7 +257,7 @@ class CaptionStore(ABC):
                 if out is None:
                     out = np.empty((len(wanted), *values.shape[1:]), dtype=values.dtype)
                 out[here] = values
-        if out is None:  # no rows asked for: the first shard knows width and dtype
+        if out is None:  # no rows: the first shard gives width and dtype
             return read(self.shards[0], wanted)
         return out
 

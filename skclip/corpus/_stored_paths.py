@@ -1,4 +1,4 @@
-"""Paths as users write them, and as a corpus keeps them."""
+"""Paths as users write them, and as a corpus stores them."""
 
 import os
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ from skclip._paths import find_file, is_remote
 
 __all__ = ["arrow_source", "resolved_path", "stored_path", "user_path", "writable_text"]
 
-# Begins a stored path whose bytes are percent-encoded.
+# Prefix of a stored path with percent-encoded bytes.
 _ENCODED = "file:"
 
 
 def user_path(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path that a user means: ``~`` and ``file://`` are understood."""
+    """Return the absolute path given by a user; ``~`` and ``file://`` are expanded."""
     return find_file(path).absolute()
 
 
 @contextmanager
 def arrow_source(path: Path) -> Iterator[str | BinaryIO]:
-    """Yield what pyarrow reads a file from: it opens paths that are UTF-8, and no others."""
+    """Yield a path or open file for pyarrow, which opens only UTF-8 paths."""
     if writable_text(str(path)) == str(path):
         yield str(path)
     else:
@@ -31,9 +31,9 @@ def arrow_source(path: Path) -> Iterator[str | BinaryIO]:
 
 
 def stored_path(path: str) -> str:
-    r"""Return a path as text that any file can hold; see :func:`resolved_path`.
+    r"""Return a path as valid Unicode text; see :func:`resolved_path`.
 
-    Names of files are bytes. Those that are no UTF-8 have lone surrogates in Python.
+    File names are bytes. In Python, names that are not UTF-8 have lone surrogates.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def stored_path(path: str) -> str:
 
 
 def resolved_path(stored: str | None, root: str | None) -> str | None:
-    """Return the path of a stored image; URLs and absolute paths stay as they are."""
+    """Return the path of a stored image; URLs and absolute paths are unchanged."""
     if stored is None:
         return None
     path = stored
@@ -62,7 +62,7 @@ def resolved_path(stored: str | None, root: str | None) -> str | None:
 
 
 def writable_text(text: str) -> str:
-    r"""Return a text with lone surrogates, which no file can hold, escaped.
+    r"""Return a text with lone surrogates, which files cannot store, escaped.
 
     Examples
     --------

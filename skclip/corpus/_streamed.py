@@ -1,4 +1,4 @@
-"""A source of captions that is read anew at every pass, without building a corpus."""
+"""A source of captions that is read again in every pass, without building a corpus."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -21,15 +21,15 @@ __all__ = ["StreamedStore", "open_collection"]
 
 
 class StreamedStore(CaptionStore):
-    """Captions where they lie: a table, a text file, a folder, archives.
+    """Captions read from their source: a table, a text file, a folder, archives.
 
-    Nothing is kept but the number of rows; each question costs a pass. It suits collections that
-    are read once.
+    Only the number of rows is kept; every method reads the whole source. Use it for collections
+    that are read once.
 
     Parameters
     ----------
     source : path-like
-        What :meth:`skclip.corpus.Corpus.build` takes.
+        Any source for :meth:`skclip.corpus.Corpus.build`.
     """
 
     def __init__(self, source: str | os.PathLike[str]) -> None:
@@ -42,12 +42,12 @@ class StreamedStore(CaptionStore):
 
     @property
     def has_embeddings(self) -> bool:
-        """Whether every row has a stored embedding: no."""
+        """Whether every row has a stored embedding: always False."""
         return False
 
     @property
     def model_id(self) -> None:
-        """Identity of the model behind the embeddings: none."""
+        """Identity of the model of the embeddings: always None."""
         return None
 
     def __repr__(self) -> str:
@@ -60,7 +60,7 @@ class StreamedShard:
     Parameters
     ----------
     source : Path
-        What is read.
+        The source.
     """
 
     index = None
@@ -72,7 +72,7 @@ class StreamedShard:
 
     @property
     def n_rows(self) -> int:
-        """Number of captions; the first pass over the source counts them."""
+        """Number of captions, counted in the first pass over the source."""
         if self._n_rows is None:
             self._n_rows = sum(table.num_rows for _, table in self._tables())
         return self._n_rows
@@ -86,12 +86,12 @@ class StreamedShard:
         """Return ``"caption"``, ``"id"`` or ``"image"`` (a reference) of the given rows."""
         key = rows.tobytes()
         if self._latest[0] != key or not len(rows):
-            # one pass serves the captions, ids and images of the same rows
+            # one pass reads the captions, ids and images of the same rows
             self._latest = (key, self._read(rows))
         return self._latest[1][name]
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Refuse: there are none."""
+        """Raise an error: a source has no embeddings."""
         raise NotImplementedError
 
     def _read(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -136,15 +136,15 @@ def open_collection(corpus: Corpus | str | os.PathLike[str], *, scan: bool) -> C
     Parameters
     ----------
     corpus : Corpus or path-like
-        What a retriever is given.
+        Parameter of a retriever.
 
     scan : bool
-        Whether captions are read instead of searched by index.
+        Whether captions are scanned instead of searched by index.
 
     Returns
     -------
     store : CaptionStore
-        Ready to read.
+        The open collection.
     """
     if isinstance(corpus, Corpus) or not scan:
         return open_corpus(corpus)

@@ -26,8 +26,8 @@ def write_shards(
 ) -> Iterator[ShardEntry]:
     """Write parts of a source as shards and yield their entries.
 
-    A shard that is already there with the same contents keeps its index and embeddings, so that
-    an interrupted build goes on; one whose contents differ loses them.
+    An existing shard with the same contents keeps its index and embeddings, so that an interrupted
+    build resumes. If the contents differ, they are removed.
 
     Parameters
     ----------
@@ -38,15 +38,15 @@ def write_shards(
         Directory of the corpus.
 
     generation : int
-        Goes into the file names.
+        Part of the file names.
 
     shard_size : int
-        Most rows a shard.
+        Maximum number of rows per shard.
 
     Yields
     ------
     entry : ShardEntry
-        Without index and embeddings.
+        Entry of a shard without index and embeddings.
     """
     number = 0
     for part in parts:
@@ -68,7 +68,7 @@ def write_shards(
 
 
 def _split(tables: Iterable[pa.Table], size: int) -> Iterator[Iterator[pa.Table]]:
-    """Cut a stream of tables into streams of ``size`` rows each."""
+    """Split a stream of tables into streams of ``size`` rows."""
     source = (table for table in tables if table.num_rows)
     rest: pa.Table | None = next(source, None)
 
@@ -100,7 +100,7 @@ class _ShardWriter:
         self._images: BinaryIO | None = None
         self._offset = 0
         self._pending: list[pa.Table] = []
-        # captions, ids and paths hardly repeat: dictionaries would cost time and space
+        # captions, ids and paths hardly repeat, so dictionary encoding would waste time and space
         self._captions_file = self._captions_path.open("wb")
         self._captions = pq.ParquetWriter(
             self._captions_file,
@@ -112,7 +112,7 @@ class _ShardWriter:
         return self
 
     def write(self, table: pa.Table) -> None:
-        """Append rows; whole row groups go to disk."""
+        """Append rows; write complete row groups to disk."""
         self._pending.append(self._store_images(table).select(SCHEMA.names).cast(SCHEMA))
         self.n_rows += table.num_rows
         pending = sum(t.num_rows for t in self._pending)
@@ -133,7 +133,7 @@ class _ShardWriter:
             if self._images is not None:
                 self._images.close()
             if kind is None:
-                self._settle()
+                self._rename()
         finally:
             self._captions_path.unlink(missing_ok=True)
             self._images_path.unlink(missing_ok=True)
@@ -144,7 +144,7 @@ class _ShardWriter:
         self._pending = [table.slice(n_rows)]
 
     def _store_images(self, table: pa.Table) -> pa.Table:
-        """Move image bytes to the shard's image file and keep where they are."""
+        """Move image bytes to the shard's image file and store their offsets."""
         offsets: list[int | None] = [None] * table.num_rows
         sizes: list[int | None] = [None] * table.num_rows
         if "offset" in table.column_names:  # bytes that stay in an archive
@@ -160,8 +160,8 @@ class _ShardWriter:
         table = table.append_column("offset", pa.array(offsets, pa.int64()))
         return table.append_column("size", pa.array(sizes, pa.int64()))
 
-    def _settle(self) -> None:
-        """Give the new files their names, unless the old ones say the same."""
+    def _rename(self) -> None:
+        """Rename the new files to their final names, unless the old ones are equal."""
         new = {self._captions_path: self.files.captions}
         if self._images is not None:
             new[self._images_path] = self.files.images
@@ -173,7 +173,7 @@ class _ShardWriter:
             return
         for path in self.files.existing():
             path.unlink()
-        # captions last: a shard that has captions has its images
+        # captions last: a shard with captions then has its images
         for temporary, path in reversed(new.items()):
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())

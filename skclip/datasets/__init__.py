@@ -1,4 +1,4 @@
-"""Images in folders of yours, and captioned images made on the spot to try things on."""
+"""Images in folders, and synthetic captioned images for experiments without a download."""
 
 from skclip.datasets._captioned_images import make_captioned_images
 from skclip.datasets._folder import write_captioned_folder

@@ -1,4 +1,4 @@
-"""Captioned images made on the spot: the pictures' truth is known, captions tell most of it."""
+"""Synthetic captioned images with known classes and noisy captions."""
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -45,12 +45,11 @@ def make_captioned_images(
     image_size: int = 64,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Draw images of 32 kinds of things in six styles, and caption them as people do.
+    """Make synthetic images of 32 classes in six styles, with varied captions.
 
-    Captions vary in wording, call some things by a synonym, mention things that are not in the
-    picture, and some are plainly wrong. Names overlap ("star" and "starfish", "tree" and "palm
-    tree"), so recalling images by caption brings in what it should not. What is really drawn is
-    known. One thousand images take about a second.
+    Captions vary in wording, use synonyms, and mention other classes; some are wrong. Names overlap
+    ("star" and "starfish", "tree" and "palm tree"), so recall by caption also returns images of
+    other classes. The class of every image is known. One thousand images take about a second.
 
     Parameters
     ----------
@@ -58,36 +57,36 @@ def make_captioned_images(
         Number of images.
 
     classes : array-like of str, default=None
-        What to draw, at least two of ``skclip.datasets.CLASS_NAMES``; all of them by default.
-        Wrong captions and distractors name these classes too.
+        At least two of ``skclip.datasets.CLASS_NAMES``; all of them by default. Wrong captions
+        and distractors also name these classes.
 
     style : {"flat", "outline", "textured", "sketch", "night", "mosaic"} or array-like of these, \
             default="flat"
-        How to draw. With several styles every image takes one at random; name a style twice to
-        see it twice as often. A change of style between two data sets is a distribution shift.
+        Style of the images. With several styles, each image has a random one; a style given twice
+        is twice as frequent. Two data sets of different styles have a distribution shift.
 
     caption_noise : float, default=0.1
-        Share of captions that name a class other than the one drawn. Exactly
-        ``round(caption_noise * n_samples)`` captions do.
+        Fraction of captions that name a wrong class: exactly
+        ``round(caption_noise * n_samples)`` captions.
 
     distractor_rate : float, default=0.15
-        Probability that a right caption mentions another class besides its own.
+        Probability that a correct caption also mentions another class.
 
     synonym_rate : float or mapping of str to float, default=0.3
-        Probability that a class is called by one of its synonyms instead of its name, for all
-        classes or for those in the mapping (others get the default).
+        Probability that a caption uses a synonym instead of the class name, for all classes or
+        for those in the mapping (the default applies to the others).
 
     weights : {"long_tail"} or mapping of str to float, default=None
-        How often classes are drawn. By default all alike; ``"long_tail"`` makes the first of
-        ``classes`` twenty times as frequent as the last, geometrically in between; a mapping
-        gives relative frequencies, 1 for classes it leaves out.
+        Relative frequencies of the classes. None means equal frequencies. ``"long_tail"`` makes
+        the first of ``classes`` twenty times as frequent as the last, with geometric steps. A
+        mapping gives relative frequencies; missing classes have 1.
 
     image_size : int, default=64
         Width and height in pixels.
 
     random_state : int, RandomState instance or None, default=None
-        Same number, same data. The pictures depend on ``classes``, ``style``, ``weights`` and
-        ``image_size`` only, whatever the captions; more samples extend the pictures drawn before.
+        Seed of the data. The images depend only on ``classes``, ``style``, ``weights`` and
+        ``image_size``, not on the captions. A larger ``n_samples`` keeps the earlier images.
 
     Returns
     -------
@@ -97,15 +96,15 @@ def make_captioned_images(
         images : list of PIL.Image.Image
             RGB images.
         captions : list of str
-            One caption an image.
+            One caption per image.
         target : ndarray of str of shape (n_samples,)
-            Name of the class that is drawn.
+            Class name of each image.
         target_names : list of str
-            The classes, as given or in alphabetical order.
+            The classes, in the given order or in alphabetical order.
         synonyms : dict of str to list of str
-            What captions may call a class besides its name.
+            Synonyms of each class that captions use.
         wrong_caption : ndarray of bool of shape (n_samples,)
-            True where the caption names another class.
+            True if the caption names a wrong class.
         attributes : :class:`~sklearn.utils.Bunch`
             Arrays ``color``, ``size``, ``background`` and ``style`` of shape (n_samples,).
 
@@ -141,19 +140,19 @@ def make_captioned_images(
     images, captions, target, scenes = [], [], [], []
     for i in range(n_samples):
         rng = np.random.default_rng([seed, _PICTURE, i])
-        drawn = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
-        image, scene = _draw_scene(names[drawn], styles[rng.integers(len(styles))], image_size, rng)
+        label = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
+        image, scene = _draw_scene(names[label], styles[rng.integers(len(styles))], image_size, rng)
         rng = np.random.default_rng([seed, _CAPTION, i])
-        other = names[(drawn + rng.integers(1, len(names))) % len(names)]
-        said = other if wrong_caption[i] else names[drawn]
+        other = names[(label + rng.integers(1, len(names))) % len(names)]
+        named = other if wrong_caption[i] else names[label]
         distracts = rng.random() < distractor_rate and not wrong_caption[i]
         called, absent = (
             str(rng.choice(SYNONYMS[c])) if rng.random() < synonym_rates[c] else c
-            for c in (said, other)
+            for c in (named, other)
         )
         captions.append(write_caption(called, scene, rng, absent=absent if distracts else None))
         images.append(image)
-        target.append(names[drawn])
+        target.append(names[label])
         scenes.append(scene)
     return Bunch(
         images=images,
@@ -169,7 +168,7 @@ def make_captioned_images(
 def _draw_scene(
     name: str, style: str, size: int, rng: np.random.Generator
 ) -> tuple[Image.Image, dict[str, str]]:
-    """Return one picture and what can be said about it besides the class."""
+    """Return one image and its attributes."""
     color, second_color, background = _pick_colors(rng)
     scale = rng.uniform(0.2, 0.46)
     shades = (
@@ -187,7 +186,7 @@ def _draw_scene(
 
 
 def _pick_colors(rng: np.random.Generator) -> tuple[str, str, str]:
-    """Pick a main colour, a second one, and a background that both stand out from."""
+    """Pick a main colour, a second colour, and a background that contrasts with both."""
     background = list(BACKGROUNDS)[rng.integers(len(BACKGROUNDS))]
     ground = np.array(BACKGROUNDS[background])
     visible = [c for c, rgb in COLORS.items() if np.linalg.norm(ground - rgb) > _MIN_CONTRAST]
@@ -197,7 +196,7 @@ def _pick_colors(rng: np.random.Generator) -> tuple[str, str, str]:
 
 
 def _place(parts: list[Part], scale: float, rng: np.random.Generator) -> list[Part]:
-    """Mirror, stretch, turn and shift a shape from [-1, 1]² into the unit square."""
+    """Mirror, stretch, rotate and shift a shape from [-1, 1]² into the unit square."""
     angle = rng.normal(0, 0.18)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     stretch = np.array([rng.uniform(0.82, 1.0) * rng.choice([-1, 1]), rng.uniform(0.82, 1.0)])
@@ -208,15 +207,15 @@ def _place(parts: list[Part], scale: float, rng: np.random.Generator) -> list[Pa
 def _check_choice(
     parameter: str, given: Sequence[str] | None, known: Sequence[str], at_least: int
 ) -> list[str]:
-    """Return the class names to draw: known ones, no duplicates, enough of them."""
+    """Validate class names: known, distinct and at least ``at_least``."""
     if given is None:
         return list(known)
     names = check_class_names(given, parameter=parameter)
     _refuse_unknown(parameter, names, known)
     if len(names) < at_least:
         raise ValueError(
-            f"{parameter} holds {len(names)} name, {sample_of(names)}: give at least {at_least}, "
-            "since wrong captions and distractors name another class."
+            f"{parameter} has {len(names)} name, {sample_of(names)}: give at least {at_least}, "
+            "because wrong captions and distractors name another class."
         )
     return names
 
@@ -233,8 +232,7 @@ def _refuse_unknown(parameter: str, given: Sequence[str], known: Sequence[str]) 
     unknown = [g for g in given if g not in known]
     if unknown:
         raise ValueError(
-            f"{parameter} holds {sample_of(unknown)}: nobody can draw that. "
-            f"Choose from {', '.join(known)}."
+            f"{parameter} has unknown names: {sample_of(unknown)}. Choose from {', '.join(known)}."
         )
 
 

@@ -1,4 +1,4 @@
-"""One caption for one drawn scene, in varied words, sometimes naming what is not there."""
+"""Captions of synthetic images, in varied words, some with absent classes."""
 
 from collections.abc import Mapping
 
@@ -64,7 +64,7 @@ _DISTRACTORS = (
 def write_caption(
     name: str, scene: Mapping[str, str], rng: Rng, *, absent: str | None = None
 ) -> str:
-    """Describe a scene whose shape is called `name`; `absent` names what is not in the picture."""
+    """Return a caption of an image of `name`; `absent` is a class that is not in the image."""
     words = [name]
     if rng.random() < 0.65:
         words.insert(0, _pick_color_word(scene["color"], rng))
@@ -105,5 +105,5 @@ def _pick(options: tuple[str, ...], rng: Rng) -> str:
 
 
 def _pick_color_word(color: str, rng: Rng) -> str:
-    """Mostly the plain word, which is the first."""
+    """Return a word for a colour; mostly the first, plain one."""
     return color if rng.random() < 0.7 else _pick(_COLOR_WORDS[color], rng)

@@ -1,4 +1,4 @@
-"""A captioned data set as files, the way users keep theirs."""
+"""Write captioned images as files."""
 
 import csv
 import tempfile
@@ -18,19 +18,19 @@ from skclip._paths import find_file
 def write_captioned_folder(
     data: Bunch, path: str | PathLike[str], *, captions: str = "txt"
 ) -> Path:
-    """Write images as PNG files with their captions beside them.
+    """Write images as PNG files, with captions in text files or a CSV file.
 
     Parameters
     ----------
     data : :class:`~sklearn.utils.Bunch`
-        With ``images`` and ``captions``, as :func:`make_captioned_images` returns it.
+        ``images`` and ``captions``, as returned by :func:`make_captioned_images`.
 
     path : str or path-like
-        Folder to create. It appears when it is complete; an existing one must be empty.
+        Folder to create; an existing folder must be empty. It appears when it is complete.
 
     captions : {"txt", "csv"}, default="txt"
-        One text file an image, of the same name, or one ``captions.csv`` with the columns
-        ``image`` and ``caption`` for all.
+        Whether to write one text file per image, with the same stem, or a single
+        ``captions.csv`` with the columns ``image`` and ``caption``.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def write_captioned_folder(
 
     See Also
     --------
-    make_captioned_images : Draw images and caption them.
+    make_captioned_images : Make synthetic captioned images.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def write_captioned_folder(
     path = find_file(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(
-            f"path={str(path)!r} exists and is not an empty folder: choose another, or remove it."
+            f"path={str(path)!r} exists and is not an empty folder: give another, or remove it."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     digits = max(6, len(str(len(data.images))))

@@ -1,9 +1,9 @@
-"""The shape classes: what each is called and how it is drawn.
+"""The shape classes: their names, synonyms and polygons.
 
 A shape is a list of parts in drawing order. A part is a role and a polygon in the square
 [-1, 1]², y downwards. Roles: ``"body"`` takes the main colour, ``"detail"`` the second colour,
-``"cut"`` shows the background. Polygons alone, so that rotation, wobble and every style apply to
-all shapes alike.
+``"cut"`` shows the background. All shapes are polygons, so that rotation, wobble and every style
+apply to all of them.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ Part = tuple[str, Polygon]
 Rng = np.random.Generator
 
 # Names overlap on purpose: inside a word ("star" in "starfish", "cross" in "crossbow", "key" in
-# "keyhole", "house" in "lighthouse", "sun" and "flower" in "sunflower", "ring" in any number of
-# words), and as a word of a longer name ("tree" in "palm tree").
+# "keyhole", "house" in "lighthouse", "sun" and "flower" in "sunflower", "ring" in many words), and
+# as a word of a longer name ("tree" in "palm tree").
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "anchor": ("ship anchor", "mooring hook"),
     "arrow": ("pointer", "direction sign"),

@@ -1,8 +1,8 @@
-"""How a shape is rendered: one function a style, from coverage masks to pixels.
+"""Render shapes: one function per style, from coverage masks to pixels.
 
 A style receives a placed shape (polygons in the unit square), the colours picked for the image and
 a random generator, and returns float RGB in [0, 255]. Coverage masks are drawn at four times the
-final size and averaged down, which is the antialiasing.
+final size and averaged down for antialiasing.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ BACKGROUNDS: dict[str, Rgb] = {
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one image: the shape's, its details', the background's."""
+    """Colours of one image: shape, details and background."""
 
     body: Floats
     detail: Floats
@@ -54,7 +54,7 @@ class Palette:
 
 
 def render(parts: list[Part], palette: Palette, style: str, size: int, rng: Rng) -> Image.Image:
-    """Draw placed parts (polygons in the unit square) in a style, `size` pixels wide and high."""
+    """Render parts (polygons in the unit square) in a style, `size` pixels wide and high."""
     pixels = STYLES[style](parts, palette, size, rng)
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
@@ -62,7 +62,7 @@ def render(parts: list[Part], palette: Palette, style: str, size: int, rng: Rng)
 def _masks(parts: list[Part], size: int, line: float | None = None) -> tuple[Floats, Floats]:
     """Return the coverage of main and second colour, each (size, size, 1), in [0, 1].
 
-    With `line`, only contours of that width are drawn.
+    With `line`, draw only contours of that width.
     """
     big = size * _SUPERSAMPLING
     planes = {"body": Image.new("L", (big, big)), "detail": Image.new("L", (big, big))}
@@ -88,7 +88,7 @@ def _over(canvas: Floats, mask: Floats, color: Floats) -> Floats:
 
 
 def _backdrop(palette: Palette, size: int, rng: Rng) -> Floats:
-    """Plain, shaded from one side to the other, or striped."""
+    """Return a background: plain, shaded from one side to the other, or striped."""
     kind = rng.integers(3)
     grid = np.linspace(0, 1, size, dtype=np.float32)
     angle = rng.uniform(0, 2 * np.pi)
@@ -104,7 +104,7 @@ def _backdrop(palette: Palette, size: int, rng: Rng) -> Floats:
 
 
 def _noise(size: int, cell: int, rng: Rng, channels: int = 1) -> Floats:
-    """Noise in [-1, 1] that is constant over about `cell` pixels."""
+    """Return noise in [-1, 1] that is constant over about `cell` pixels."""
     n = -(-size // cell)
     coarse = rng.random((n, n, channels), dtype=np.float32) * 2 - 1
     return coarse.repeat(cell, axis=0).repeat(cell, axis=1)[:size, :size]
@@ -174,7 +174,7 @@ def _night(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
 
 
 def _mosaic(parts: list[Part], palette: Palette, size: int, rng: Rng) -> Floats:
-    """Tiles with grout between, each of one colour and slightly off it."""
+    """Tiles with grout between them, each in one slightly varied colour."""
     tiles = int(rng.integers(14, 20))
     small = _flat(parts, palette, size, rng)
     reduced = Image.fromarray(np.clip(small, 0, 255).astype(np.uint8)).resize(

@@ -1,4 +1,4 @@
-"""Names in plots, as they are: matplotlib takes what stands between two ``$`` for a formula."""
+"""Show names in plots literally; matplotlib parses text between two ``$`` as a formula."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +7,6 @@ __all__ = ["show_as_they_are"]
 
 
 def show_as_they_are(texts: Iterable[Any]) -> None:
-    """Let matplotlib draw texts that hold names of the user letter by letter."""
+    """Disable formulas in texts with names given by the user."""
     for text in texts:
         text.set_parse_math(False)

@@ -1,4 +1,4 @@
-"""Contact sheet of a priming pool: one line of thumbnails a class, kept and rejected marked."""
+"""Contact sheet of a priming pool: one row of thumbnails per class, with marks."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._optional import import_optional
 from skclip._validation import sample_of
 from skclip.display._plain import show_as_they_are
-from skclip.embedding import decode_image, fetch_image
-from skclip.exceptions import UnreadableImageError
+from skclip.embedding import shrink_image
 from skclip.recall import PrimingPool
 
 if TYPE_CHECKING:
@@ -18,27 +17,28 @@ if TYPE_CHECKING:
 
 __all__ = ["PoolDisplay"]
 
-KEPT, REJECTED = "#0072b2", "#d55e00"  # told apart by colour-blind eyes too
+KEPT, REJECTED = "#0072b2", "#d55e00"  # distinguishable for colour-blind readers
 _GAP = 4  # pixels between thumbnails
-_DPI = 64  # pixels of the sheet an inch of the figure
+_DPI = 64  # pixels of the sheet per inch of the figure
+_LABEL_HEIGHT = 0.36  # of the height of a line
 
 
 class PoolDisplay:
-    """Contact sheet of recalled images, with those that a filter kept and rejected marked.
+    """Contact sheet of recalled images, with marks for images kept and rejected by a filter.
 
-    Make one by :meth:`from_pool`. The thumbnails are kept in the object, so that it can be
-    plotted again when the files are gone.
+    Create it with :meth:`from_pool`. The object stores the thumbnails, so that it can be plotted
+    without the image files.
 
     Parameters
     ----------
     thumbnails : dict of {label: ndarray of shape (n_shown, size, size, 3)}
-        Images to show, uint8, one entry a class.
+        Images to show, uint8, one entry per class.
 
     kept : dict of {label: ndarray of shape (n_shown,) of bool}, default=None
-        Which of them the filter kept; None marks nothing.
+        Which images the filter kept; None shows no marks.
 
     line_names : dict of {label: str}, default=None
-        What stands beside the line of a class; its label by default.
+        Name beside the row of each class; its label by default.
 
     Attributes
     ----------
@@ -56,8 +56,8 @@ class PoolDisplay:
 
     See Also
     --------
-    skclip.recall.PrimingPool : What is shown.
-    skclip.recall.ZeroShotFilter : Says what is kept.
+    skclip.recall.PrimingPool : Recalled images with their classes.
+    skclip.recall.ZeroShotFilter : Filter of recalled images.
 
     Examples
     --------
@@ -98,11 +98,11 @@ class PoolDisplay:
             Pool with images: paths, bytes, PIL images or arrays.
 
         kept : array-like of shape (n_samples,) of bool, default=None
-            What a filter kept, for instance the ``support_`` of a fitted
+            Rows that a filter kept, for instance the ``support_`` of a fitted
             :class:`~skclip.recall.ZeroShotFilter`.
 
         n_per_class : int, default=10
-            Most images a class.
+            Maximum number of images per class.
 
         size : int, default=64
             Width and height of a thumbnail in pixels.
@@ -110,17 +110,17 @@ class PoolDisplay:
         Returns
         -------
         display : PoolDisplay
-            Not plotted yet. Images that cannot be read are grey.
+            The display, not yet plotted. Unreadable images are grey.
         """
         if pool.images is None or not len(pool):
             raise ValueError(
-                f"{pool!r} has no images to show: recall from a collection that has some."
+                f"{pool!r} has no images to show: recall from a collection with images."
             )
         mask = None if kept is None else np.asarray(kept, dtype=bool)
         if mask is not None and mask.shape != (len(pool),):
             raise ValueError(
-                f"kept has shape {mask.shape} but the pool has {len(pool)} rows: give one truth "
-                "value a row."
+                f"kept has shape {mask.shape} but the pool has {len(pool)} rows: give one boolean "
+                "per row."
             )
         thumbnails, shown_kept, line_names = {}, {}, {}
         for label in pool.classes:
@@ -143,29 +143,32 @@ class PoolDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure of the sheet's size.
+            Axes to plot in; None creates a figure of the sheet's size.
 
         Returns
         -------
         display : PoolDisplay
-            This object; ``figure_`` can be saved.
+            This object.
         """
         pyplot: Any = import_optional("matplotlib.pyplot", extra="plot", purpose="PoolDisplay.plot")
         patches: Any = import_optional("matplotlib.patches", extra="plot", purpose="PoolDisplay")
-        sheet = self._sheet()
+        sheet, step = self._sheet(), self._step()
+        names = [(self.line_names or {}).get(label, str(label)) for label in self.thumbnails]
         axes: Any = ax
+        points: float | None = None
         if axes is None:
-            size = sheet.shape[1] / _DPI + 2, sheet.shape[0] / _DPI + 0.5
+            # a sheet of many lines is shown smaller than it is: its text has to grow with it
+            points = max(_LABEL_HEIGHT * step / _DPI * 72, 6.0)
+            names_width = 0.6 * points / 72 * max(map(len, names))
+            size = sheet.shape[1] / _DPI + names_width + 0.3, sheet.shape[0] / _DPI + points / 36
             _, axes = pyplot.subplots(figsize=size, layout="constrained")
         self.ax_, self.figure_ = axes, axes.figure
         self.image_ = axes.imshow(sheet, interpolation="none")
         self.marks_ = [
             artist for cell in self._marked_cells() for artist in _mark(axes, patches, *cell)
         ]
-        step = self._step()
         axes.set_yticks(
-            [line * step + step / 2 for line in range(len(self.thumbnails))],
-            [(self.line_names or {}).get(label, str(label)) for label in self.thumbnails],
+            [line * step + step / 2 for line in range(len(names))], names, fontsize=points
         )
         show_as_they_are(axes.get_yticklabels())
         axes.set_xticks([])
@@ -177,7 +180,12 @@ class PoolDisplay:
                 for name, color in (("kept", KEPT), ("rejected", REJECTED))
             ]
             axes.legend(
-                handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False
+                handles=handles,
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                ncols=2,
+                frameon=False,
+                fontsize=points,
             )
         return self
 
@@ -189,7 +197,7 @@ class PoolDisplay:
         return int(sizes.pop()) + _GAP
 
     def _sheet(self) -> NDArray[np.uint8]:
-        """Return all thumbnails in one picture, on white."""
+        """Return all thumbnails in one image, on white."""
         step = self._step()
         n_columns = max(len(images) for images in self.thumbnails.values())
         sheet = np.full((len(self.thumbnails) * step, n_columns * step, 3), 255, dtype=np.uint8)
@@ -200,7 +208,7 @@ class PoolDisplay:
         return sheet
 
     def _marked_cells(self) -> list[tuple[int, int, int, bool]]:
-        """Return left edge, upper edge, width and verdict of every marked thumbnail."""
+        """Return left edge, upper edge, width and mark of every marked thumbnail."""
         step = self._step()
         return [
             (column * step, line * step, step, bool(verdict))
@@ -223,14 +231,12 @@ def _mark(ax: Any, patches: Any, x: int, y: int, step: int, kept: bool) -> list[
 
 
 def _thumbnail(image: Any, size: int) -> NDArray[np.uint8]:
-    """Return a square thumbnail on white; grey where the image cannot be read."""
+    """Return a square thumbnail on white; grey if the image cannot be read."""
     from PIL import Image
 
-    try:
-        picture = decode_image(fetch_image(image))
-    except UnreadableImageError:
+    picture = shrink_image(image, size)
+    if picture is None:
         return np.full((size, size, 3), 160, dtype=np.uint8)
-    picture.thumbnail((size, size))
     square = Image.new("RGB", (size, size), "white")
     square.paste(picture, ((size - picture.width) // 2, (size - picture.height) // 2))
     return np.asarray(square)

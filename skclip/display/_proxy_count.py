@@ -1,4 +1,4 @@
-"""Accuracy versus the number of proxies a class, with the best number marked."""
+"""Accuracy versus the number of proxies per class, with the best number marked."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -17,35 +17,35 @@ __all__ = ["ProxyCountDisplay"]
 
 
 class ProxyCountDisplay:
-    """Accuracy of multi-proxy imprinting versus the number of proxies a class.
+    """Accuracy of multi-proxy imprinting versus the number of proxies per class.
 
-    Make one by :meth:`from_estimator`, which cross-validates, or by :meth:`from_scores` from what
-    ``MultiProxyImprinter(k="auto")`` has found. Several plotted on one ``ax`` are compared.
+    Create it with :meth:`from_estimator`, which cross-validates, or with :meth:`from_scores` from
+    the scores of ``MultiProxyImprinter(k="auto")``. Plot several on one ``ax`` to compare them.
 
     Parameters
     ----------
     k_values : array-like of shape (n_values,)
-        Numbers of proxies a class.
+        Numbers of proxies per class.
 
     scores : array-like of shape (n_values, n_splits)
-        Score of each number on each fold.
+        Score for each number and fold.
 
     name : str or None, default=None
-        What the curve is called in the legend.
+        Name of the curve in the legend.
 
     score_name : str, default="Accuracy"
-        What the scores are.
+        Label of the score axis.
 
     Attributes
     ----------
     best_k : int
-        The number of the highest mean score; of equal ones the smallest.
+        Number with the highest mean score; the smallest of equal ones.
 
     line_ : matplotlib Line2D
         Mean over folds.
 
     band_ : matplotlib PolyCollection
-        One standard deviation over folds, both ways.
+        Mean ± one standard deviation over folds.
 
     best_ : matplotlib Line2D
         Marker at ``best_k``.
@@ -58,8 +58,8 @@ class ProxyCountDisplay:
 
     See Also
     --------
-    skclip.heads.MultiProxyImprinter : What is shown.
-    sklearn.model_selection.ValidationCurveDisplay : Any other parameter.
+    skclip.heads.MultiProxyImprinter : The estimator.
+    sklearn.model_selection.ValidationCurveDisplay : Display for any parameter.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class ProxyCountDisplay:
         if self.scores.ndim != 2 or len(self.scores) != len(self.k_values):
             raise ValueError(
                 f"scores has shape {self.scores.shape} but there are {len(self.k_values)} "
-                "k_values: give one row a number and one column a fold."
+                "k_values: give one row per number and one column per fold."
             )
         self.name = name
         self.score_name = score_name
@@ -110,34 +110,33 @@ class ProxyCountDisplay:
         Parameters
         ----------
         estimator : estimator
-            An imprinter, or a pipeline that holds one.
+            An imprinter, or a pipeline with one.
 
         X : array-like of shape (n_samples, n_features)
-            Embeddings, or what the pipeline takes.
+            Embeddings, or the input of the pipeline.
 
         y : array-like of shape (n_samples,)
             Class labels.
 
         k_values : sequence of int, default=(1, 2, 3, 5, 10, 20)
-            Numbers of proxies a class to try.
+            Numbers of proxies per class to try.
 
         param_name : str, default="k"
-            Parameter that holds the number, for instance ``"multiproxyimprinter__k"`` in a
-            pipeline.
+            Name of the parameter, for instance ``"multiproxyimprinter__k"`` in a pipeline.
 
         cv : int, cross-validation generator, iterable or None, default=None
             Folds, as in scikit-learn.
 
         n_jobs : int or None, default=None
-            Fits to run at the same time.
+            Number of fits to run in parallel.
 
         name : str or None, default=None
-            What the curve is called in the legend.
+            Name of the curve in the legend.
 
         Returns
         -------
         display : ProxyCountDisplay
-            Not plotted yet.
+            The display, not yet plotted.
         """
         _, scores = validation_curve(
             estimator, X, y, param_name=param_name, param_range=k_values, cv=cv, n_jobs=n_jobs
@@ -146,20 +145,20 @@ class ProxyCountDisplay:
 
     @classmethod
     def from_scores(cls, scores: Mapping[int, ArrayLike], *, name: str | None = None) -> Self:
-        """Take scores that are there, such as ``k_scores_`` of a fitted imprinter.
+        """Create a display from scores, such as ``k_scores_`` of a fitted imprinter.
 
         Parameters
         ----------
         scores : mapping of int to array-like of shape (n_splits,)
-            Scores of every number of proxies.
+            Scores for every number of proxies.
 
         name : str or None, default=None
-            What the curve is called in the legend.
+            Name of the curve in the legend.
 
         Returns
         -------
         display : ProxyCountDisplay
-            Not plotted yet.
+            The display, not yet plotted.
         """
         return cls(
             k_values=list(scores), scores=[np.asarray(v) for v in scores.values()], name=name
@@ -167,16 +166,16 @@ class ProxyCountDisplay:
 
     @property
     def best_k(self) -> int:
-        """The number of the highest mean score; of equal ones the smallest."""
+        """Number with the highest mean score; the smallest of equal ones."""
         return int(self.k_values[np.argmax(self.scores.mean(axis=1))])
 
     def plot(self, ax: "Axes | None" = None, **line_kw: Any) -> Self:
-        """Draw mean and standard deviation over folds, and mark the best number.
+        """Plot mean and standard deviation over folds, and mark the best number.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot in; None creates a figure.
 
         **line_kw : dict
             Passed to ``ax.plot`` for the mean.
@@ -184,7 +183,7 @@ class ProxyCountDisplay:
         Returns
         -------
         display : ProxyCountDisplay
-            This object; ``figure_`` can be saved.
+            This object.
         """
         pyplot: Any = import_optional(
             "matplotlib.pyplot", extra="plot", purpose="ProxyCountDisplay.plot"
@@ -200,7 +199,7 @@ class ProxyCountDisplay:
             self.k_values, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0
         )
         (self.best_,) = axes.plot(self.best_k, mean.max(), "o", color=color)
-        axes.set_xlabel("Proxies a class (k)")
+        axes.set_xlabel("Proxies per class (k)")
         show_as_they_are([axes.set_ylabel(self.score_name)])
         if self.name is not None:
             show_as_they_are(axes.legend().get_texts())

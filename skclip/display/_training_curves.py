@@ -23,21 +23,21 @@ _LABELS = {"loss": "loss", "clip": "CLIP", "nn": "NN", "xnn": "XNN"}
 class TrainingCurvesDisplay:
     """Training log of :class:`~skclip.distill.CLIPPINGTrainer` as curves.
 
-    Make one by :meth:`from_estimator`, or by :meth:`from_log` from the ``log.jsonl`` of a run that
-    may still be under way. Several plotted on one ``ax`` are compared.
+    Create it with :meth:`from_estimator`, or with :meth:`from_log` from the ``log.jsonl`` of a run,
+    even while it is running. Plot several on one ``ax`` to compare them.
 
     Parameters
     ----------
     log : sequence of mapping
-        Records with ``"step"`` and numbers by name, in order of the steps.
+        Records with ``"step"`` and named numbers, in order of the steps.
 
     name : str or None, default=None
-        What the curves are called in the legend.
+        Name of the curves in the legend.
 
     Attributes
     ----------
     lines_ : dict of str to matplotlib Line2D
-        Curves by the names of what they show.
+        Curves, keyed by quantity.
 
     ax_ : matplotlib Axes
         Axes with the curves.
@@ -47,7 +47,7 @@ class TrainingCurvesDisplay:
 
     See Also
     --------
-    skclip.distill.CLIPPINGTrainer : What is shown.
+    skclip.distill.CLIPPINGTrainer : The trainer that writes the log.
 
     Examples
     --------
@@ -67,45 +67,45 @@ class TrainingCurvesDisplay:
 
     @classmethod
     def from_estimator(cls, trainer: Any, *, name: str | None = None) -> Self:
-        """Take the log of a fitted trainer.
+        """Create a display from a fitted trainer.
 
         Parameters
         ----------
         trainer : CLIPPINGTrainer
-            Fitted.
+            A fitted trainer.
 
         name : str or None, default=None
-            What the curves are called in the legend.
+            Name of the curves in the legend.
 
         Returns
         -------
         display : TrainingCurvesDisplay
-            Not plotted yet.
+            The display, not yet plotted.
         """
         check_is_fitted(trainer, "log_")
         return cls(log=trainer.log_, name=name)
 
     @classmethod
     def from_log(cls, path: str | PathLike[str], *, name: str | None = None) -> Self:
-        """Read the log of a run, finished or not.
+        """Create a display from the log of a run, finished or not.
 
         Parameters
         ----------
         path : str or path
-            ``log.jsonl``, or the directory it is in (``output=`` of the trainer).
+            ``log.jsonl``, or its directory (``output=`` of the trainer).
 
         name : str or None, default=None
-            What the curves are called in the legend.
+            Name of the curves in the legend.
 
         Returns
         -------
         display : TrainingCurvesDisplay
-            Not plotted yet.
+            The display, not yet plotted.
         """
         file = find_file(path)
         file = file / "log.jsonl" if file.is_dir() else file
         text = file.read_text(encoding="utf-8")
-        # what follows the last line break is a line that is being written
+        # text after the last line break is an incomplete line
         complete = text[: text.rfind("\n") + 1]
         return cls(log=[json.loads(line) for line in complete.splitlines()], name=name)
 
@@ -121,25 +121,25 @@ class TrainingCurvesDisplay:
         Returns
         -------
         steps, values : list of float
-            Of the records that have it.
+            Steps and values of the records that have the quantity.
         """
         records = [record for record in self.log if key in record]
         if not records:
-            raise ValueError(f"The log has no {key!r}; it has {sample_of(self.log[0], 12)}.")
+            raise ValueError(f"The log has no {key!r}, only {sample_of(self.log[0], 12)}.")
         return [record["step"] for record in records], [record[key] for record in records]
 
     def plot(
         self, ax: "Axes | None" = None, *, keys: Sequence[str] | None = None, **line_kw: Any
     ) -> Self:
-        """Draw one curve a quantity over the steps.
+        """Plot one curve per quantity over the steps.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to plot in; None creates a figure.
 
         keys : sequence of str, default=None
-            What to draw; None means the terms of the loss that took part.
+            Quantities to plot; None means the terms of the loss.
 
         **line_kw : dict
             Passed to ``ax.plot`` for every curve.
@@ -147,7 +147,7 @@ class TrainingCurvesDisplay:
         Returns
         -------
         display : TrainingCurvesDisplay
-            This object; ``figure_`` can be saved.
+            This object.
         """
         pyplot: Any = import_optional(
             "matplotlib.pyplot", extra="plot", purpose="TrainingCurvesDisplay.plot"

@@ -1,6 +1,6 @@
-"""Feature banks: what a frozen teacher makes of every image or caption, once, as float16.
+"""Feature banks: a frozen teacher's features of all images or captions, computed once, as float16.
 
-With a file to write to, a bank grows by chunks and goes on after a crash where it stopped.
+A bank in a file is written in chunks, and resumes after a crash.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ Rows = Callable[[NDArray[np.int64]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Banks:
-    """Features of both teachers and the rows that guide each pair.
+    """Features of both teachers, and the rows that guide each pair.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Banks:
 
 
 def open_teacher(teacher: Any, name: str) -> Any:
-    """Return a transformer as it is, an array, or the rows of an ``.npy`` file.
+    """Return a teacher as a transformer or an array.
 
     Parameters
     ----------
@@ -80,17 +80,17 @@ def open_teacher(teacher: Any, name: str) -> Any:
         As given by the user.
 
     name : str
-        Parameter it was given as, for the messages.
+        Name of the parameter, for messages.
 
     Returns
     -------
     teacher : transformer or ndarray of shape (n_rows, n_features)
-        Arrays are not copied; files are mapped.
+        Arrays are not copied; ``.npy`` files are memory-mapped.
     """
     if teacher is None:
         raise ValueError(
-            f"{name}=None has nothing to guide by: give a transformer or its precomputed rows, or "
-            "set lambda_nn and lambda_xnn to 0, which is plain CLIP training."
+            f"{name} is None: give a transformer or its precomputed rows, or set lambda_nn and "
+            "lambda_xnn to 0 for plain CLIP training."
         )
     if hasattr(teacher, "transform"):
         return teacher
@@ -98,23 +98,23 @@ def open_teacher(teacher: Any, name: str) -> Any:
         try:
             teacher = np.load(fspath(teacher), mmap_mode="r", allow_pickle=False)
         except OSError as error:
-            raise ValueError(f"{name}={fspath(teacher)!r} is no .npy file: {error}.") from error
-        except Exception:  # NumPy's own words may advise to load the file as code
+            raise ValueError(f"{name}={fspath(teacher)!r} is not an .npy file: {error}.") from error
+        except Exception:  # NumPy's message may recommend a parameter that allows code execution
             raise ValueError(
-                f"{name}={fspath(teacher)!r} is no .npy file of numbers, or is damaged."
+                f"{name}={fspath(teacher)!r} is not an .npy file of numbers, or is damaged."
             ) from None
     rows = np.asanyarray(teacher)
     if rows.ndim != 2 or rows.dtype.kind not in "fiu":
         raise ValueError(
             f"{name} must have a method transform, or be an array of numbers of shape (n_rows, "
-            f"n_features) or the path of one; got {type(teacher).__name__} of shape {rows.shape} "
+            f"n_features), or the path of one; got {type(teacher).__name__} of shape {rows.shape} "
             f"and dtype {rows.dtype}."
         )
     return rows
 
 
 def teacher_identity(teacher: Any) -> str:
-    """Return what tells a teacher from others: its model, its parameters, or its rows."""
+    """Return the identity of a teacher: its model, its parameters, or a hash of its rows."""
     if isinstance(teacher, np.ndarray):
         digest = blake2b(f"{teacher.shape}{teacher.dtype}".encode(), digest_size=8)
         for start in range(0, len(teacher), _CHUNK):
@@ -126,22 +126,22 @@ def teacher_identity(teacher: Any) -> str:
 
 
 def image_rows(teacher: Any, pairs: Pairs, n_given: int, name: str = "image_teacher") -> Rows:
-    """Return a function from numbers of images to their features.
+    """Return a function from image numbers to features.
 
     Parameters
     ----------
     teacher : transformer or ndarray
-        From :func:`open_teacher`. An array has one row for each pair that was given, or is indexed
-        by ``image_ids``.
+        From :func:`open_teacher`. An array has one row per given pair, or is indexed by
+        ``image_ids``.
 
     pairs : Pairs
         The pairs to train on.
 
     n_given : int
-        Number of pairs that were given.
+        Number of given pairs.
 
     name : str, default="image_teacher"
-        For the messages.
+        Name of the parameter, for messages.
 
     Returns
     -------
@@ -155,29 +155,29 @@ def image_rows(teacher: Any, pairs: Pairs, n_given: int, name: str = "image_teac
         ids = pairs.ids
         if ids is None or ids.dtype.kind not in "iu":
             raise ValueError(
-                f"{name} has {len(teacher)} rows but there are {n_given} pairs: give one row a "
-                "pair, or one an image and image_ids that are its row numbers."
+                f"{name} has {len(teacher)} rows but there are {n_given} pairs: give one row per "
+                "pair, or one row per image and their row numbers as image_ids."
             )
         if ids.min() < 0 or ids.max() >= len(teacher):
             wrong = np.unique(ids[(ids < 0) | (ids >= len(teacher))])
             raise ValueError(
-                f"image_ids must be row numbers of {name}, which has {len(teacher)} rows (and not "
-                f"one for each of the {n_given} pairs); got {sample_of(wrong)}."
+                f"image_ids must be row numbers of {name}, because it has {len(teacher)} rows for "
+                f"{n_given} pairs; got {sample_of(wrong)}."
             )
         at = ids[at]
     return lambda i: teacher[at[i]]
 
 
 def text_rows(teacher: Any, pairs: Pairs, n_given: int, name: str = "text_teacher") -> Rows:
-    """Return a function from numbers of pairs to the features of their captions.
+    """Return a function from pair numbers to features of their captions.
 
-    See :func:`image_rows`; an array has one row for each pair that was given.
+    See :func:`image_rows`; an array has one row per given pair.
     """
     if not isinstance(teacher, np.ndarray):
         return lambda i: _transform(teacher, [pairs.captions[k] for k in i])
     if len(teacher) != n_given:
         raise ValueError(
-            f"{name} has {len(teacher)} rows but there are {n_given} pairs: give one row a pair."
+            f"{name} has {len(teacher)} rows but there are {n_given} pairs: give one row per pair."
         )
     return lambda i: teacher[pairs.positions[i]]
 
@@ -190,12 +190,12 @@ def _transform(teacher: Any, items: Sequence[Any]) -> NDArray[Any]:
 def read_bank(
     rows: Rows, n_rows: int, *, name: str, path: Path | None = None, verbose: int = 0
 ) -> NDArray[np.float16]:
-    """Make or finish a bank of unit rows.
+    """Compute or finish a bank of unit rows.
 
     Parameters
     ----------
     rows : callable
-        From row numbers to features.
+        Maps row numbers to features.
 
     n_rows : int
         Number of rows.
@@ -204,15 +204,15 @@ def read_bank(
         Parameter of the teacher, for messages and the progress bar.
 
     path : Path, default=None
-        ``.npy`` file. One that is complete is used as it is.
+        ``.npy`` file. A complete file is used unchanged.
 
     verbose : int, default=0
-        Whether to show a progress bar, on a terminal.
+        Whether to show a progress bar. It is shown on terminals only.
 
     Returns
     -------
     bank : ndarray of shape (n_rows, n_features)
-        float16; mapped from the file if there is one.
+        float16; memory-mapped if there is a file.
     """
     chunks = range(0, n_rows, _CHUNK)
     with tqdm(desc=name, total=n_rows, disable=None if verbose else True) as bar:
@@ -232,14 +232,14 @@ def read_bank(
                     width = part.shape[1]
                     start_rows(partial, (n_rows, width))
                 elif part.shape[1] != width:
-                    raise damaged_file(partial, f"{width} features, {name} gives {part.shape[1]}")
+                    raise damaged_file(partial, f"{width} features, but {name} has {part.shape[1]}")
                 append_bytes(partial, part.tobytes())
                 bar.update(len(part))
             partial.replace(path)
     try:
         bank: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # NumPy's own words may name the parameter that runs code of a file
-        raise damaged_file(path, "it is no array of numbers, or is cut off") from None
+    except Exception:  # NumPy's message may recommend a parameter that allows code execution
+        raise damaged_file(path, "it is not an array of numbers, or is truncated") from None
     if bank.ndim != 2 or len(bank) != n_rows or bank.dtype != "<f2" or not bank.flags.c_contiguous:
         raise damaged_file(path, f"{bank.dtype} of shape {bank.shape}, expected {n_rows} rows")
     return bank
@@ -250,8 +250,8 @@ def _chunk(rows: Rows, start: int, n_rows: int, name: str) -> NDArray[np.float16
     part = rows(numbers)
     if part.ndim != 2 or len(part) != len(numbers):
         raise ValueError(
-            f"{name} gave an array of shape {part.shape} for {len(numbers)} items: its transform "
-            "must return one row an item."
+            f"{name} returned an array of shape {part.shape} for {len(numbers)} items: its "
+            "transform must return one row per item."
         )
     bad = ~np.isfinite(part).all(axis=1)
     if bad.any():
@@ -282,16 +282,16 @@ def make_banks(
         The pairs to train on.
 
     n_given : int
-        Number of pairs that were given.
+        Number of given pairs.
 
     method : {"exact", "hnsw", "faiss"}
-        How to search.
+        Search method.
 
     directory : Path, default=None
-        Where features and neighbours are kept, and found again.
+        Folder in which features and neighbours are stored and reused.
 
     verbose : int, default=0
-        Whether to show progress bars, on a terminal.
+        Whether to show progress bars. They are shown on terminals only.
 
     Returns
     -------

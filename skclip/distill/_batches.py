@@ -1,7 +1,6 @@
-"""Which pairs a step sees, and what it is given of them.
+"""The pairs of each training step, and its batch.
 
-Everything follows from the seed and the number of the step, so that any step can be made again.
-That is what exact resuming rests on.
+Both depend only on the seed and the step number, so that training can resume exactly.
 """
 
 from collections.abc import Sequence
@@ -22,20 +21,20 @@ _ORDER, _CAPTIONS, _JITTER = range(3)  # random streams
 class Plan:
     """The pairs of every step.
 
-    An epoch shows every image once, so that no batch holds two captions of one image: they would
-    be told apart by the loss although both are right. The captions of an image take turns from
-    epoch to epoch. What is left of an epoch when the batch is not full stays out of it.
+    An epoch uses every image once, so that no batch has two captions of one image, which the loss
+    would treat as negatives. The captions of an image alternate between epochs. The last,
+    incomplete batch of an epoch is dropped.
 
     Parameters
     ----------
     image_of : ndarray of shape (n_pairs,)
-        Which image a pair shows.
+        Image number of each pair.
 
     n_batch : int
-        Pairs a step.
+        Pairs per step.
 
     seed : int
-        Decides the order.
+        Seed of the order.
 
     Examples
     --------
@@ -56,7 +55,7 @@ class Plan:
         self._order = lru_cache(maxsize=2)(self._shuffle)
 
     def pairs(self, step: int) -> NDArray[np.int64]:
-        """Return the pairs of a step: ``(n_batch,)``."""
+        """Return the pairs of a step, of shape ``(n_batch,)``."""
         epoch, at = divmod(step, self.steps_per_epoch)
         images = self._order(epoch)[at * self.n_batch : (at + 1) * self.n_batch]
         turn = (self._turn[images] + epoch) % self._n_captions[images]
@@ -68,7 +67,7 @@ class Plan:
         return rng.permutation(len(self._n_captions))
 
     def __getstate__(self) -> dict[str, Any]:
-        # workers make their own memory of the order
+        # workers compute the order themselves
         return {k: v for k, v in vars(self).items() if k != "_order"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -77,33 +76,33 @@ class Plan:
 
 
 class PairBatches:
-    """A map-style data set for torch's loader whose items are whole batches, by number of step.
+    """A map-style dataset for torch's loader; its items are whole batches, indexed by step.
 
     Parameters
     ----------
     plan : Plan
-        Which pairs.
+        The pairs of each step.
 
     tokens : ndarray of shape (n_pairs, context_length)
         Token ids of the captions.
 
     image_of : ndarray of shape (n_pairs,)
-        Which image a pair shows.
+        Image number of each pair.
 
     pixels : ndarray of shape (n_images, height, width, 3) or None
-        uint8; None where images are decoded as they are needed, or lie on the device.
+        uint8; None if images are decoded on demand, or are on the device.
 
     images : sequence or None
-        Decoded as they are needed; None where pixels are kept.
+        Images to decode on demand; None if pixels are kept in memory.
 
     reader : PixelReader
-        Decodes.
+        Decodes the images.
 
     banks : Banks or None
-        Where they stay in main memory.
+        Banks in main memory; None if they are on the device, or not used.
 
     seed : int
-        Decides the augmentation.
+        Seed of the augmentation.
     """
 
     def __init__(
@@ -145,7 +144,7 @@ class PairBatches:
         return batch
 
     def _jitter(self, step: int, n: int) -> dict[str, NDArray[Any]]:
-        """Draw what :func:`skclip.distill._learner.as_input` does to images."""
+        """Return random parameters for :func:`skclip.distill._learner.as_input`."""
         rng = np.random.default_rng([self._seed, _JITTER, step])
         height, width, _ = self._reader.shape
         reach = np.maximum(1, np.array([height, width]) // 16)

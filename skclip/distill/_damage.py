@@ -1,4 +1,4 @@
-"""What is said of a file of a training run that is not what was written."""
+"""The error for a damaged file of a training run."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ __all__ = ["damaged_file"]
 
 
 def damaged_file(path: Path, why: object) -> TrainingRunError:
-    """Return the error for a file that is made again when it is gone."""
+    """Return the error for a damaged file that can be recreated."""
     return TrainingRunError(
-        f"{str(path)!r} is damaged ({why}): delete it, and the same call makes it again."
+        f"{str(path)!r} is damaged ({why}): delete it, and the same call will recreate it."
     )

@@ -1,4 +1,4 @@
-"""From numbers of pairs to the arguments of a step; what fits on the accelerator stays there."""
+"""From pair numbers to the arguments of a step; data that fits stays on the accelerator."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["Feed", "make_feed"]
 
 
 class Feed:
-    """Prepares batches on the device.
+    """Prepare batches on the device.
 
     Parameters
     ----------
@@ -26,16 +26,16 @@ class Feed:
         With ``"mean"`` and ``"std"``.
 
     device : str
-        Where.
+        Device of the student.
 
     augment : bool
-        Whether images are shifted and relit.
+        Whether to shift images and vary their brightness and contrast.
 
     pixels : ndarray of shape (n_images, height, width, 3) or None
-        Images that stay on the device; None if batches bring theirs.
+        Images to keep on the device; None if batches contain them.
 
     banks : Banks or None
-        Features that stay on the device; None if batches bring theirs, or there are none.
+        Features to keep on the device; None if batches contain them, or there are none.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Feed:
     def __call__(
         self, batch: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
-        """Return images, tokens and bank rows as :meth:`Learner.step` takes them."""
+        """Return images, tokens and bank rows, the arguments of :meth:`Learner.step`."""
         pixels = batch["pixels"] if self._pixels is None else self._pixels[batch["images"]]
         jitter = batch if self._augment else None
         images = as_input(pixels, jitter, self._mean, self._std)
@@ -90,12 +90,12 @@ def make_feed(
     augment: bool,
     seed: int,
 ) -> tuple[PairBatches, Feed]:
-    """Return what makes batches in main memory, and what completes them on the device.
+    """Return the batches in main memory, and the feed that completes them on the device.
 
     Parameters
     ----------
     pairs : Pairs
-        What is trained on.
+        The pairs to train on.
 
     tokens : ndarray of shape (n_pairs, context_length)
         Token ids of the captions.
@@ -104,33 +104,33 @@ def make_feed(
         The pairs of every step.
 
     pixels : ndarray of shape (n_images, height, width, 3) or None
-        None decodes images as they are needed.
+        None decodes images on demand.
 
     reader : PixelReader
-        Decodes them.
+        Decodes the images.
 
     banks : Banks or None
         Features of the teachers.
 
     preprocess : mapping
-        Of the student.
+        Preprocessing of the student.
 
     device : str
-        Where the student is.
+        Device of the student.
 
     augment : bool
-        Whether images are shifted and relit.
+        Whether to shift images and vary their brightness and contrast.
 
     seed : int
-        Decides how.
+        Seed of the augmentation.
 
     Returns
     -------
     batches : PairBatches
-        Gives the batch of any step.
+        The batch of each step.
 
     feed : Feed
-        Makes it the arguments of :meth:`~skclip.distill._learner.Learner.step`.
+        Converts a batch to the arguments of :meth:`~skclip.distill._learner.Learner.step`.
     """
     stays = _fits_on(device, sum(data.nbytes for data in (pixels, banks) if data is not None))
     batches = PairBatches(
@@ -154,7 +154,7 @@ def make_feed(
 
 
 def _fits_on(device: str, n_bytes: int) -> bool:
-    """Tell whether data may stay on an accelerator: in half of what is free."""
+    """Return whether data fits into half of the free memory of an accelerator."""
     if not device.startswith("cuda"):
         return False
     free, _ = torch.cuda.mem_get_info(torch.device(device))

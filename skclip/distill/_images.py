@@ -1,4 +1,4 @@
-"""Images to the student's pixels: every one is decoded once before training, to know it can be."""
+"""From images to the student's pixels. All images are decoded once before training, as a check."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _MAX_NAMES = 10
 
 
 class PixelReader:
-    """Resize and crop as the model's own preprocessing does, and stop before it normalises.
+    """Resize and crop as in the model's preprocessing, without normalisation.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class PixelReader:
     def __init__(self, preprocess: Mapping[str, Any]) -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
-        # mean 0 and deviation 1 leave the bytes, as fractions of 255
+        # mean 0 and deviation 1 keep the bytes, as fractions of 255
         cfg = PreprocessCfg(**{**preprocess, "mean": (0.0,) * 3, "std": (1.0,) * 3})
         self._transform = image_transform_v2(cfg, is_train=False)
         self.shape: tuple[int, int, int] = (*cfg.input_size[1:], 3)
 
     def read(self, item: Any) -> tuple[bytes, NDArray[np.uint8]]:
-        """Return the key of an image's content and its pixels: ``(height, width, 3)``."""
+        """Return the content key and the pixels, ``(height, width, 3)``, of an image."""
         content = fetch_image(item)
         return content_key(content), self._pixels(decode_image(content))
 
@@ -54,7 +54,7 @@ class PixelReader:
 
 @dataclass(frozen=True)
 class Scan:
-    """What decoding all images once has shown.
+    """Result of decoding all images once.
 
     Parameters
     ----------
@@ -62,10 +62,10 @@ class Scan:
         Hash of all contents in order.
 
     failures : dict of int to str
-        Name and reason by number of image.
+        Name and reason, keyed by image number.
 
     pixels : ndarray of shape (n_images, height, width, 3) or None
-        uint8, where they were to be kept; those of failures are zero.
+        uint8, if kept; pixels of failures are zero.
     """
 
     key: str
@@ -87,27 +87,27 @@ def scan_images(
     Parameters
     ----------
     images : sequence
-        What :func:`~skclip.embedding._decode.fetch_image` takes.
+        Images in any form that :func:`~skclip.embedding._decode.fetch_image` accepts.
 
     positions : ndarray of shape (n_images,)
-        Where they stood in what the user gave, for the names of nameless ones.
+        Positions in the user's input, to name images without a path.
 
     reader : PixelReader
-        Makes the pixels.
+        Decodes the images.
 
     keep : bool
         Whether to keep the pixels.
 
     n_jobs : int or None, default=None
-        Workers, threads unless :func:`joblib.parallel_config` says otherwise.
+        Number of workers: threads, unless :func:`joblib.parallel_config` selects another backend.
 
     verbose : int, default=0
-        Whether to show a progress bar, on a terminal.
+        Whether to show a progress bar. It is shown on terminals only.
 
     Returns
     -------
     scan : Scan
-        Keys, failures, pixels.
+        Key, failures and pixels.
     """
     pixels = np.zeros((len(images), *reader.shape), dtype=np.uint8) if keep else None
     digest, failures, number = blake2b(digest_size=16), {}, 0
@@ -148,26 +148,26 @@ def _decode(image: Any, reader: PixelReader) -> "tuple[bytes, NDArray[np.uint8]]
 
 
 def usable_pairs(pairs: Pairs, scan: Scan, on_error: str) -> tuple[Pairs, NDArray[np.uint8] | None]:
-    """Leave out pairs without a readable image or a caption, or refuse them.
+    """Drop pairs without a readable image or a caption, or raise an error.
 
     Parameters
     ----------
     pairs : Pairs
-        All that were given.
+        All given pairs.
 
     scan : Scan
-        Of their images.
+        Scan of their images.
 
     on_error : {"raise", "skip"}
-        What to do.
+        Whether to raise an error or to drop pairs.
 
     Returns
     -------
     pairs : Pairs
-        Those to train on.
+        The pairs to train on.
 
     pixels : ndarray of shape (n_images, height, width, 3) or None
-        Of their images, where they were kept.
+        Pixels of their images, if kept.
     """
     empty = [i for i, caption in enumerate(pairs.captions) if not caption.strip()]
     if not scan.failures and not empty:
@@ -178,7 +178,7 @@ def usable_pairs(pairs: Pairs, scan: Scan, on_error: str) -> tuple[Pairs, NDArra
         kind = UnreadableImageError if scan.failures else ValueError
         raise kind(
             f"{len(problems)} images or captions cannot be used: {named}. on_error='skip' leaves "
-            "such pairs out."
+            "out such pairs."
         )
     kept = pairs.without(scan.failures, empty)
     warnings.warn(

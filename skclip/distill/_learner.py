@@ -1,7 +1,6 @@
-"""What is trained, and one step of it: towers, projections of bank rows, optimizer, schedule.
+"""The trained modules and one training step: towers, projections, optimizer and schedule.
 
-No part of a step waits for the device: loss terms are summed where they are, and read only when
-they are logged.
+A step never waits for the device: loss terms are summed on the device and read only for the log.
 """
 
 import math
@@ -19,16 +18,16 @@ from torch.utils.checkpoint import checkpoint
 
 from skclip.distill._banks import Banks
 from skclip.distill._losses import ping_loss
-from skclip.distill._student import Architecture, forget_unread_words
+from skclip.distill._student import Architecture, zero_unused_words
 
 __all__ = ["Guidance", "Hyperparameters", "Learner", "as_input", "make_learner"]
 
-_MAX_LOGIT_SCALE = math.log(100)  # as CLIP was trained
+_MAX_LOGIT_SCALE = math.log(100)  # as in CLIP
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """How to train; see :class:`~skclip.distill.CLIPPINGTrainer`."""
+    """Training parameters; see :class:`~skclip.distill.CLIPPINGTrainer`."""
 
     n_steps: int
     learning_rate: float
@@ -45,7 +44,7 @@ class Hyperparameters:
 
 
 class Guidance(nn.Module):
-    """Linear maps from bank rows to the student's width; dropped after training.
+    """Linear maps from bank rows to the student's width, used only in training.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ class Guidance(nn.Module):
         Width of the student's embeddings.
 
     lambda_nn, lambda_xnn : float
-        Terms of weight 0 get no maps.
+        Weights of the terms. Terms of weight 0 have no maps.
     """
 
     def __init__(
@@ -77,15 +76,15 @@ class Guidance(nn.Module):
         Parameters
         ----------
         image_rows : Tensor of shape (2, n_batch, n_image)
-            Of the nearest image, and of the image of the nearest text.
+            Rows of the nearest image, and of the image of the nearest text.
 
         text_rows : Tensor of shape (2, n_batch, n_text)
-            Of the nearest text, and of the text of the nearest image.
+            Rows of the nearest text, and of the text of the nearest image.
 
         Returns
         -------
         targets : dict
-            ``"neighbors"`` and ``"counterparts"`` as :func:`~skclip.distill.ping_loss` takes them.
+            Arguments ``"neighbors"`` and ``"counterparts"`` of :func:`~skclip.distill.ping_loss`.
         """
         targets = {}
         if "nn" in self.slots:
@@ -108,7 +107,7 @@ def _project(linear: nn.Module, rows: Tensor) -> Tensor:
 def as_input(
     pixels: Tensor, jitter: Mapping[str, Tensor] | None, mean: Tensor, std: Tensor
 ) -> Tensor:
-    """Shift, relight and normalise a batch of images.
+    """Augment and normalise a batch of images.
 
     Parameters
     ----------
@@ -116,11 +115,11 @@ def as_input(
         uint8.
 
     jitter : mapping or None
-        ``"shift"`` of shape (2,) in pixels, the edge repeated; ``"gain"`` and ``"offset"`` of
-        shape (n_batch,): contrast around mid-grey, and brightness. None leaves images as they are.
+        ``"shift"`` of shape (2,) in pixels, with repeated edges; ``"gain"`` and ``"offset"`` of
+        shape (n_batch,): contrast around mid-grey, and brightness. None disables augmentation.
 
     mean, std : Tensor of shape (3,)
-        Of the model's preprocessing, for pixels from 0 to 1.
+        From the model's preprocessing, for pixels in [0, 1].
 
     Returns
     -------
@@ -142,7 +141,7 @@ def as_input(
 
 
 class Learner:
-    """Model, projections and optimizer, and how they make a step.
+    """Model, projections and optimizer, and the training step.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ class Learner:
         None trains plain CLIP.
 
     how : Hyperparameters
-        The rest.
+        Training parameters.
     """
 
     def __init__(self, model: nn.Module, guidance: Guidance | None, how: Hyperparameters) -> None:
@@ -174,7 +173,7 @@ class Learner:
             eps=1e-6,
             fused=True,
         )
-        # a warm-up of exactly one step begins at its end, which OneCycleLR divides by
+        # OneCycleLR divides by zero for a warm-up of exactly one step
         warmup = 0.0 if how.warmup * how.n_steps == 1 else how.warmup
         self._schedule = OneCycleLR(
             self._optimizer,
@@ -194,7 +193,7 @@ class Learner:
         return [self.model] if self.guidance is None else [self.model, self.guidance]
 
     def step(self, images: Tensor, tokens: Tensor, bank_rows: tuple[Tensor, Tensor] | None) -> None:
-        """Learn from one batch.
+        """Train on one batch.
 
         Parameters
         ----------
@@ -205,7 +204,7 @@ class Learner:
             Token ids.
 
         bank_rows : tuple of two Tensors or None
-            What :class:`Guidance` projects.
+            Input of :class:`Guidance`.
         """
         half = self.how.dtype != "float32"
         with torch.autocast(self.device.type, getattr(torch, self.how.dtype), enabled=half):
@@ -227,10 +226,10 @@ class Learner:
         self.step_number += 1
 
     def _encode(self, images: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Run both towers; in parts, whose inner values are made again for the gradient.
+        """Run both towers in parts; their activations are recomputed for the gradient.
 
-        The loss sees the whole batch whatever the parts, so gradients are those of one large batch,
-        but for the statistics of batch normalisation.
+        The loss uses the whole batch, so gradients are those of one large batch, except for the
+        statistics of batch normalisation.
         """
         if self.how.accumulate == 1:
             image, text, scale = self._forward(images, tokens)[:3]
@@ -265,27 +264,27 @@ class Learner:
 
     @property
     def learning_rate(self) -> float:
-        """Of the step to come."""
+        """Learning rate of the next step."""
         return float(self._schedule.get_last_lr()[0])
 
     def mean_terms(self) -> dict[str, float]:
-        """Return the mean loss terms since the last call; this waits for the device."""
+        """Return the mean loss terms since the last call. Waits for the device."""
         means = (self.totals / max(1, self.n_totalled)).tolist()
         self.totals.zero_()
         self.n_totalled = 0
         return dict(zip(self.terms, means, strict=True))
 
     def is_finite(self) -> bool:
-        """Tell whether all losses since the last logging were numbers; waits for the device."""
+        """Return whether all losses since the last log record are finite. Waits for the device."""
         return bool(self.totals.isfinite().all())
 
     def trained_state(self) -> dict[str, Tensor]:
-        """Return the weights to keep: the average where there is one."""
+        """Return the trained weights, or their moving average if enabled."""
         model = self.model if self._average is None else self.averaged
         return dict(model.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the steps to come depend on."""
+        """Return the complete state for the next steps."""
         on_cuda = self.device.type == "cuda"
         return {
             "step": self.step_number,
@@ -302,7 +301,7 @@ class Learner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from where :meth:`state_dict` was taken."""
+        """Resume from a :meth:`state_dict`."""
         if not 0 <= state["step"] <= self.how.n_steps:
             raise ValueError(f"its step is {state['step']} of {self.how.n_steps}")
         self.step_number, self.n_totalled = state["step"], state["n_totalled"]
@@ -323,12 +322,12 @@ class Learner:
 def make_learner(
     architecture: Architecture, tokens: Tensor, banks: Banks | None, how: Hyperparameters
 ) -> Learner:
-    """Return a learner with fresh weights, as torch's generator gives them.
+    """Return a learner with random weights from torch's generator.
 
-    The student's come first, so that they are the same with and without guidance.
+    The student is initialised first, so that its weights are the same with and without guidance.
     """
     model = architecture.create_model()
-    forget_unread_words(model, tokens)
+    zero_unused_words(model, tokens)
     guidance = None
     if banks is not None:
         n_features = architecture.config["embed_dim"]
@@ -338,7 +337,7 @@ def make_learner(
 
 
 def _parameter_groups(modules: list[nn.Module], weight_decay: float) -> list[dict[str, Any]]:
-    """Decay matrices; gains, biases, embeddings and what a model names keep their size."""
+    """Apply weight decay to matrices except those excluded by the model."""
     decayed: list[Tensor] = []
     kept: list[Tensor] = []
     for module in modules:

@@ -1,4 +1,4 @@
-"""The training loop: batches in, steps, a line in the log now and then, checkpoints."""
+"""The training loop: batches, steps, log records and checkpoints."""
 
 import signal
 import threading
@@ -33,38 +33,38 @@ def train(
     checkpoint_every: int,
     verbose: int,
 ) -> None:
-    """Train to the last step, from the run's checkpoint if there is one.
+    """Train to the last step, starting from the run's checkpoint if there is one.
 
     Parameters
     ----------
     learner : Learner
-        What learns.
+        The learner.
 
     plan : Plan
         The pairs of every step.
 
     batches, feed : PairBatches and Feed
-        Make the batch of any step.
+        Return the batch of each step.
 
     run : Run
-        Where log and checkpoints go.
+        The run, which stores log and checkpoints.
 
     n_workers : int
-        Processes that make batches ahead of the model; 0 makes them in between.
+        Processes that prepare batches in advance; 0 prepares them between steps.
 
     log_every, checkpoint_every : int
-        Steps between two lines of the log and between two checkpoints.
+        Steps between log records, and between checkpoints.
 
     verbose : int
-        Whether to show a progress bar, on a terminal.
+        Whether to show a progress bar. It is shown on terminals only.
 
     Raises
     ------
     TrainingDivergedError
-        If the loss is no number any more.
+        If the loss is infinite or NaN.
 
     KeyboardInterrupt
-        After the step in which it came; a checkpoint of that step is written first.
+        After the current step has ended and its checkpoint is written.
     """
     state = run.load_checkpoint()
     if state is not None:
@@ -74,7 +74,7 @@ def train(
     log = _Log(learner, plan, run)
     with (
         tqdm(desc="train", initial=saved, total=n_steps, disable=None if verbose else True) as bar,
-        _interrupts_noted() as interrupted,
+        _deferred_interrupts() as interrupted,
     ):
         for batch in _on_device(batches, range(saved, n_steps), learner.device, n_workers):
             learner.step(*feed(batch))
@@ -95,14 +95,14 @@ def train(
 
 
 class _Log:
-    """Lines of the log, with the rate since the line before."""
+    """Log records, with the rate since the previous record."""
 
     def __init__(self, learner: Learner, plan: Plan, run: Run) -> None:
         self._learner, self._plan, self._run = learner, plan, run
         self._step, self._time = learner.step_number, time.perf_counter()
 
     def write(self) -> dict[str, float]:
-        """Write a line; return what the progress bar shows of it."""
+        """Write a record; return the values for the progress bar."""
         learner, now = self._learner, time.perf_counter()
         terms = learner.mean_terms()
         step, scale = learner.step_number, learner.log_scale.exp().item()
@@ -124,7 +124,7 @@ class _Log:
 def _on_device(
     batches: PairBatches, steps: range, device: torch.device, n_workers: int
 ) -> Iterator[dict[str, Tensor]]:
-    """Yield batches; copies to the device do not wait for it."""
+    """Yield batches, copied to the device without waiting."""
     on_cuda = device.type == "cuda"
     loader: DataLoader[Any] = DataLoader(
         batches,  # type: ignore[arg-type]
@@ -132,8 +132,8 @@ def _on_device(
         sampler=steps,
         num_workers=n_workers,
         pin_memory=on_cuda,
-        # the loader draws a seed when it begins; from torch's own generator, that would change
-        # what a student with dropout draws after an interruption
+        # the loader takes a seed at its start; from torch's global generator, this would change
+        # the dropout of a resumed run
         generator=torch.Generator(),
     )
     for batch in loader:
@@ -143,17 +143,17 @@ def _on_device(
 def _check_finite(learner: Learner, saved: int, run: Run) -> None:
     if learner.is_finite():
         return
-    kept = "" if run.directory is None else f" The checkpoint of step {saved} is sound."
+    kept = "" if run.directory is None else f" The checkpoint of step {saved} is valid."
     raise TrainingDivergedError(
         f"The loss became infinite or NaN in steps {learner.step_number - learner.n_totalled + 1} "
         f"to {learner.step_number}. Lower learning_rate (it is {learner.how.learning_rate:g}), "
-        f"lengthen warmup, or train with dtype='float32', and begin anew.{kept}"
+        f"lengthen warmup, or train with dtype='float32', and start again.{kept}"
     )
 
 
 @contextmanager
-def _interrupts_noted() -> Iterator[Callable[[], bool]]:
-    """Note Ctrl-C instead of raising, so that a step is finished first; the second one raises."""
+def _deferred_interrupts() -> Iterator[Callable[[], bool]]:
+    """Record the first Ctrl-C, so that the step is finished first; the second one raises."""
     came = threading.Event()
 
     def note(number: int, frame: Any) -> None:
@@ -161,7 +161,7 @@ def _interrupts_noted() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         came.set()
 
-    # only the main thread may, and a handler of the program's own is left to it
+    # only the main thread can set a handler, and a custom handler is not replaced
     is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not is_default or threading.current_thread() is not threading.main_thread():
         yield came.is_set

@@ -1,6 +1,6 @@
-r"""The losses of CLIP-PING (2412.03871): contrast with the pair, its neighbours, and theirs.
+r"""The losses of CLIP-PING (2412.03871): contrast with the pair and with its neighbours.
 
-Pure functions on unit rows. With both weights zero :func:`ping_loss` is CLIP's loss, bit for bit.
+Pure functions of unit rows. With both weights zero, :func:`ping_loss` equals CLIP's loss exactly.
 """
 
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def info_nce(a: "Tensor", b: "Tensor", scale: "Tensor | float") -> "Tensor":
     Parameters
     ----------
     a, b : Tensor of shape (n_batch, n_features)
-        Unit rows; row i of the one belongs to row i of the other.
+        Unit rows; row i of ``a`` belongs to row i of ``b``.
 
     scale : Tensor of shape () or float
         Factor :math:`s` from cosines to logits.
@@ -55,8 +55,8 @@ def neighbor_loss(
 
     .. math:: \tfrac12 \left[L(v, p) + L(u, q)\right]
 
-    With targets of the own modality this is the NN term, with the neighbours' counterparts in the
-    other modality the XNN term.
+    With targets in the same modality this is the NN term; with the neighbours' counterparts in the
+    other modality it is the XNN term.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def neighbor_loss(
         Unit rows :math:`v` and :math:`u` of the student's towers.
 
     image_target, text_target : Tensor of shape (n_batch, n_features)
-        Unit rows :math:`p` and :math:`q`: what the image and the text of each pair are drawn to.
+        Unit rows :math:`p` and :math:`q`: targets of the image and the text of each pair.
 
     scale : Tensor of shape () or float
         Factor from cosines to logits.
@@ -119,8 +119,8 @@ def ping_loss(
     Returns
     -------
     terms : dict of str to Tensor of shape ()
-        ``"loss"``, what is minimised; ``"clip"``, and ``"nn"`` and ``"xnn"`` where they take part,
-        without their weights.
+        ``"loss"`` is minimised. ``"clip"``, and ``"nn"`` and ``"xnn"`` if used, are its terms
+        without weights.
 
     Examples
     --------

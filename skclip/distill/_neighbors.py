@@ -1,4 +1,4 @@
-"""The nearest neighbour of every pair, in each modality, found once before training.
+"""The nearest neighbour of every pair in each modality, computed once before training.
 
 Pairs of the same image are never neighbours of each other.
 """
@@ -23,15 +23,15 @@ _BLOCK = 1 << 14
 
 @dataclass(frozen=True)
 class Guides:
-    """Which bank rows guide each pair.
+    """The bank rows that guide each pair.
 
     Parameters
     ----------
     image : ndarray of shape (2, n_pairs)
-        Rows of the image bank: the nearest image of the image, the nearest text's image.
+        Rows of the image bank: the nearest image, and the image of the nearest text.
 
     text : ndarray of shape (2, n_pairs)
-        Rows of the text bank: the nearest text of the text, the nearest image's text.
+        Rows of the text bank: the nearest text, and the text of the nearest image.
     """
 
     image: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Guides:
 
     @classmethod
     def load(cls, path: Path, n_rows: tuple[int, int] | None = None) -> Self:
-        """Read what :meth:`save` has written.
+        """Read a file written by :meth:`save`.
 
         Parameters
         ----------
@@ -52,17 +52,17 @@ class Guides:
             The file.
 
         n_rows : tuple of two int, default=None
-            Rows of the image and of the text bank that it must be about.
+            Required number of rows of the image bank and of the text bank.
 
         Returns
         -------
         guides : Guides
-            As they were.
+            The saved guides.
 
         Raises
         ------
         TrainingRunError
-            If the file is damaged, or is that of other pairs.
+            If the file is damaged or belongs to other pairs.
         """
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -73,8 +73,8 @@ class Guides:
                         raise ValueError
                     if rows.min() < 0 or rows.max() >= n:
                         raise ValueError
-        except Exception:  # NumPy's own words may name the parameter that runs code of a file
-            raise damaged_file(path, "it holds no numbers of rows, or is cut off") from None
+        except Exception:  # NumPy's message may recommend a parameter that allows code execution
+            raise damaged_file(path, "it has no row numbers, or is truncated") from None
         return guides
 
 
@@ -83,27 +83,26 @@ def find_guides(
 ) -> Guides:
     r"""Find :math:`n_I(i)` and :math:`n_T(i)` for every pair.
 
-    Of several texts of the nearest image, the first text of an image takes the first, the second
-    the second, and so on.
+    If the nearest image has several texts, the i-th text of an image uses the i-th of them.
 
     Parameters
     ----------
     image_bank : ndarray of shape (n_images, d_image)
-        Features of the image teacher, one row an image.
+        Features of the image teacher, one row per image.
 
     text_bank : ndarray of shape (n_pairs, d_text)
-        Features of the text teacher, one row a pair.
+        Features of the text teacher, one row per pair.
 
     image_of : ndarray of shape (n_pairs,)
-        Row of the image bank of every pair.
+        Row of the image bank for every pair.
 
     method : {"exact", "hnsw", "faiss"}
-        How to search.
+        Search method.
 
     Returns
     -------
     guides : Guides
-        Rows to gather.
+        Rows of both banks.
 
     Examples
     --------
@@ -133,7 +132,7 @@ def find_guides(
 def nearest_of_another_group(
     bank: NDArray[Any], groups: NDArray[np.int64], method: str = "exact"
 ) -> NDArray[np.int64]:
-    """Return the row of largest cosine outside a row's own group.
+    """Return, for each row, the row of largest cosine in another group.
 
     Parameters
     ----------
@@ -141,16 +140,16 @@ def nearest_of_another_group(
         Features.
 
     groups : ndarray of shape (n_rows,)
-        Rows of one group are not neighbours.
+        Rows of the same group are never neighbours.
 
     method : {"exact", "hnsw", "faiss"}, default="exact"
-        How to search.
+        Search method.
 
     Returns
     -------
     nearest : ndarray of shape (n_rows,)
-        The lower row of equally near ones. A zero row, which has no direction, is its own
-        neighbour, and so is a row that has no other to choose from.
+        Nearest rows; of equally near rows the lower one. A zero row is its own neighbour, as is a
+        row without rows in other groups.
 
     Examples
     --------
@@ -160,12 +159,12 @@ def nearest_of_another_group(
     >>> nearest_of_another_group(X, np.array([0, 0, 1])).tolist()
     [2, 2, 1]
     """
-    # all others of the own group may be nearer than the one that is looked for
+    # all rows of the same group may be nearer than the wanted row
     k = min(int(np.bincount(groups).max()) + 1, len(bank))
     source = _Bank(bank)
     index = None if method == "exact" else build_index(method, source)
     nearest = np.arange(len(bank))
-    # queries in blocks too: k candidates of every row at once would be larger than the bank
+    # query in blocks: k candidates for all rows at once would be larger than the bank
     for start in range(0, len(bank), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(bank)))
         Q = bank[rows]
@@ -182,7 +181,7 @@ def nearest_of_another_group(
 
 
 class _Bank:
-    """A bank as the neighbour searches of recall take it."""
+    """A bank with the interface of the neighbour search."""
 
     def __init__(self, bank: NDArray[Any]) -> None:
         self.n_rows, self.n_features = bank.shape

@@ -1,4 +1,4 @@
-"""Image-caption pairs: which show the same image, and which can be trained on."""
+"""Image-caption pairs, with pairs of the same image identified."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ __all__ = ["Pairs", "gather_pairs"]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs with every image once.
+    """Pairs, with every distinct image once.
 
     Parameters
     ----------
     images : sequence of length n_images
-        In order of first appearance.
+        Distinct images, in order of first appearance.
 
     captions : list of str of length n_pairs
-        One a pair.
+        One caption per pair.
 
     image_of : ndarray of shape (n_pairs,)
-        Which of ``images`` a pair shows.
+        Index into ``images`` for each pair.
 
     positions : ndarray of shape (n_pairs,)
-        Where a pair stood in what was given.
+        Position of each pair in the input.
 
     ids : ndarray of shape (n_given,) or None
         ``image_ids`` as given.
@@ -45,12 +45,12 @@ class Pairs:
 
     @property
     def image_positions(self) -> NDArray[np.int64]:
-        """Where the first pair of every image stood: ``(n_images,)``."""
+        """Position of the first pair of every image, of shape ``(n_images,)``."""
         first = np.unique(self.image_of, return_index=True)[1]
         return self.positions[first]
 
     def without(self, images: Iterable[int], pairs: Iterable[int]) -> "Pairs":
-        """Return the pairs that neither show one of ``images`` nor are among ``pairs``."""
+        """Return the pairs without those of ``images`` and those in ``pairs``."""
         kept = np.ones(len(self.captions), dtype=bool)
         kept[np.isin(self.image_of, list(images))] = False
         kept[list(pairs)] = False
@@ -70,19 +70,19 @@ def gather_pairs(images: Any, captions: Any, image_ids: ArrayLike | None = None)
     Parameters
     ----------
     images : iterable of length n_pairs
-        What :class:`~skclip.CLIPEmbedder` takes.
+        Images in any form that :class:`~skclip.CLIPEmbedder` accepts.
 
     captions : iterable of str of length n_pairs
-        One an image.
+        One caption per image.
 
     image_ids : array-like of shape (n_pairs,), default=None
-        Equal for pairs of the same image. By default these are the pairs with the same path, the
-        same bytes, or the same object.
+        Equal for pairs of the same image. By default, pairs with the same path, the same bytes or
+        the same object share an image.
 
     Returns
     -------
     pairs : Pairs
-        In the order given.
+        The pairs, in the given order.
 
     Examples
     --------
@@ -95,8 +95,8 @@ def gather_pairs(images: Any, captions: Any, image_ids: ArrayLike | None = None)
     texts = check_texts(as_items(captions, "text", "captions"), 0, "captions")
     if len(items) != len(texts):
         raise ValueError(
-            f"There are {len(items)} images but {len(texts)} captions: give one caption an image. "
-            "For an image with several captions give it once with each, and image_ids."
+            f"There are {len(items)} images but {len(texts)} captions: give one caption per image. "
+            "Repeat an image with several captions, and give image_ids."
         )
     ids = None if image_ids is None else _check_ids(image_ids, len(items))
     keys: Iterable[Any] = map(_key, items) if ids is None else ids.tolist()
@@ -110,7 +110,7 @@ def _check_ids(image_ids: ArrayLike, n_pairs: int) -> NDArray[Any]:
     ids = np.asarray(image_ids)
     if ids.shape != (n_pairs,):
         raise ValueError(
-            f"image_ids has shape {ids.shape} but there are {n_pairs} pairs: give one id a pair."
+            f"image_ids has shape {ids.shape} but there are {n_pairs} pairs: give one id per pair."
         )
     if ids.dtype.kind == "f" and not np.isfinite(ids).all():
         raise ValueError(

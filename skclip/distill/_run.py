@@ -1,8 +1,8 @@
-"""The directory of a training run: what it was begun with, banks, checkpoint, log.
+"""The directory of a training run: parameters, banks, checkpoint and log.
 
-A run goes on only with the data and parameters it was begun with; anything else is refused by name.
-A directory may come from elsewhere: a checkpoint is read as tensors and numbers, and nothing is
-written where a symbolic link leads.
+A run resumes only with the same data and parameters; otherwise an error lists the differences. The
+directory is untrusted: checkpoints are read as tensors and numbers only, and symbolic links are not
+followed when writing.
 """
 
 import json
@@ -24,15 +24,15 @@ _FORMAT = 1
 
 
 class Run:
-    """Files of a run; without a directory nothing is kept.
+    """Files of a run; without a directory, nothing is stored.
 
     Parameters
     ----------
     directory : Path or None
-        Exists and is ours.
+        An existing directory of this run.
 
     begun : mapping
-        What ``run.json`` says.
+        Contents of ``run.json``.
     """
 
     def __init__(self, directory: Path | None, begun: Mapping[str, Any]) -> None:
@@ -41,11 +41,11 @@ class Run:
         self.log: list[dict[str, Any]] = []
 
     def path(self, name: str) -> Path | None:
-        """Return a file of the run."""
+        """Return the path of a file of the run."""
         return None if self.directory is None else self.directory / name
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """Return the last checkpoint, and take the log up to it."""
+        """Return the last checkpoint, and truncate the log to it."""
         path = self.path("checkpoint.pt")
         if path is None or not path.exists():
             self._cut_log(0)
@@ -58,9 +58,9 @@ class Run:
 
     @contextmanager
     def reading_checkpoint(self) -> Iterator[None]:
-        """Name the checkpoint in whatever error a damaged one leads to.
+        """Convert any error of a damaged checkpoint to one that names the file.
 
-        The reason in torch's own words is left out: they advise to load the file as code.
+        torch's message is left out, because it may recommend loading the file as code.
         """
         try:
             yield
@@ -68,9 +68,9 @@ class Run:
             raise
         except Exception as error:
             raise TrainingRunError(
-                f"The checkpoint {str(self.path('checkpoint.pt'))!r} is torn, or is not one that "
-                f"skclip has written for this run ({type(error).__name__}). Put a copy in its "
-                "place, or delete it to begin anew; what the teachers gave is kept."
+                f"The checkpoint {str(self.path('checkpoint.pt'))!r} is damaged, or does not "
+                f"belong to this run ({type(error).__name__}). Restore a copy, or delete it to "
+                "start again; the features of the teachers are kept."
             ) from None
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
@@ -79,26 +79,26 @@ class Run:
             with replacing(path) as temporary:
                 try:
                     torch.save(dict(state), temporary)
-                except RuntimeError as error:  # torch's writer says where in its code, not why
+                except RuntimeError as error:  # torch's message does not give the reason
                     raise OSError(
                         f"The checkpoint {str(path)!r} cannot be written: the disk is full or "
-                        "failing. The one before is whole, and the same call goes on from it."
+                        "failing. The previous checkpoint is valid; the same call resumes from it."
                     ) from error
 
     def write_log(self, record: dict[str, Any]) -> None:
-        """Append a line to ``log.jsonl``."""
+        """Append a record to ``log.jsonl``."""
         self.log.append(record)
         if (path := self.path("log.jsonl")) is not None:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
 
     def _cut_log(self, step: int) -> None:
-        """Keep the lines up to a step; those after it are about to be written again."""
+        """Keep the records up to a step; later ones will be written again."""
         if (path := self.path("log.jsonl")) is None:
             return
         with suppress(FileNotFoundError):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                # the last line of a run that was killed
+                # an incomplete line of a killed run
                 with suppress(ValueError, TypeError, KeyError):
                     record = json.loads(line)
                     if record["step"] <= step:
@@ -109,7 +109,7 @@ class Run:
 
 
 def _check_sums(path: Path) -> None:
-    """Compare every part of a checkpoint with its checksum: torch writes them, but reads none."""
+    """Check the checksums of a checkpoint, which torch writes but does not verify."""
     with zipfile.ZipFile(path) as archive:
         if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
             raise zipfile.BadZipFile
@@ -118,31 +118,31 @@ def _check_sums(path: Path) -> None:
 
 
 def _refuse_links(output: Path) -> None:
-    """Refuse to write where a symbolic link would lead out of the directory."""
+    """Raise if a symbolic link would lead writes out of the directory."""
     model = output / "model"
     inside = model.iterdir() if model.is_dir() else ()
     for path in (*output.iterdir(), *inside):
         if path.is_symlink():
             raise TrainingRunError(
-                f"{str(path)!r} is a symbolic link, and writing would follow it out of the "
+                f"{str(path)!r} is a symbolic link, and writes would follow it out of the "
                 "directory of the run: remove it, or give another directory."
             )
 
 
 @contextmanager
 def open_run(output: Path | None, wanted: Mapping[str, Any], seed: int) -> Iterator[Run]:
-    """Begin a run or go on with the one that is in a directory.
+    """Start a run, or resume the run in a directory.
 
     Parameters
     ----------
     output : Path or None
-        Directory; made if it does not exist.
+        Directory; created if it does not exist.
 
     wanted : mapping of str to JSON values
-        Everything that decides what the run learns.
+        All data and parameters that determine the result.
 
     seed : int
-        Of a new run; one that goes on keeps its own.
+        Seed of a new run; a resumed run keeps its seed.
 
     Yields
     ------
@@ -164,13 +164,13 @@ def open_run(output: Path | None, wanted: Mapping[str, Any], seed: int) -> Itera
             yield Run(output, _begin(output, {"format": _FORMAT, "seed": seed, **wanted}))
     except Timeout as error:
         raise TrainingRunError(
-            f"Another process trains in output={str(output)!r}: wait for it to end, or give "
+            f"Another process is training in output={str(output)!r}: wait for it to end, or give "
             "another directory."
         ) from error
 
 
 def dtype_of_run(output: Path | None) -> str | None:
-    """Return what the run in a directory computes in; None where there is no run to go on with."""
+    """Return the dtype of the run in a directory; None if there is no run to resume."""
     begun = None if output is None else _read_begun(output / "run.json")
     return None if begun is None else begun.get("dtype")
 
@@ -181,7 +181,7 @@ def _read_begun(path: Path) -> dict[str, Any] | None:
     try:
         begun: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(begun, dict) or not isinstance(begun.get("seed"), int):
-            raise ValueError("it says no seed")
+            raise ValueError("it has no seed")
     except (ValueError, RecursionError) as error:
         raise TrainingRunError(
             f"{str(path)!r} cannot be read ({error}): give another directory, or delete it."
@@ -205,6 +205,6 @@ def _begin(output: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     if differing:
         raise TrainingRunError(
             f"output={str(output)!r} holds a run with {', '.join(differing)}. Give another "
-            "directory, or delete that one to begin anew."
+            "directory, or delete that one to start again."
         )
     return begun

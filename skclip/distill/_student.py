@@ -1,4 +1,4 @@
-"""The student: a fresh open_clip model from its architecture, and the folder it is saved to."""
+"""The student: an open_clip model with random weights, and the folder it is saved to."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -19,25 +19,25 @@ from skclip.exceptions import ModelNotFoundError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Architecture", "find_architecture", "forget_unread_words", "save_student"]
+__all__ = ["Architecture", "find_architecture", "save_student", "zero_unused_words"]
 
 _CONFIG, _WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a student is made of.
+    """Architecture of a student.
 
     Parameters
     ----------
     config : dict
-        As open_clip's ``model_configs`` have it.
+        Configuration in the format of open_clip's ``model_configs``.
 
     preprocess : dict
-        Size, mean and so on, where they differ from open_clip's defaults.
+        Size, mean and other values that differ from open_clip's defaults.
 
     folder : str or None
-        Where the tokenizer's files are, for students that are folders.
+        Folder of the tokenizer's files, for students given as folders.
 
     name : str or None
         Name of a registered model.
@@ -49,7 +49,7 @@ class Architecture:
     folder: str | None = None
 
     def create_model(self) -> "nn.Module":
-        """Return the model with fresh weights, on the CPU; they follow torch's seed."""
+        """Return the model on the CPU, with random weights from torch's generator."""
         with self._as_folder() as folder:
             return create_untrained_model(f"local-dir:{folder}")
 
@@ -64,7 +64,7 @@ class Architecture:
 
     @property
     def preprocess_cfg(self) -> dict[str, Any]:
-        """Complete preprocessing: what is given over open_clip's defaults."""
+        """Complete preprocessing: open_clip's defaults, updated with ``preprocess``."""
         from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
         size = self.config["vision_cfg"].get("image_size", PreprocessCfg().size)
@@ -74,7 +74,7 @@ class Architecture:
 
     @property
     def identity(self) -> str:
-        """What tells an architecture from others."""
+        """Name and hash of the architecture."""
         content = json.dumps([self.config, self.preprocess_cfg], sort_keys=True, default=str)
         return f"{self.name or 'model'} {blake2b(content.encode(), digest_size=6).hexdigest()}"
 
@@ -92,7 +92,7 @@ class Architecture:
 
 
 def find_architecture(student: str | PathLike[str] | Mapping[str, Any]) -> Architecture:
-    """Return the architecture that ``student`` names.
+    """Return the architecture of ``student``.
 
     Parameters
     ----------
@@ -103,12 +103,12 @@ def find_architecture(student: str | PathLike[str] | Mapping[str, Any]) -> Archi
     Returns
     -------
     architecture : Architecture
-        Its weights, if there are any, are not looked at.
+        The architecture, without weights.
 
     Raises
     ------
     ModelNotFoundError
-        If there is no such model, or the configuration lacks a part.
+        If there is no such model, or the configuration is incomplete.
     """
     if isinstance(student, Mapping):
         return _from_config(dict(student), "student")
@@ -136,7 +136,7 @@ def _from_file(path: Path, folder: str | None = None) -> Architecture:
     except (OSError, ValueError) as error:
         raise ModelNotFoundError(f"student={str(path)!r} cannot be read: {error}.") from error
     if not isinstance(content, dict):
-        raise ModelNotFoundError(f"student={str(path)!r} holds no JSON object.")
+        raise ModelNotFoundError(f"student={str(path)!r} is not a JSON object.")
     return _from_config(content, f"student={str(path)!r}", folder=folder)
 
 
@@ -145,16 +145,16 @@ def _from_config(content: dict[str, Any], what: str, folder: str | None = None) 
     missing = {"embed_dim", "vision_cfg", "text_cfg"} - set(config)
     if missing:
         raise ModelNotFoundError(
-            f"{what} is no model configuration of open_clip: it lacks {sample_of(sorted(missing))}."
+            f"{what} is not a model configuration of open_clip: it has no "
+            f"{sample_of(sorted(missing))}."
         )
     return Architecture(dict(config), content.get("preprocess_cfg", {}), folder=folder)
 
 
-def forget_unread_words(model: "nn.Module", tokens: "Tensor") -> None:
-    """Set the embeddings of words that no caption has to zero.
+def zero_unused_words(model: "nn.Module", tokens: "Tensor") -> None:
+    """Set the embeddings of words that occur in no caption to zero.
 
-    They are never trained. A word that is met only after training then says nothing, instead of
-    something random.
+    These embeddings are never trained. Zero is better than a random value for later texts.
     """
     import torch
 
@@ -170,7 +170,7 @@ def forget_unread_words(model: "nn.Module", tokens: "Tensor") -> None:
 def save_student(
     state: Mapping[str, "Tensor"], architecture: Architecture, tokenizer: Any, folder: Path
 ) -> None:
-    """Write a folder that open_clip loads by ``local-dir:``.
+    """Write a folder that open_clip can load by ``local-dir:``.
 
     Parameters
     ----------
@@ -178,14 +178,14 @@ def save_student(
         The weights.
 
     architecture : Architecture
-        Of the model.
+        Architecture of the model.
 
     tokenizer : callable
-        Saved too where it consists of files.
+        Also saved if it consists of files.
 
     folder : Path
-        Made if it does not exist. The configuration is written first, the weights replace those
-        that are there in one step.
+        Created if it does not exist. The configuration is written first; the weights are replaced
+        in one step.
     """
     from safetensors.torch import save
 
@@ -195,4 +195,5 @@ def save_student(
         tokenizer.save_pretrained(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     with replacing(folder / _WEIGHTS) as temporary:
-        temporary.write_bytes(save(tensors))  # safetensors' own files are the owner's alone
+        # not `save_file`, whose files only their owner can read
+        temporary.write_bytes(save(tensors))

@@ -1,4 +1,4 @@
-"""CLIPPINGTrainer: pairs and two frozen encoders in, a light CLIP out, as an estimator."""
+"""CLIPPINGTrainer: an estimator that trains a light CLIP from pairs and two frozen encoders."""
 
 import atexit
 import shutil
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CLIPPINGTrainer"]
 
-_CACHED_BYTES = 2 << 30  # of pixels that cache_images="auto" keeps in memory
+_CACHED_BYTES = 2 << 30  # limit of cache_images="auto"
 
 
 class CLIPPINGTrainer(BaseEstimator):
     r"""Train a light CLIP from image-caption pairs, with two frozen encoders as guides (CLIP-PING).
 
-    The student learns what CLIP learns: to tell the caption of an image from others. Besides, each
-    tower is drawn to what frozen teachers of one modality know: an image to the features of its
-    nearest image (NN) and of that image's caption (XNN), a caption likewise.
+    The student is trained with CLIP's contrastive loss. In addition, frozen teachers guide each
+    tower: the embedding of an image is contrasted with the features of its nearest image (NN) and
+    of that image's caption (XNN), and the embedding of a caption likewise.
 
     .. math::
         L(v, u) &+ \tfrac{\lambda_{nn}}{2}
@@ -52,110 +52,110 @@ class CLIPPINGTrainer(BaseEstimator):
         &+ \tfrac{\lambda_{xnn}}{2}
             \left[L(v, P'_T B_T[n_I]) + L(u, P'_I B_I[n_T])\right]
 
-    with the student's unit rows :math:`v` and :math:`u`, the teachers' features :math:`B` of all
-    pairs, each pair's nearest neighbours :math:`n` in them, trained linear maps :math:`P` to unit
-    rows, and :math:`L` of :func:`info_nce`. Features and neighbours are found once; a step only
+    :math:`v` and :math:`u` are the student's unit rows, :math:`B` the teachers' features of all
+    pairs, :math:`n` each pair's nearest neighbours in them, :math:`P` trained linear maps to unit
+    rows, and :math:`L` is :func:`info_nce`. Features and neighbours are computed once; a step only
     gathers rows. Teachers and maps are not part of the student.
 
     Parameters
     ----------
     student : str, path or dict, default="skclip-tiny"
         Architecture: a model name of open_clip or ``"skclip-tiny"``, the path of a JSON file with a
-        model configuration, ``"local-dir:FOLDER"``, or the configuration itself. It is trained from
-        fresh weights, whatever checkpoints there are.
+        model configuration, ``"local-dir:FOLDER"``, or the configuration itself. Training always
+        starts from random weights.
 
     image_teacher, text_teacher : transformer, array-like, path or None, default=None
-        What guides images and captions: anything whose ``transform`` gives one row an item, such as
-        a :class:`~skclip.CLIPEmbedder` or a pipeline that is fitted, or the rows themselves, as an
-        array or the path of an ``.npy`` file. An array has one row a pair, in the order of ``fit``;
-        one for images may have one row an image instead, if ``image_ids`` are its row numbers.
+        Guides of images and captions: a transformer that returns one row per item, such as a
+        :class:`~skclip.CLIPEmbedder` or a fitted pipeline, or the rows themselves, as an array or
+        the path of an ``.npy`` file. An array has one row per pair, in the order of ``fit``. For
+        images it may have one row per image instead, if ``image_ids`` are its row numbers. May be
         None only if both weights are 0.
 
     lambda_nn, lambda_xnn : float, default=1.0
-        Weights of the two terms, not negative. With both 0 it is plain CLIP training, bit for bit,
-        and the teachers are not asked.
+        Weights of the two terms, at least 0. If both are 0, this is exactly plain CLIP training,
+        and the teachers are not used.
 
     n_epochs : int, default=30
-        Passes over all images. Each shows every image once; captions of an image take turns.
+        Passes over all images. Each uses every image once; captions of an image alternate.
 
     max_iter : int, default=None
         Number of steps, instead of ``n_epochs``.
 
     batch_size : int, default=256
-        Pairs a forward pass, all of different images.
+        Pairs per forward pass, all of different images.
 
     accumulate : int, default=1
-        Forward passes a step. The loss contrasts all their pairs, ``accumulate * batch_size``, in
-        the memory of one pass, for the price of a second forward pass. Only batch normalisation
-        sees the parts.
+        Forward passes per step. The loss contrasts all ``accumulate * batch_size`` pairs with the
+        memory of one pass, but computes each forward pass twice. Batch normalisation uses the
+        statistics of each pass.
 
     learning_rate : float, default=1e-3
-        The largest, reached after the warm-up; it falls by a cosine to almost zero.
+        Maximum learning rate, reached after the warm-up. It then decays by a cosine to almost zero.
 
     weight_decay : float, default=0.1
-        Of AdamW, for matrices; gains, biases and embeddings are not decayed.
+        Weight decay of AdamW for matrices. Gains, biases and embeddings are not decayed.
 
     warmup : float, default=0.05
-        Share of the steps in which the learning rate rises, in [0, 1).
+        Fraction of the steps in which the learning rate rises, in [0, 1).
 
     clip_grad_norm : float, default=1.0
-        Largest norm of the gradient.
+        Maximum norm of the gradient.
 
     ema_decay : float, default=None
         If given, the result is the exponential moving average of the weights over the steps with
         this decay, such as 0.999.
 
     augment : bool, default=True
-        Whether images are shifted by up to a sixteenth of their size, one way a batch, and vary in
-        brightness and contrast.
+        Whether to shift images by up to a sixteenth of their size, in the same way for a batch, and
+        to vary their brightness and contrast.
 
     neighbor_method : {"exact", "hnsw", "faiss"}, default="exact"
-        How neighbours are searched. Exact search takes time with the square of the number of pairs;
-        the others need the extra of that name.
+        Search method for neighbours. The time of exact search grows with the square of the number
+        of pairs; the other methods need the extra of that name.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="auto"
-        What the towers compute in; weights and losses are float32 always. ``"auto"`` is as in
-        :class:`~skclip.CLIPEmbedder`. On CPUs small students are faster in float32.
+        Precision of the towers; weights and losses are always float32. ``"auto"`` is as in
+        :class:`~skclip.CLIPEmbedder`. Small students are faster in float32 on CPUs.
 
     device : str, default="auto"
-        A torch device. ``"auto"`` takes the accelerator if there is one.
+        A torch device. ``"auto"`` selects the accelerator if there is one.
 
     compile : bool, default=False
-        Whether the student goes through :func:`torch.compile`.
+        Whether to compile the student with :func:`torch.compile`.
 
     cache_images : {"auto"} or bool, default="auto"
-        Whether images are kept in memory at the student's size, eight bits a channel. Otherwise
-        they are decoded for every batch. ``"auto"`` keeps up to 2 GiB.
+        Whether to keep images in memory at the student's size, with eight bits per channel.
+        Otherwise they are decoded for every batch. ``"auto"`` keeps up to 2 GiB.
 
     n_jobs : int, default=None
         Workers that decode images: threads before training, processes during it. None means 1.
 
     random_state : int, RandomState instance or None, default=None
-        Decides fresh weights, order and augmentation.
+        Seed of initial weights, order and augmentation.
 
     output : path, default=None
-        Directory of the run: feature banks and neighbours, ``checkpoint.pt``, ``log.jsonl`` and at
-        the end ``model``. ``fit`` with the same data and parameters goes on from the checkpoint
-        there, and on a CPU ends with the same bits; with others it is refused. Without it nothing
-        can be resumed, and the student is in a temporary folder until the process ends.
+        Directory of the run: feature banks and neighbours, ``checkpoint.pt``, ``log.jsonl`` and
+        finally ``model``. ``fit`` with the same data and parameters resumes from its checkpoint,
+        with identical results on a CPU; other data or parameters raise an error. If None, training
+        cannot be resumed, and the student is in a temporary folder until the process ends.
 
     checkpoint_every : int, default=500
-        Steps between checkpoints. Ctrl-C writes one too.
+        Steps between checkpoints. Ctrl-C also writes one.
 
     log_every : int, default=20
-        Steps between records of the log, which are means over these steps.
+        Steps between log records, which are means over these steps.
 
     on_error : {"raise", "skip"}, default="raise"
-        What to do with images that cannot be read and captions that are empty. ``"skip"`` leaves
-        their pairs out, and one warning names them.
+        What to do with unreadable images and empty captions. ``"skip"`` leaves out their pairs; a
+        single warning lists them.
 
     verbose : int, default=0
-        Whether to show progress bars, on a terminal.
+        Whether to show progress bars. They are shown on terminals only.
 
     Attributes
     ----------
     embedder_ : CLIPEmbedder
-        Embeds images by the trained student; a clone with ``modality="text"`` embeds texts.
+        Embedder of images with the trained student; a clone with ``modality="text"`` embeds texts.
 
     log_ : list of dict
         Records of ``step``, ``epoch``, ``loss``, its terms ``clip``, ``nn`` and ``xnn``,
@@ -170,16 +170,15 @@ class CLIPPINGTrainer(BaseEstimator):
 
     Notes
     -----
-    Words that no caption has start from zero and stay there: met after training, they say nothing
-    instead of something random. The loss is checked whenever it is logged or a checkpoint is
-    written; if it is no number, training stops with a
-    :class:`~skclip.exceptions.TrainingDivergedError`. Training is on one device.
+    Embeddings of words that occur in no caption are zero, not random. The loss is checked whenever
+    it is logged or a checkpoint is written; if it is infinite or NaN, training stops with a
+    :class:`~skclip.exceptions.TrainingDivergedError`. Training uses one device.
 
     References
     ----------
     "CLIP-PING: Boosting Lightweight Vision-Language Models with Proximus Intrinsic Neighbors
-    Guidance", `2412.03871 <https://arxiv.org/abs/2412.03871>`_. Weights, maps and schedule are not
-    published; these are skclip's.
+    Guidance", `2412.03871 <https://arxiv.org/abs/2412.03871>`_. Its weights, maps and schedule are
+    not published; those here are skclip's.
 
     Examples
     --------
@@ -289,25 +288,25 @@ class CLIPPINGTrainer(BaseEstimator):
         Parameters
         ----------
         images : iterable of length n_pairs
-            Paths, bytes, PIL images or uint8 arrays: what :class:`~skclip.CLIPEmbedder` takes.
+            Images as for :class:`~skclip.CLIPEmbedder`: paths, bytes, PIL images or uint8 arrays.
 
         captions : iterable of str of length n_pairs
-            One an image.
+            One caption per image.
 
         image_ids : array-like of shape (n_pairs,), default=None
-            Equal for pairs that show the same image. By default these are the pairs with the same
-            path, the same bytes or the same object.
+            Equal for pairs of the same image. By default, pairs with the same path, the same bytes
+            or the same object share an image.
 
         Returns
         -------
         self : CLIPPINGTrainer
-            With ``embedder_`` ready to use.
+            The fitted trainer.
         """
         from skclip.distill._run import dtype_of_run, open_run
         from skclip.distill._student import find_architecture
 
         architecture = find_architecture(self.student)
-        # before the first image is read: some need packages or files that are not here
+        # load it before reading images: its packages or files may be missing
         tokenizer = architecture.create_tokenizer()
         given = gather_pairs(images, captions, image_ids)
         teachers = self._open_teachers()
@@ -360,11 +359,11 @@ class CLIPPINGTrainer(BaseEstimator):
         if n_batch > n_images:
             raise ValueError(
                 f"batch_size={self.batch_size} with accumulate={self.accumulate} needs {n_batch} "
-                f"different images a step, but there are {n_images}: lower batch_size."
+                f"different images per step, but there are {n_images}: lower batch_size."
             )
         device = resolve_device(self.device)
         check_device(device)
-        # "auto" is a measurement: a run that goes on keeps what it was begun in
+        # "auto" is measured: a resumed run keeps its dtype
         dtype = begun_in if self.dtype == "auto" and begun_in else resolve_dtype(self.dtype, device)
         return Hyperparameters(
             n_steps=int(self.max_iter or self.n_epochs * (n_images // n_batch)),
@@ -389,7 +388,7 @@ class CLIPPINGTrainer(BaseEstimator):
         pairs: Pairs,
         how: "Hyperparameters",
     ) -> dict[str, Any]:
-        """Return everything that decides what is learnt, for ``run.json``."""
+        """Return all data and parameters that determine the result, for ``run.json``."""
         image_teacher, text_teacher = map(teacher_identity, teachers) if teachers else (None,) * 2
         same_images = blake2b(pairs.image_of.tobytes(), digest_size=8).hexdigest()
         captions = blake2b("\0".join(pairs.captions).encode("utf-8", "surrogatepass"))
@@ -432,7 +431,7 @@ class CLIPPINGTrainer(BaseEstimator):
         if n_truncated:
             warnings.warn(
                 f"{n_truncated} of {len(pairs.captions)} captions are longer than the student "
-                "reads; their ends were cut off.",
+                "can read; their ends were cut off.",
                 TruncatedTextWarning,
                 stacklevel=4,
             )
@@ -478,7 +477,7 @@ class CLIPPINGTrainer(BaseEstimator):
         Parameters
         ----------
         path : str or path
-            Folder; made if it does not exist. ``CLIPEmbedder("local-dir:PATH")`` and
+            Folder; created if it does not exist. ``CLIPEmbedder("local-dir:PATH")`` and
             ``open_clip.create_model("local-dir:PATH")`` load it.
         """
         check_is_fitted(self)
@@ -496,12 +495,12 @@ class CLIPPINGTrainer(BaseEstimator):
 
 
 def _expanded(teacher: Any) -> Any:
-    """Return a teacher that is a path as the file it means."""
+    """Return a teacher; expand it if it is a path."""
     return find_file(teacher) if isinstance(teacher, (str, PathLike)) else teacher
 
 
 def _temporary_folder() -> Path:
-    """Return a folder that goes when the process ends."""
+    """Return a folder that is removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="skclip-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

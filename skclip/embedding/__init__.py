@@ -18,6 +18,10 @@ from skclip.embedding._locate import (
     resolve_pretrained as resolve_pretrained,
 )
 from skclip.embedding._registry import forget_folder as forget_folder
+from skclip.embedding._thumbnail import (
+    make_thumbnail as make_thumbnail,
+    shrink_image as shrink_image,
+)
 from skclip.embedding._tokens import tokenize as tokenize
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""Find images whose pixels end early, where Pillow fills the rest and says nothing.
+"""Find images whose pixels end early; Pillow fills the rest without an error.
 
-A PNG whose compressed stream ends before the last line gets black lines, a JPEG with its end
-marker in the middle gets grey ones. Only images that end in that colour are looked at again.
+Pillow fills a PNG whose compressed stream ends early with black, and a JPEG whose end marker comes
+early with grey. Only images that end in that colour are checked.
 """
 
 import zlib
@@ -27,16 +27,16 @@ _PASSES = (
 )
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of the colour types of PNG
 _PIECE = 1 << 16
-_FILLER = bytes(range(1, 255))  # codes of pixels that nobody drew; no byte of it is a marker's
+_FILLER = bytes(range(1, 255))  # codes of made-up pixels; no byte of it belongs to a marker
 
 
 def ends_early(image: "Image", content: bytes) -> bool:
-    """Return whether a decoded image has pixels that its file does not hold.
+    """Return whether the file of a decoded image lacks some of its pixels.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        Loaded, as Pillow gives it.
+        The image as Pillow loaded it.
 
     content : bytes
         The file.
@@ -46,14 +46,14 @@ def ends_early(image: "Image", content: bytes) -> bool:
         is_interlaced = content[28:29] == b"\x01"
         return (is_interlaced or not last_row.any()) and _png_is_short(content)
     if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB", "CMYK"):
-        # blocks without data have the middle of the range
+        # blocks without data get the middle of the range
         is_filled = np.isin(last_row[:, -1], (127, 128)).all()
         return bool(is_filled) and _jpeg_is_short(content, image)
     return False
 
 
 def _png_is_short(content: bytes) -> bool:
-    """Return whether the compressed stream of a PNG has fewer bytes than its size asks for."""
+    """Return whether the compressed stream of a PNG has fewer bytes than its size needs."""
     width, height = (int.from_bytes(content[at : at + 4]) for at in (16, 20))
     depth, colour, interlaced = content[24], content[25], content[28] == 1
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
@@ -75,7 +75,7 @@ def _png_is_short(content: bytes) -> bool:
 
 
 def _jpeg_is_short(content: bytes, image: "Image") -> bool:
-    """Return whether codes put before the end marker of a JPEG are drawn: it has room for them."""
+    """Return whether codes added before the end marker of a JPEG change its pixels."""
     from PIL import Image
 
     start = _start_of_scan(content)

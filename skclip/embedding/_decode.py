@@ -1,4 +1,4 @@
-"""From whatever holds one image to an upright RGB image of eight bits a channel."""
+"""From any form of one image to an upright RGB image with eight bits per channel."""
 
 import os
 import threading
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DECODING", "content_key", "decode_image", "describe_image", "fetch_image"]
 
-# Named in the keys of stored embeddings: change it when the same file gives other pixels.
+# Part of the keys of stored embeddings: change it when the same file decodes to other pixels.
 DECODING = "2"
 
 MAX_PATH = 300
@@ -29,7 +29,7 @@ MAX_PATH = 300
 IMAGE_KINDS = "paths, URLs, bytes, files, PIL images or uint8 arrays"
 
 
-# How pixels of each EXIF orientation are turned upright, by Pillow's names.
+# How to turn the pixels of each EXIF orientation upright, in Pillow's names.
 _TURNS = {
     2: "FLIP_LEFT_RIGHT",
     3: "ROTATE_180",
@@ -44,24 +44,24 @@ _loading = threading.Lock()
 
 
 def fetch_image(item: Any) -> "bytes | Image":
-    """Get hold of one image without decoding it.
+    """Read one image without decoding it.
 
     Parameters
     ----------
     item : str, path, bytes, file, PIL.Image.Image, or ndarray or tensor of uint8
         An image file by path, URL (read by fsspec) or content, or pixels as ``(H, W)``,
-        ``(H, W, C)`` or ``(C, H, W)`` with 1, 3 or 4 channels. A mapping with ``"bytes"`` or
-        ``"path"``, as Hugging Face datasets store images, is looked into.
+        ``(H, W, C)`` or ``(C, H, W)`` with 1, 3 or 4 channels. Also a mapping with ``"bytes"`` or
+        ``"path"``, as in Hugging Face datasets.
 
     Returns
     -------
     content : bytes or PIL.Image.Image
-        The file's content; what came as pixels is an RGB image already.
+        The file's content; for pixels, an RGB image.
 
     Raises
     ------
     UnreadableImageError
-        If there is nothing; the message is the reason alone.
+        If there is no image; the message is the reason only.
     """
     from PIL import Image
 
@@ -71,7 +71,7 @@ def fetch_image(item: Any) -> "bytes | Image":
         if isinstance(item, Image.Image):
             if item.format in PROGRAM_FORMATS:
                 raise UnreadableImageError(f"it is {item.format}, which is never opened")
-            with _loading:  # one lazily opened image may stand at several places
+            with _loading:  # the same lazily opened image may be given several times
                 item.load()
             return _to_rgb(item)
         if isinstance(item, (str, os.PathLike)):
@@ -99,14 +99,14 @@ def decode_image(content: "bytes | Image") -> "Image":
     Returns
     -------
     image : PIL.Image.Image
-        RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit
-        channels are scaled to 8, of several frames the first is taken (of a PIL image the one it
-        is at). An orientation that cannot be read turns nothing.
+        RGB, rotated by its EXIF orientation if that can be read. Transparent pixels are blended
+        with white, 16-bit channels are scaled to 8 bits, and the first of several frames is used
+        (the current frame of a PIL image).
 
     Raises
     ------
     UnreadableImageError
-        If the content is no image; the message is the reason alone.
+        If the content is no image; the message is the reason only.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -127,8 +127,8 @@ def decode_image(content: "bytes | Image") -> "Image":
 def content_key(content: "bytes | Image") -> bytes:
     """Return a hash that is equal for equal content.
 
-    Files are hashed as they are, which costs a fraction of decoding them; images that come as
-    pixels are hashed by their RGB pixels.
+    Files are hashed without decoding them, which is much faster. Images given as pixels are hashed
+    by their RGB pixels.
     """
     if isinstance(content, bytes):
         return blake2b(content, digest_size=16).digest()
@@ -138,17 +138,17 @@ def content_key(content: "bytes | Image") -> bytes:
 
 @contextmanager
 def _reasons() -> Iterator[None]:
-    """Turn whatever a decoder or file system raises into an error with a reason."""
+    """Convert any error of a decoder or file system into an error with a reason."""
     try:
         yield
     except UnreadableImageError:
         raise
     except FileNotFoundError:
         raise UnreadableImageError("no such file") from None
-    except OSError as error:  # without number and path, which the message gives anyhow
+    except OSError as error:  # without number and path; the message has the path
         reason = error.strerror or str(error) or type(error).__name__
         raise UnreadableImageError(reason) from error
-    except Exception as error:  # decoders answer hostile bytes with every kind of exception
+    except Exception as error:  # decoders raise any kind of exception for hostile bytes
         reason = str(error).strip() or type(error).__name__
         raise UnreadableImageError(reason) from error
 
@@ -168,7 +168,7 @@ def _read_file(path: str) -> bytes:
 
 
 def describe_image(item: Any, position: int) -> str:
-    """Name an item for messages: its path where it has one, else its position and type."""
+    """Return the name of an item for messages: its path, or its position and type."""
     if isinstance(item, Mapping):
         item = item.get("path") or item.get("bytes")
     if isinstance(item, (str, os.PathLike)):
@@ -196,21 +196,21 @@ def _to_rgb(image: "Image") -> "Image":
 
 
 def _orientation(image: "Image") -> Any:
-    """Return the EXIF orientation; None where the metadata cannot be read."""
+    """Return the EXIF orientation; None if the metadata cannot be read."""
     from PIL import ExifTags
 
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # the pixels are as good without it, whatever writers leave there
+    except Exception:  # damaged metadata does not affect the pixels
         return None
     return orientation if isinstance(orientation, int) else None
 
 
 def _to_eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale 16-bit integers by their range, everything wider by its own extremes."""
+    """Scale 16-bit integers by their range, and wider types by their minimum and maximum."""
     values = pixels.astype(np.float64)
     if not np.isfinite(values).all():
-        raise UnreadableImageError("it has pixels that are NaN or infinite")
+        raise UnreadableImageError("it has NaN or infinite pixels")
     low, high = float(values.min()), float(values.max())
     if pixels.dtype.kind in "iu" and low >= 0 and high <= 65535:
         low, high = 0.0, 65535.0 if high > 255 or pixels.dtype.itemsize == 2 else 255.0

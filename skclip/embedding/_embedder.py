@@ -32,9 +32,9 @@ __all__ = ["CLIPEmbedder"]
 class CLIPEmbedder(TransformerMixin, BaseEstimator):
     """Embed images or texts with a CLIP model.
 
-    The transformer is stateless: nothing is learned in :meth:`fit`, and :meth:`transform` works
-    without it. The model is loaded when the first item comes, once per process and not once per
-    clone, and is never pickled.
+    The transformer is stateless: :meth:`fit` learns nothing, and :meth:`transform` works without
+    it. The model is loaded once per process, when the first item is embedded. Clones share it, and
+    it is never pickled.
 
     Parameters
     ----------
@@ -44,48 +44,48 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         comes with skclip.
 
     pretrained : str or path, default="auto"
-        Pretrained tag or checkpoint file. ``"auto"`` is the bundled checkpoint of
-        ``"skclip-tiny"``, ``"laion2b_s34b_b79k"`` for ``"ViT-B-32"``, the only tag of models
-        with one, and what the name says for ``hf-hub:`` and ``local-dir:``.
+        Pretrained tag or checkpoint file. ``"auto"`` selects the bundled checkpoint for
+        ``"skclip-tiny"``, ``"laion2b_s34b_b79k"`` for ``"ViT-B-32"``, the only tag for models
+        with one tag, and the weights that ``hf-hub:`` and ``local-dir:`` names refer to.
 
     modality : {"image", "text"}, default="image"
-        What :meth:`transform` is given.
+        Type of the items given to :meth:`transform`.
 
     device : str or torch.device, default="auto"
-        A torch device. ``"auto"`` takes the accelerator if there is one.
+        A torch device. ``"auto"`` selects the accelerator if there is one.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"
-        What the model computes in. ``"auto"`` is bfloat16 on GPUs that have it and on CPUs that
-        multiply it faster, which is measured once, float16 on older GPUs, else float32;
-        ``load_model().dtype`` and the progress bar tell. Embeddings are float32 whatever it is.
+        Precision of the model. ``"auto"`` selects bfloat16 on GPUs that support it and on CPUs
+        that multiply it faster (measured once), float16 on older GPUs, and float32 otherwise;
+        ``load_model().dtype`` and the progress bar show which. Embeddings are always float32.
 
     batch_size : int, default=64
-        Items a forward pass. It is reduced when the memory does not suffice.
+        Items per forward pass. It is reduced when memory runs out.
 
     n_jobs : int, default=None
         Number of workers that read and decode images: threads, unless
-        :func:`joblib.parallel_config` says otherwise. None means 1. They work on the next batch
-        while the model runs, if it runs on an accelerator or leaves cores to them
-        (:func:`torch.set_num_threads`); else they take turns with it.
+        :func:`joblib.parallel_config` selects another backend. None means 1. Workers load the next
+        batch while the model runs, if it runs on an accelerator or leaves cores free
+        (:func:`torch.set_num_threads`); otherwise loading and computing alternate.
 
     normalize : bool, default=True
         Whether rows are scaled to unit length.
 
     compile : bool, default=False
-        Whether the model goes through :func:`torch.compile`, which pays on long runs.
+        Whether to compile the model with :func:`torch.compile`. This pays off on long runs.
 
     cache : path, default=None
-        Folder where embeddings are kept and found again: one for every image content or text,
-        model, precision and preprocessing, whatever the file is called. Processes and models
-        may share a folder. See :func:`~skclip.embedding.cache_info`,
+        Folder of cached embeddings. There is one embedding for each combination of image content
+        or text, model, precision and preprocessing; file names do not matter. Processes and
+        models may share a folder. See :func:`~skclip.embedding.cache_info`,
         :func:`~skclip.embedding.prune_cache` and :func:`~skclip.embedding.clear_cache`.
 
     on_error : {"raise", "skip"}, default="raise"
         What to do with an image that cannot be read. ``"skip"`` gives it a row of zeros, which
-        carries no evidence, and one warning names the files.
+        carries no evidence; a single warning lists such files.
 
     verbose : int, default=0
-        Whether to show a progress bar, on a terminal.
+        Whether to show a progress bar. It is shown on terminals only.
 
     See Also
     --------
@@ -93,10 +93,10 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Images are turned as their EXIF orientation says, transparency is laid over white, 16-bit
-    images are scaled, and of an animation the first frame is taken; then the model's own
-    preprocessing follows. Items are embedded in the order given, in batches; the vector of an
-    item depends on its batch only by rounding.
+    Images are rotated by their EXIF orientation, transparent pixels are blended with white, 16-bit
+    images are scaled, and the first frame of an animation is used. The model's own preprocessing
+    follows. Items are embedded in batches, in the order given. The batch of an item changes its
+    vector only by rounding.
 
     Examples
     --------
@@ -179,14 +179,15 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         X : iterable of shape (n_samples,) or (n_samples, 1)
             Images: paths, bytes, PIL images or uint8 arrays of shape ``(H, W)``,
             ``(H, W, C)`` or ``(C, H, W)``. Texts: strings. As a list, a NumPy array, a pandas,
-            polars or Arrow column, or a frame with one column; an array of n images has four
-            dimensions. Also a data set of torch or torchvision without a transform, of whose items
-            the first is taken, and a column of a Hugging Face data set.
+            polars or Arrow column, or a frame with one column. An array of several images has
+            four dimensions. Also a data set of torch or torchvision without
+            a transform, of which the first value of each item is taken, and a column of a
+            Hugging Face data set.
 
         Returns
         -------
         X_embedded : ndarray of shape (n_samples, n_features)
-            One row an item, float32.
+            One row per item, float32.
         """
         validate_parameters(self)
         items = as_items(X, self.modality)
@@ -200,7 +201,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : iterable
-            As for :meth:`transform`; also a generator without end.
+            As for :meth:`transform`; also an infinite generator.
 
         Yields
         ------
@@ -221,24 +222,24 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
-            As many as the model's embeddings have numbers.
+            One name per column of the embeddings.
         """
-        # scikit-learn's HTML view asks for the names of an embedder that is only looked at
+        # scikit-learn's HTML view calls this when an embedder is only displayed
         width = embedding_width(self.model_name) or self.load_model().n_features
         return np.asarray([f"clip{i}" for i in range(width)], dtype=object)
 
     def __dir__(self) -> list[str]:
-        # scikit-learn's own, and its HTML view, look every attribute up; these load the model
+        # scikit-learn and its HTML view look up every attribute; these would load the model
         return sorted({*object.__dir__(self)} - {"logit_scale", "logit_bias", "model_id"})
 
     @property
     def logit_scale(self) -> float:
-        """Factor from cosines to logits, as trained into the model."""
+        """Factor from cosines to logits, as learned by the model."""
         return self.load_model().logit_scale
 
     @property
     def logit_bias(self) -> float | None:
-        """Bias of the logits; None for models trained without."""
+        """Bias of the logits; None for models without one."""
         return self.load_model().logit_bias
 
     @property
@@ -252,13 +253,13 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         Returns
         -------
         loaded : LoadedModel
-            What this process keeps of the model; ``loaded.model`` is the open_clip model.
+            The model of this process; ``loaded.model`` is the open_clip model.
         """
         validate_parameters(self)
         return get_model(self.model_name, self.pretrained, self.device, self.dtype, self.compile)
 
     def _embed(self, items: Items, stacklevel: int) -> Iterator[NDArray[np.float32]]:
-        """Yield the rows of batches; failures follow ``on_error``, warnings come at the end."""
+        """Yield the rows of each batch; handle failures by ``on_error`` and warn at the end."""
         from tqdm.auto import tqdm
 
         report = Report()

@@ -1,4 +1,4 @@
-"""From items to rows, batch by batch: workers decode ahead of the model where there is room.
+"""From items to rows, batch by batch: workers decode the next batch where cores are free.
 
 At most two batches of pixels are in memory, whatever the number of items.
 """
@@ -30,8 +30,8 @@ __all__ = ["EmbeddedBatch", "Failure", "embed_images", "embed_texts"]
 T = TypeVar("T")
 Encode = Callable[[Sequence["torch.Tensor"]], NDArray[np.float32]]
 
-# How often a process asks for the rows that another one is making, and when it takes the other
-# for stopped and makes them itself.
+# How often a process looks for rows that another process computes, and after how long it computes
+# them itself.
 SECONDS_BETWEEN_LOOKS = 0.02
 PATIENCE = 600.0
 
@@ -40,7 +40,7 @@ logger = logging.getLogger("skclip.embedding")
 
 @dataclass(frozen=True)
 class Failure:
-    """An item without a vector: where it stood, how it is called, why."""
+    """An item without a vector: its position, its name and the reason."""
 
     position: int
     name: str
@@ -52,7 +52,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
-    """Rows as the model gave them; those of failures are zero."""
+    """Rows as the model returned them; rows of failures are zero."""
 
     rows: NDArray[np.float32]
     failures: list[Failure] = field(default_factory=list)
@@ -75,17 +75,17 @@ def embed_images(
         The model.
 
     items : iterable
-        What :func:`~skclip.embedding._decode.fetch_image` takes.
+        Images in any form that :func:`~skclip.embedding._decode.fetch_image` accepts.
 
     batch_size : int
-        Images a forward pass.
+        Images per forward pass.
 
     n_jobs : int or None, default=None
-        Workers that read and decode, threads unless :func:`joblib.parallel_config` says
-        otherwise. They work while the model runs if both have processors of their own.
+        Workers that read and decode: threads, unless :func:`joblib.parallel_config` selects
+        another backend. They work while the model runs if there are cores for both.
 
     cache : EmbeddingCache, default=None
-        Where known rows are found and new ones kept. What is found is not decoded.
+        Cache to read rows from and add new rows to. Images with a cached row are not decoded.
 
     Yields
     ------
@@ -128,13 +128,13 @@ def embed_texts(
         The model.
 
     texts : iterable of str
-        Longer ones than the model reads are cut by its tokenizer and counted.
+        Texts that are too long for the model are cut by its tokenizer and counted.
 
     batch_size : int
-        Texts a forward pass.
+        Texts per forward pass.
 
     cache : EmbeddingCache, default=None
-        Where known rows are found and new ones kept.
+        Cache to read rows from and add new rows to.
 
     Yields
     ------
@@ -150,7 +150,7 @@ def embed_texts(
         keys = [content_key(text.encode("utf-8", "surrogatepass")) for text in checked]
         _fill(rows, list(zip(range(len(batch)), keys, tokens, strict=True)), encode, cache)
         if (bad := np.flatnonzero(~_usable(rows))).size:
-            # a text without a row would be a class that nobody can name
+            # a zero row for a text would make a class that is never predicted
             raise ValueError(
                 f"The text {checked[bad[0]]!r} at position {start + bad[0]} has no embedding: "
                 f"{_not_finite(loaded.dtype)}."
@@ -160,7 +160,7 @@ def embed_texts(
 
 
 def _usable(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which rows are a direction: finite, also their length, and not zero."""
+    """Return which rows have a direction: finite, of finite length and not zero."""
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.einsum("ij,ij->i", rows, rows)
     usable: NDArray[np.bool_] = np.isfinite(lengths) & (lengths > 0)
@@ -169,7 +169,7 @@ def _usable(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _not_finite(dtype: str) -> str:
     advice = "" if dtype == "float32" else "; dtype='float32' has a wider range or more digits"
-    return f"what the model gives in {dtype} is NaN, infinite or zero{advice}"
+    return f"the output of the model in {dtype} is NaN, infinite or zero{advice}"
 
 
 def _fill(
@@ -178,7 +178,7 @@ def _fill(
     encode: Encode,
     cache: EmbeddingCache | None,
 ) -> None:
-    """Encode what is missing into its rows; with a cache, equal contents once."""
+    """Encode missing items into their rows; with a cache, encode equal contents once."""
     if not missing:
         return
     if cache is None:
@@ -192,21 +192,21 @@ def _fill(
 def _encode_once(
     inputs: dict[bytes, "torch.Tensor"], encode: Encode, cache: EmbeddingCache
 ) -> dict[bytes, NDArray[np.float32]]:
-    """Return the rows of contents, encoding those that no other process has encoded or is at."""
+    """Return the rows of contents; encode those that no other process encodes."""
     known: dict[bytes, NDArray[np.float32]] = {}
     waiting_since = time.monotonic()
     while True:
-        # the batch before, or another process, may have brought some meanwhile
+        # the previous batch, or another process, may have added some meanwhile
         known |= cache.get(inputs.keys() - known.keys())
         missing = [key for key in inputs if key not in known]
         if not missing:
             return known
-        mine = cache.claim(missing)
+        mine = cache.lease(missing)
         if not mine and time.monotonic() - waiting_since > PATIENCE:
             mine = missing
         if mine:
             encoded = dict(zip(mine, encode([inputs[key] for key in mine]), strict=True))
-            # an overflow is no fact about the image: it is not kept
+            # an overflow depends on the precision, not only on the image: do not cache it
             cache.put({key: row for key, row in encoded.items() if np.isfinite(row).all()})
             known |= encoded
             waiting_since = time.monotonic()
@@ -222,8 +222,8 @@ def _prefetch(
     *,
     ahead: bool,
 ) -> Iterator[list[Any]]:
-    """Yield loaded batches; ``ahead`` loads the next one while the caller works on this one."""
-    # two chunks a worker even out images of unequal size
+    """Yield loaded batches; with ``ahead``, load the next batch while the caller uses this one."""
+    # two chunks per worker balance images of unequal size
     chunk_size = -(-batch_size // (2 * effective_n_jobs(n_jobs)))
     loading: Iterable[list[Any]] = ()
     with _parallel(n_jobs) as parallel:
@@ -243,15 +243,15 @@ def _prefetch(
             if rest := list(chain.from_iterable(loading)):
                 yield rest
         finally:
-            # joblib wants what it began to be taken, also when the caller has had enough
+            # joblib requires started work to be consumed, even when the caller stops early
             for _ in loading:
                 pass
 
 
 def _may_run_ahead(device: str, n_jobs: int | None) -> bool:
-    """Tell whether workers and model have processors of their own.
+    """Return whether there are cores for both workers and model.
 
-    On shared cores they hold each other up: taking turns is faster, by a quarter for a small model.
+    On shared cores they slow each other down; alternating is a quarter faster for a small model.
     """
     if device != "cpu":
         return True
@@ -263,7 +263,7 @@ def _may_run_ahead(device: str, n_jobs: int | None) -> bool:
 
 
 def _parallel(n_jobs: int | None) -> Parallel:
-    """Return workers that work in the background, where their backend is able to."""
+    """Return workers that run in the background, if their backend supports it."""
     try:
         return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
     except ValueError:
@@ -287,7 +287,7 @@ def _load(
     position: int,
     item: Any,
 ) -> "tuple[bytes, torch.Tensor] | NDArray[np.float32] | Failure":
-    """Return the key and pixels of an image, its row if that is known, or why neither."""
+    """Return the key and pixels of an image, its cached row, or the reason it has neither."""
     key = b""
     try:
         content = fetch_image(item)
@@ -307,7 +307,7 @@ def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 class _AdaptiveEncoder:
-    """Run a tower over a batch, in smaller parts once the memory did not suffice for a whole."""
+    """Run a tower over a batch; split batches once memory has run out."""
 
     def __init__(self, encode: Callable[[Any], NDArray[np.float32]]) -> None:
         self.encode = encode
@@ -321,14 +321,14 @@ class _AdaptiveEncoder:
             rows = self._encode_or_none(part)
             if rows is None:
                 self.limit = len(part) // 2
-                logger.warning("out of memory: going on with batches of %d", self.limit)
+                logger.warning("out of memory: continuing with batches of %d", self.limit)
             else:
                 parts.append(rows)
                 start += len(part)
         return np.concatenate(parts)
 
     def _encode_or_none(self, part: Any) -> NDArray[np.float32] | None:
-        """Return None when the memory did not suffice; the traceback that holds it is gone then."""
+        """Return None when memory runs out, and drop the traceback, which holds that memory."""
         import torch
 
         try:

@@ -1,7 +1,7 @@
-"""The one list of image formats: pixels that are decoded within this process, and no programs.
+"""The list of image formats that are opened: only those decoded within this process.
 
-Pillow hands PostScript to Ghostscript, and opens stubs of formats that other programs read. What a
-file is called does not matter to it, so every image is opened with this list.
+Pillow passes PostScript to Ghostscript, and opens stubs of formats that other programs read. It
+ignores file names, so every image is opened with this list.
 """
 
 from functools import cache
@@ -30,7 +30,7 @@ RASTER = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
-# Formats that a plug-in brings, the module that registers them when it is imported, our extra.
+# Formats of plug-ins: the module that registers them when imported, and our extra.
 PLUG_INS = {
     "HEIF": ((".heic", ".heif", ".hif"), "pillow_heif.HeifImagePlugin", "heif"),
     "JXL": ((".jxl",), "pillow_jxl", "jxl"),
@@ -42,10 +42,10 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset(
     for suffix in suffixes
 )
 
-# What Pillow opens by programs or the system: an image of these is not loaded, whoever opened it.
+# Formats that Pillow opens with other programs or the system: never loaded, even if already opened.
 PROGRAM_FORMATS = ("EPS", "WMF")
 
-# What a file begins with that is known and not opened.
+# First bytes of known formats that are not opened.
 _PROGRAMS = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript",
@@ -58,7 +58,7 @@ _JXL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 
 
 def readable_formats() -> list[str]:
-    """Return Pillow's names of the formats that are opened: those of the list that it has here."""
+    """Return Pillow's names of the formats that are opened and available here."""
     from PIL import Image
 
     _import_plug_ins()
@@ -78,7 +78,7 @@ def _import_plug_ins() -> None:
 
 
 def unreadable_because(content: bytes) -> str:
-    """Return why no format of the list fits a content, and what to do where something helps.
+    """Return why a content matches no format of the list, and what helps if anything does.
 
     Examples
     --------

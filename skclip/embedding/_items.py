@@ -1,6 +1,6 @@
 """From any column of images or texts to an iterator over its items.
 
-Containers are walked, not copied: an Arrow column of a million images stays where it is.
+Containers are iterated over and never copied.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -24,7 +24,7 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Items:
-    """Items to walk over, and how many there are where that is known."""
+    """Items to iterate over, and their number if known."""
 
     values: Iterable[Any]
     n: int | None
@@ -47,12 +47,12 @@ def as_items(X: Any, modality: str, name: str = "X") -> Items:
         For the messages.
 
     name : str, default="X"
-        What the caller's parameter is called.
+        Name of the caller's parameter.
 
     Returns
     -------
     items : Items
-        To walk over once (generators) or often (everything else).
+        Can be iterated over once (generators) or repeatedly (everything else).
 
     Raises
     ------
@@ -85,7 +85,7 @@ def as_items(X: Any, modality: str, name: str = "X") -> Items:
         raise ValueError(
             f"Found array with 0 sample(s) while a minimum of 1 is required: {expected}."
         )
-    if hasattr(column, "to_pylist"):  # Arrow arrays iterate over scalars, not over values
+    if hasattr(column, "to_pylist"):  # Arrow arrays yield scalars, not values
         column = _ArrowValues(column)
     return Items(column, n)
 
@@ -142,7 +142,7 @@ def _array_items(X: Any, expected: str) -> Any:
 
 
 def check_texts(texts: Iterable[Any], start: int, name: str = "X") -> list[str]:
-    """Return the texts as ``str``; refuse anything else by position.
+    """Return the texts as ``str``; raise for anything else.
 
     Parameters
     ----------
@@ -150,10 +150,10 @@ def check_texts(texts: Iterable[Any], start: int, name: str = "X") -> list[str]:
         Strings.
 
     start : int
-        Position of the first of them in the user's input.
+        Position of the first text in the user's input.
 
     name : str, default="X"
-        What the caller's parameter is called.
+        Name of the caller's parameter.
 
     Returns
     -------

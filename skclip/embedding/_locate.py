@@ -1,7 +1,7 @@
-"""From a model's name to open_clip's model: where weights come from, and what to say without.
+"""From a model's name to open_clip's model and its weights, with errors that help.
 
-open_clip reports a missing model by several kinds of exception after a minute of retries on
-standard error. Here it is one :class:`~skclip.exceptions.ModelNotFoundError`, at once.
+open_clip reports a missing model by several kinds of exception after a minute of retries. This
+module raises :class:`~skclip.exceptions.ModelNotFoundError` at once.
 """
 
 import difflib
@@ -46,7 +46,7 @@ _registered = False
 
 
 def _register_bundled() -> None:
-    """Make the models in this package known to open_clip by name."""
+    """Register the models of this package with open_clip."""
     global _registered
     import open_clip
 
@@ -57,7 +57,7 @@ def _register_bundled() -> None:
 
 
 def known_models() -> list[str]:
-    """Return the names of all models that open_clip can build, the bundled one among them."""
+    """Return the names of all models that open_clip can build, including the bundled one."""
     import open_clip
 
     _register_bundled()
@@ -66,13 +66,13 @@ def known_models() -> list[str]:
 
 
 def expand_folder(model_name: str) -> str:
-    """Return ``local-dir:`` names with the folder they mean, other names as they are."""
+    """Return ``local-dir:`` names with an absolute folder, and other names unchanged."""
     schema, _, folder = model_name.partition("local-dir:")
     return model_name if schema or not folder else f"local-dir:{find_file(folder)}"
 
 
 def resolve_pretrained(model_name: str, pretrained: str | os.PathLike[str]) -> str | None:
-    """Return the tag or checkpoint file that open_clip is to load; None where the name says it.
+    """Return the tag or checkpoint file for open_clip; None if the name includes the weights.
 
     Parameters
     ----------
@@ -80,25 +80,25 @@ def resolve_pretrained(model_name: str, pretrained: str | os.PathLike[str]) -> s
         As given by the user.
 
     pretrained : str or path
-        As given by the user; ``"auto"`` is the bundled checkpoint, the default tag, or the only
-        tag of the model.
+        As given by the user; ``"auto"`` selects the bundled checkpoint, the default tag, or the
+        only tag of the model.
 
     Returns
     -------
     pretrained : str or None
-        Known to open_clip, or an existing file.
+        A tag known to open_clip, or an existing file.
 
     Raises
     ------
     ModelNotFoundError
-        If the name or the tag is unknown, with the nearest known ones.
+        If the name or the tag is unknown; the message lists the closest known ones.
     """
     given = os.fspath(pretrained)
     if model_name.startswith(SCHEMAS):
         if given != "auto":
             raise ModelNotFoundError(
-                f"pretrained={given!r} does not go with model_name={model_name!r}: that name "
-                "brings its own weights. Leave pretrained='auto'."
+                f"pretrained={given!r} cannot be used with model_name={model_name!r}: that name "
+                "includes its weights. Leave pretrained='auto'."
             )
         return None
     if given == "auto":
@@ -121,7 +121,7 @@ def _known_checkpoint(model_name: str, pretrained: str) -> str:
         if spelling := spelled_elsewhere(model_name, known):
             hint = f": write {spelling}."
         raise ModelNotFoundError(
-            f"model_name={model_name!r} is no model of open_clip{hint} "
+            f"model_name={model_name!r} is not a model of open_clip{hint} "
             "open_clip.list_models() lists them; 'hf-hub:ORG/REPO' and 'local-dir:PATH' "
             "load others."
         )
@@ -131,8 +131,8 @@ def _known_checkpoint(model_name: str, pretrained: str) -> str:
             return str(tags[0])
         spelling = None if model_name == name else spelled_elsewhere(model_name, known)
         raise ModelNotFoundError(
-            f"pretrained='auto' knows no default for model_name={model_name!r}"
-            + (f", another library's name of {spelling}. " if spelling else ". ")
+            f"pretrained='auto' has no default for model_name={model_name!r}"
+            + (f", which is another library's name for {spelling}. " if spelling else ". ")
             + _pretrained_choices(tags)
         )
     if open_clip.get_pretrained_cfg(name, pretrained):
@@ -152,7 +152,7 @@ def _pretrained_choices(tags: list[str]) -> str:
 
 
 def source_label(model_name: str, checkpoint: str | None) -> str:
-    """Return ``name/pretrained`` for people; of paths only the last part, the rest is private."""
+    """Return ``name/pretrained`` for display; paths are shortened to their last part."""
     if checkpoint is None:
         schema, _, place = model_name.partition(":")
         return place if schema == "hf-hub" else Path(place).resolve().name
@@ -174,7 +174,7 @@ def create_open_clip_model(
         From :func:`resolve_pretrained`.
 
     precision : {"fp32", "fp16", "bf16"}, default="fp32"
-        Of the weights.
+        Precision of the weights.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def create_open_clip_model(
             model_name,
             pretrained=checkpoint,
             precision=precision,
-            # without it, a repository whose weights fail to download gives a random model
+            # without it, open_clip returns a random model if the download fails
             require_pretrained=True,
             pretrained_text=False,
         )
@@ -204,7 +204,7 @@ def create_open_clip_model(
 
 
 def create_untrained_model(model_name: str) -> "torch.nn.Module":
-    """Create a model with random weights, as torch's generator gives them.
+    """Create a model with random weights from torch's generator.
 
     Parameters
     ----------
@@ -238,12 +238,12 @@ def create_tokenizer(model_name: str, checkpoint: str | None) -> Callable[..., "
         Name as open_clip takes it.
 
     checkpoint : str or None
-        From :func:`resolve_pretrained`; for the message.
+        From :func:`resolve_pretrained`; used in the message.
 
     Returns
     -------
     tokenizer : callable
-        From a list of texts to a tensor of token ids.
+        Maps a list of texts to a tensor of token ids.
     """
     import open_clip
 
@@ -256,7 +256,7 @@ def create_tokenizer(model_name: str, checkpoint: str | None) -> Callable[..., "
 
 
 def embedding_width(model_name: str) -> int | None:
-    """Return the width of a model's embeddings where open_clip knows it without a file.
+    """Return the width of a model's embeddings if open_clip has its configuration.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def embedding_width(model_name: str) -> int | None:
     Returns
     -------
     width : int or None
-        None for models that only their files describe.
+        None for models whose configuration is in their files.
     """
     import open_clip
 
@@ -278,7 +278,7 @@ def embedding_width(model_name: str) -> int | None:
 
 
 def _config_name(model_name: str) -> str:
-    """Return the name under which open_clip files a configuration."""
+    """Return the name of a configuration in open_clip."""
     return model_name if model_name.startswith(SCHEMAS) else model_name.replace("/", "-")
 
 
@@ -292,7 +292,7 @@ _COPY_TOKENIZER = (
 def _from_disk_or_hub(
     create: Callable[[], T], what: str, *, try_hub: bool, advice: str = _COPY_MODEL
 ) -> T:
-    """Use the files on disk as they are; only what is missing makes a call to the hub."""
+    """Load from files on disk; call the hub only for missing files."""
     with _quiet_root_logger():
         try:
             with _files_on_disk_only():
@@ -320,7 +320,7 @@ def _display(model_name: str, checkpoint: str | None) -> str:
 
 def _import_error(what: str, error: ImportError) -> ImportError:
     if error.name in (None, "transformers"):
-        # transformers tells in many lines which of its own requirements is missing
+        # the message of transformers about a missing requirement has many lines
         needs = error.name or " ".join(str(error).split())[:100]
         return ImportError(f"{what} needs {needs}: pip install 'skclip[transformers]'.")
     return ImportError(f"{what} needs {error.name}: pip install {error.name}.")
@@ -328,8 +328,8 @@ def _import_error(what: str, error: ImportError) -> ImportError:
 
 def _load_error(what: str, error: Exception) -> ModelNotFoundError:
     reason = " ".join(str(error).split()) or type(error).__name__
-    if "weights_only" in reason:  # torch advises to run what the file holds
-        reason = "the file is damaged, or holds more than weights and is therefore not opened"
+    if "weights_only" in reason:  # torch's message recommends executing the file's content
+        reason = "the file is damaged, or holds more than weights and was not opened"
     reason = reason if len(reason) <= 300 else f"{reason[:300]}…"
     return ModelNotFoundError(
         f"{what} cannot be loaded ({reason.rstrip('.')}). Check that the name and the weights "
@@ -339,7 +339,7 @@ def _load_error(what: str, error: Exception) -> ModelNotFoundError:
 
 @contextmanager
 def _quiet_root_logger() -> Iterator[None]:
-    """Keep open_clip's calls of the root logger from configuring logging for the whole process."""
+    """Prevent open_clip's root logger calls from configuring logging for the whole process."""
     root = logging.getLogger()
     handler = logging.NullHandler()
     root.addHandler(handler)
@@ -351,7 +351,7 @@ def _quiet_root_logger() -> Iterator[None]:
 
 @contextmanager
 def _files_on_disk_only() -> Iterator[None]:
-    """Make huggingface_hub answer from its cache: otherwise it asks, and retries, per file."""
+    """Make huggingface_hub use its cache only; otherwise it sends requests for every file."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE
@@ -363,7 +363,7 @@ def _files_on_disk_only() -> Iterator[None]:
 
 
 def _hub_is_reachable() -> bool:
-    """Tell whether the hub answers at all; proxies of the environment are used."""
+    """Return whether the hub is reachable, with the proxies of the environment."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -373,7 +373,7 @@ def _hub_is_reachable() -> bool:
     except HTTPError:
         return True
     except URLError as error:
-        # the hub's own client may know certificates that the standard library does not
+        # the hub's own client may have certificates that the standard library lacks
         return isinstance(error.reason, ssl.SSLError)
     except OSError:
         return False

@@ -1,8 +1,8 @@
-"""Models, loaded on first use and once per process, however often their embedders are cloned.
+"""Models are loaded once per process, on first use, however often their embedders are cloned.
 
-Everything open_clip can load goes through :func:`get_model`. A loaded model knows its identity
-(:attr:`LoadedModel.model_id`) and has room for what callers derive from it
-(:attr:`LoadedModel.memo`).
+All models are loaded by :func:`get_model`. A loaded model has an identity
+(:attr:`LoadedModel.model_id`) and a cache for values that callers derive from it
+(:attr:`LoadedModel.cache`).
 """
 
 import hashlib
@@ -45,7 +45,7 @@ _lock = threading.RLock()
 
 @dataclass(eq=False)
 class LoadedModel:
-    """A model in memory with all that belongs to it.
+    """A model in memory, with its preprocessing and tokenizer.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ class LoadedModel:
         The open_clip model, in evaluation mode on its device.
 
     encode_image, encode_text : callable
-        Its towers, compiled if that was asked for.
+        The two towers, compiled if requested.
 
     preprocess : callable
-        From an RGB PIL image to the model's input tensor.
+        Maps an RGB PIL image to the model's input tensor.
 
     make_tokenizer : callable
-        Gives the tokenizer. It is called when the first text comes: some tokenizers need
-        packages or downloads that images do not.
+        Returns the tokenizer. It is called for the first text: some tokenizers need packages or
+        downloads that images do not.
 
     model_id : str
         ``"name/pretrained@fingerprint"``.
@@ -75,10 +75,10 @@ class LoadedModel:
         Bias of models trained with a sigmoid loss (SigLIP).
 
     device, dtype : str
-        Where the model runs and what its weights are stored as.
+        Device of the model and type of its weights.
 
-    memo : dict
-        What callers derive from this model and want to find again in this process.
+    cache : dict
+        Values that callers derive from this model, kept for this process.
     """
 
     model: "torch.nn.Module"
@@ -92,7 +92,7 @@ class LoadedModel:
     logit_bias: float | None
     device: str
     dtype: str
-    memo: dict[Any, Any] = field(default_factory=dict)
+    cache: dict[Any, Any] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock)
     _tokenizer: Callable[..., "torch.Tensor"] | None = None
 
@@ -140,12 +140,12 @@ def get_model(
     dtype: str = "float32",
     compile: bool = False,
 ) -> LoadedModel:
-    """Return a model of this process's registry, loading it if it is not there.
+    """Return a model of this process, loading it on first use.
 
     Parameters
     ----------
     model_name : str
-        Any name open_clip knows, ``"skclip-tiny"``, ``"hf-hub:…"`` or ``"local-dir:…"``.
+        A model name of open_clip, ``"skclip-tiny"``, ``"hf-hub:…"`` or ``"local-dir:…"``.
 
     pretrained : str or path, default="auto"
         Tag or checkpoint file; see :class:`~skclip.embedding.CLIPEmbedder`.
@@ -154,15 +154,15 @@ def get_model(
         Where the model runs.
 
     dtype : {"auto", "float32", "float16", "bfloat16"}, default="float32"
-        What the model computes in.
+        Precision of the model.
 
     compile : bool, default=False
-        Whether both towers go through :func:`torch.compile`.
+        Whether to compile both towers with :func:`torch.compile`.
 
     Returns
     -------
     loaded : LoadedModel
-        The same object for the same arguments, for as long as the process lives.
+        The same object for the same arguments within one process.
     """
     model_name = expand_folder(model_name)
     checkpoint = resolve_pretrained(model_name, pretrained)
@@ -178,9 +178,9 @@ def get_model(
 
 @cache
 def _prepare_forks() -> None:
-    """Let forked children work: those of torch's threads that run now do not exist there.
+    """Let forked children run: threads that torch has started do not exist in a child.
 
-    A child that waits for them hangs for ever, so it works with the one thread it has.
+    A child that waits for them hangs, so it uses a single thread.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
@@ -195,7 +195,7 @@ def _after_fork() -> None:
 
 
 def forget_folder(folder: Path) -> None:
-    """Drop the models that were loaded from a folder: its files have changed."""
+    """Drop the models loaded from a folder whose files have changed."""
     schema = "local-dir:"
     with _lock:
         for key in list(_models):
@@ -217,11 +217,11 @@ def _load(
 
     model, config = create_open_clip_model(model_name, checkpoint)
     preprocess_cfg = open_clip.get_model_preprocess_cfg(model)
-    # the identity is that of the full-precision weights: rounding them is no other model
+    # the identity is that of the full-precision weights: rounded weights are the same model
     weights = model.state_dict()
     fingerprint = _fingerprint(weights, config, preprocess_cfg)
     if dtype != "float32":
-        # layers differ by precision in open_clip, so a cast of the model would not do
+        # open_clip has different layers for each precision, so casting the model is not enough
         model, _ = create_open_clip_model(model_name, checkpoint, precision=PRECISION[dtype])
     model = model.to(device).eval().requires_grad_(False)
     preprocess = image_transform_v2(PreprocessCfg(**preprocess_cfg), is_train=False)
@@ -247,7 +247,7 @@ def _load(
 def _fingerprint(
     weights: dict[str, "torch.Tensor"], config: dict[str, Any], preprocess_cfg: dict[str, Any]
 ) -> str:
-    """Hash everything that decides what vector an image or text gets."""
+    """Hash everything that determines the vector of an image or text."""
     digest = hashlib.sha256()
     for part in (config, preprocess_cfg):
         digest.update(json.dumps(part, sort_keys=True, default=str).encode())

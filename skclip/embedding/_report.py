@@ -1,4 +1,4 @@
-"""What one run has to tell at its end: one warning of a kind, with counts and names."""
+"""The warnings at the end of a run: one per kind, with counts and names."""
 
 import warnings
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ class Report:
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, batch: EmbeddedBatch) -> None:
-        """Count a batch in."""
+        """Add the counts of a batch."""
         self.n_items += len(batch.rows)
         self.n_truncated += batch.n_truncated
         self.failures += batch.failures
 
     def warn(self, model_name: str, cache_problems: list[str], *, stacklevel: int) -> None:
-        """Issue the warnings there is reason for; ``stacklevel`` as if the caller warned."""
+        """Issue the warnings; ``stacklevel`` is relative to the caller."""
         if self.failures:
             warnings.warn(
                 f"{len(self.failures)} of {self.n_items} images could not be read and have rows "
@@ -38,15 +38,15 @@ class Report:
         if self.n_truncated:
             warnings.warn(
                 f"{self.n_truncated} of {self.n_items} texts are longer than {model_name!r} "
-                "reads; their ends were cut off.",
+                "can read; their ends were cut off.",
                 TruncatedTextWarning,
                 stacklevel=stacklevel + 1,
             )
         if cache_problems:
             problems = "; ".join(dict.fromkeys(cache_problems))
             warnings.warn(
-                f"The cache of embeddings was of limited use: {problems}. The embeddings are "
-                "those of the model all the same.",
+                f"The cache of embeddings could not be fully used: {problems}. The embeddings are "
+                "not affected.",
                 CacheWarning,
                 stacklevel=stacklevel + 1,
             )

@@ -1,10 +1,10 @@
-"""How other libraries spell the models that open_clip has under names of its own."""
+"""Other libraries' names of the models of open_clip."""
 
 import re
 
 __all__ = ["spelled_elsewhere"]
 
-# Of Hugging Face repositories that hold other files than open_clip reads: name, and tag if any.
+# Hugging Face repositories with files that open_clip cannot read: name, and tag if any.
 _REPOSITORIES = {
     "openai/clip-vit-base-patch32": ("ViT-B-32", "openai"),
     "openai/clip-vit-base-patch16": ("ViT-B-16", "openai"),
@@ -26,7 +26,7 @@ _WITH_TAG = re.compile(r"(?:open_clip:)?([^/:\s]+)(?:/|::?)([^/:\s]+)")
 
 
 def spelled_elsewhere(model_name: str, known: list[str]) -> str | None:
-    """Return how a model is written here whose name another library spells differently.
+    """Return the parameters of a model whose name another library spells differently.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def spelled_elsewhere(model_name: str, known: list[str]) -> str | None:
     Returns
     -------
     spelling : str or None
-        Parameters as they are written; None for a name that nobody is known to use.
+        The parameters to use; None for an unknown name.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def spelled_elsewhere(model_name: str, known: list[str]) -> str | None:
     >>> spelled_elsewhere("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", ["ViT-B-32"])
     "model_name='hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K'"
     """
-    # addresses of the hub, and what its own client takes
+    # addresses of the hub, and names that its client accepts
     name = re.sub(r"^(https?://huggingface\.co/|hf://|hf_hub:|hf-hub/)", "", model_name.strip())
     lower = name.rstrip("/").lower()
     if lower in _REPOSITORIES or lower in _BARE:

@@ -1,4 +1,4 @@
-"""Batches of rows as one array that is held once."""
+"""Stack batches of rows without holding them twice."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ __all__ = ["stack_batches"]
 def stack_batches(batches: Iterator[NDArray[np.float32]], n: int | None) -> NDArray[np.float32]:
     """Return the rows of batches as one array.
 
-    Concatenating them would hold every row twice, which decides what fits into memory.
+    Concatenation would hold every row twice in memory.
 
     Parameters
     ----------
     batches : iterator of ndarray of shape (n_batch, n_features)
-        At least one, of one width.
+        At least one batch; all have the same width.
 
     n : int or None
-        Rows of all batches; None if that is not known before the last.
+        Total number of rows; None if it is not known in advance.
 
     Returns
     -------
@@ -33,7 +33,7 @@ def stack_batches(batches: Iterator[NDArray[np.float32]], n: int | None) -> NDAr
     for batch in batches:
         start, end = end, end + len(batch)
         if end > len(rows):
-            # by an eighth, so that rows are moved a few times and not once a batch
+            # grow by an eighth, so that rows are moved a few times and not for every batch
             rows.resize((end + end // 8, rows.shape[1]), refcheck=False)
         rows[start:end] = batch
     if end < len(rows):

@@ -1,4 +1,4 @@
-"""Tokenize texts and count those that were longer than the model reads."""
+"""Tokenize texts and count those that are too long for the model."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
 
 __all__ = ["tokenize"]
 
-# More than the tokens of open_clip's vocabularies have.
+# Longer than any token of open_clip's vocabularies.
 MAX_CHARACTERS_A_TOKEN = 64
 
 
 def tokenize(
     tokenizer: Callable[..., "torch.Tensor"], texts: list[str]
 ) -> tuple["torch.Tensor", int]:
-    """Return token ids, one row a text, and how many texts were cut.
+    """Return token ids, one row per text, and the number of texts that were cut.
 
-    Tokenizers cut silently. A text was cut if one more place would have changed its row; only
-    texts that fill their row are asked.
+    Tokenizers cut silently. A text was cut if a context longer by one token changes its row; only
+    texts that fill their row are checked.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def tokenize(
     shortened = [_shorten(text, MAX_CHARACTERS_A_TOKEN * length) for text in texts]
     tokens = tokenizer(shortened)
     is_full = (tokens[:, -2:] != padding[-2:]).any(dim=1)
-    # of spaces, or what a tokenizer takes for such, there may be any number between two words
+    # there may be any number of spaces, or other whitespace, between two words
     for i, text in enumerate(texts):
         if shortened[i] is not text and not is_full[i]:
             shortened[i], tokens[i] = text, tokenizer([text])[0]
@@ -55,9 +55,9 @@ def tokenize(
 
 
 def _shorten(text: str, n_characters: int) -> str:
-    """Leave out what is far beyond a model's reach.
+    """Drop words that are far beyond a model's context.
 
-    The time of byte-pair tokenizers grows with the square of the length of a word: one of thirty
+    The time of byte-pair tokenizers grows with the square of the length of a word: a word of thirty
     thousand letters takes ten seconds.
     """
     if len(text) <= n_characters:

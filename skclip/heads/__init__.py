@@ -1,4 +1,4 @@
-"""Classifiers over embeddings: pure functions on arrays first, the class after."""
+"""Classifiers of embeddings."""
 
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._discriminant import GaussianDiscriminantClassifier

@@ -1,8 +1,9 @@
 """Nearest class mean: the image half of Neural Priming (arXiv 2306.10191).
 
-The state is one sum and one count a class, so rows can be added, taken away and merged exactly.
-Called by users, by PrimedNCMClassifier and by MixedHeadClassifier.
+The state is a sum and a count per class, so rows can be added, removed and merged exactly.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
@@ -34,39 +35,37 @@ __all__ = ["NearestClassMean"]
 
 
 class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
-    r"""Classify by the nearest mean of each class's unit embeddings.
+    r"""Classify by the nearest class mean of unit embeddings.
 
     .. math:: \mu_c = \mathrm{normalize}\Big(\sum_{i: y_i = c} w_i x_i\Big), \qquad
               \hat y(x) = \arg\max_c\; x \cdot \mu_c
 
-    The state is the sum and the weight of every class. Therefore :meth:`partial_fit` over any
-    split of the rows equals :meth:`fit` over all of them, :meth:`forget` takes rows away as if
-    they had never been seen, and :meth:`merge` adds what another process has counted.
+    The state is the sum and the weight of every class. Therefore updates are exact:
+    :meth:`partial_fit` over any split of the rows equals :meth:`fit` on all of them,
+    :meth:`forget` equals a fit without the rows, and :meth:`merge` equals a fit on the rows of both
+    heads.
 
     Parameters
     ----------
     metric : {"cosine", "euclidean"}, default="cosine"
-        ``"cosine"`` normalises rows and means, as CLIP heads do. ``"euclidean"`` uses the rows
-        as they are and scores :math:`x \cdot \mu_c - \lVert \mu_c \rVert^2 / 2`, which orders
-        classes by distance.
+        ``"cosine"`` normalises rows and means. ``"euclidean"`` does not, and scores
+        :math:`x \cdot \mu_c - \lVert \mu_c \rVert^2 / 2`, which orders classes by distance.
 
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head that means are shrunk to. Its classes are known from the start; those
-        without images are their text.
+        Text head towards which the means are shrunk. All its classes are known; the mean of a
+        class without images is its text row.
 
     shrinkage : float, default=1.0
-        How many images the text row of a class counts as, :math:`\sigma`: the mean is that of
+        Number of images :math:`\sigma` that the text row of a class counts as. The mean is
 
         .. math:: \frac{\sigma t_c + \sum_i w_i x_i}{\sigma + n_c},
 
-        the posterior mean under a prior about :math:`t_c`. Sums and counts stay those of the
-        images, so updates are exact. Text and images are added as they are;
-        :class:`PrimedNCMClassifier` puts them on one scale and estimates the share. Has no part
-        without ``zero_shot``.
+        the posterior mean under a prior about :math:`t_c`. :class:`PrimedNCMClassifier` estimates
+        mixing weights instead. Ignored without ``zero_shot``.
 
     logit_scale : float, default=100.0
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot \mathrm{score})`;
-        100 is CLIP's. It changes no label.
+        100 is CLIP's. It does not change predicted labels.
 
     Attributes
     ----------
@@ -74,16 +73,17 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         Class labels, sorted.
 
     class_sum_ : ndarray of shape (n_classes, n_features)
-        Weighted sum of each class's rows, float64.
+        Weighted sum of the rows of each class, float64.
 
     class_count_ : ndarray of shape (n_classes,)
-        Sum of the weights of each class's rows; zero rows carry no evidence and do not count.
+        Sum of the weights of the rows of each class, without zero rows.
 
     text_head_ : TextHead or None
         Text weights aligned with ``classes_``.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        Class means, unit rows for ``metric="cosine"``. One row a class, also for two classes.
+        Class means, unit rows for ``metric="cosine"``. Two rows for
+        two classes.
 
     intercept_ : ndarray of shape (n_classes,)
         :math:`-\lVert \mu_c \rVert^2 / 2` for ``metric="euclidean"``, else 0; :math:`-\infty`
@@ -100,19 +100,20 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    PrimedNCMClassifier : Class means of recalled images mixed with the text head.
-    MixedHeadClassifier : Any head mixed with the text head, on its scale.
-    MultiProxyImprinter : Several proxies a class.
+    PrimedNCMClassifier : Class means of recalled and labelled images mixed with the text head.
+    MixedHeadClassifier : Any classifier mixed with the text head.
+    MultiProxyImprinter : Several proxies per class.
     sklearn.neighbors.NearestCentroid : Euclidean, without weights and updates.
 
     Notes
     -----
-    Fitting streams through ``X`` once; memory beyond ``X`` is one block and the sums. NaN and
-    infinity are found in the sums, so no pass is spent on looking for them.
+    ``fit`` processes ``X`` block by block; it needs memory for the blocks and the sums.
+
+    A zero row gets the scores ``intercept_``.
 
     With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
-    libraries, such as torch tensors on any device: fitted arrays, scores and predictions lie where
-    ``X`` lies. Labels that are text stay in numpy.
+    libraries, such as torch tensors on any device. Fitted arrays, scores and predictions are then
+    on the device of ``X``. Text labels stay in numpy.
 
     References
     ----------
@@ -128,14 +129,14 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     >>> head.predict([[2.0, 0.5]])
     array(['cat'], dtype='<U3')
 
-    A new class arrives, and a row is withdrawn:
+    Add a new class, and remove a row:
 
     >>> head.partial_fit([[-1.0, 0.0]], ["fox"]).classes_
     array(['cat', 'dog', 'fox'], dtype='<U3')
     >>> head.forget(X[:1], ["cat"]).class_count_
     array([1., 1., 1.])
 
-    Text stands in for a class without images:
+    A class without images is predicted by its text:
 
     >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0], "fox": [-1.0, 0.0]}
     >>> NearestClassMean(zero_shot=text).fit(X, ["cat", "cat", "dog"]).predict([[-0.8, 0.1]])
@@ -177,7 +178,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row: 2 is the row twice, 0 is the row left out.
+            Weight of every row: 2 counts as the row twice, 0 as no row.
 
         Returns
         -------
@@ -207,8 +208,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             Class labels.
 
         classes : array-like of shape (n_classes,), default=None
-            Classes to know from now on, with or without rows. Not needed: any call may bring
-            new classes.
+            Further classes, with or without rows. Not needed for the labels in ``y``, which may
+            be new in any call.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of every row.
@@ -231,7 +232,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         return self._set_state(state, X, y if first else self.classes_)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take rows away that were fitted before, as if they had never been seen.
+        """Remove fitted rows; the head is as if fitted without them.
 
         Parameters
         ----------
@@ -247,14 +248,14 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         Returns
         -------
         self : NearestClassMean
-            The updated head. A class whose last row went keeps its label and is not predicted
-            until it gets new rows, unless a text head stands in; :meth:`forget_class` removes the
-            label.
+            The updated head. A class that has lost its last row stays in ``classes_``. Without a
+            text head it is not predicted until it gets new rows. :meth:`forget_class` removes a
+            class.
 
         Raises
         ------
         ValueError
-            If the rows weigh more than what the head has seen of their class.
+            If the rows weigh more than the fitted rows of their class.
         """
         check_is_fitted(self)
         check_same_namespace(X, self, attribute="coef_", method="forget")
@@ -280,8 +281,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             self.text_head_ = self.text_head_.restricted(state.classes)
         return self._set_state(state, self.coef_, self.classes_)
 
-    def merge(self, other: "NearestClassMean") -> Self:
-        """Add what another head has seen, as if its rows had been fitted here.
+    def merge(self, other: NearestClassMean) -> Self:
+        """Add the rows of another head; the result is as if fitted on the rows of both.
 
         Parameters
         ----------
@@ -324,7 +325,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         return X, state
 
     def _state(self) -> ClassSums:
-        """Return the state in numpy, where states are added."""
+        """Return the state as numpy arrays."""
         return ClassSums(*map(to_numpy, (self.classes_, self.class_sum_, self.class_count_)))
 
     def _set_text_head(self, labels: NDArray[Any]) -> None:
@@ -333,7 +334,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
             check_same_width(self.n_features_in_, self.text_head_)
 
     def _with_text(self, own: ClassSums) -> ClassSums:
-        """Return the state with the text rows in it, as so many images."""
+        """Return the state with each text row added as ``shrinkage`` images."""
         text = self.text_head_
         if text is None:
             return own
@@ -341,7 +342,7 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         return own + ClassSums(text.classes, self.shrinkage * text.weights, evidence)
 
     def _set_state(self, own: ClassSums, X: Any, y: Any) -> Self:
-        """Keep the state, and the head it gives, where ``X`` lies; the labels where ``y`` lies."""
+        """Store state and head on the device of ``X``, and labels on the device of ``y``."""
         if self.text_head_ is not None:
             check_labels_known(own.classes, self.text_head_.classes)
         state = self._with_text(own)

@@ -1,8 +1,8 @@
-"""Sums of the rows of every class: all that linear heads know of images.
+"""Sums of the rows of every class.
 
 :class:`ClassSums` is the state of :class:`~skclip.NearestClassMean`, of
-:class:`~skclip.GaussianDiscriminantClassifier` and of the primed head: sums can be added, taken
-away and merged exactly, whatever the order of the rows.
+:class:`~skclip.GaussianDiscriminantClassifier` and of :class:`~skclip.PrimedNCMClassifier`. Sums
+can be added, subtracted and merged exactly, in any order of the rows.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +67,7 @@ class ClassSums:
     def empty(
         cls, classes: NDArray[Any], n_features: int, *, with_second: bool = False
     ) -> "ClassSums":
-        """Return the state of classes without rows."""
+        """Return sums over classes without rows."""
         second = np.zeros((n_features, n_features)) if with_second else None
         sums = np.zeros((len(classes), n_features))
         return cls(classes, sums, np.zeros(len(classes)), second)
@@ -83,7 +83,7 @@ class ClassSums:
         unit: bool = True,
         with_second: bool = False,
     ) -> "ClassSums":
-        """Sum rows where they lie; see :func:`class_sums` for the arguments."""
+        """Sum rows on their device; see :func:`class_sums` for the arguments."""
         sums, counts = class_sums(X, codes, len(classes), weight, unit=unit)
         second = second_moment(X, weight, unit=unit) if with_second else None
         return cls(classes, sums, counts, second)
@@ -101,7 +101,7 @@ class ClassSums:
         return means
 
     def over(self, classes: NDArray[Any]) -> "ClassSums":
-        """Return the state over ``classes``, a sorted superset of those known here."""
+        """Return the sums over ``classes``, a sorted superset of ``self.classes``."""
         if np.array_equal(classes, self.classes):
             return self
         at = encode_known(self.classes, classes)
@@ -110,24 +110,24 @@ class ClassSums:
         return replace(wide, second=self.second)
 
     def __add__(self, other: "ClassSums") -> "ClassSums":
-        """Return the state of the rows of both, over the classes of both."""
+        """Return the sums of the rows of both, over the classes of both."""
         classes = union_classes(self.classes, other.classes)
         a, b = self.over(classes), other.over(classes)
         second = None if a.second is None or b.second is None else a.second + b.second
         return ClassSums(classes, a.sums + b.sums, a.counts + b.counts, second)
 
     def __sub__(self, other: "ClassSums") -> "ClassSums":
-        """Return the state without the rows of ``other``, as if they had never been added.
+        """Return the sums without the rows of ``other``.
 
         Raises
         ------
         ValueError
-            If ``other`` has classes that are not known here, or more rows than were added.
+            If ``other`` has unknown classes, or more rows than were added.
         """
         unknown = unknown_labels(other.classes, self.classes)
         if unknown:
             raise ValueError(
-                f"y holds classes this head has never seen: {sample_of(unknown)}. "
+                f"y holds classes this head does not know: {sample_of(unknown)}. "
                 "Forget only rows that were fitted."
             )
         rest = self + replace(
@@ -136,25 +136,25 @@ class ClassSums:
             counts=-other.counts,
             second=None if other.second is None else -other.second,
         )
-        # what is left of a weight after sums of rounded terms is not evidence
+        # what rounding leaves of a weight counts as zero
         rest.counts[np.abs(rest.counts) <= 1e-9 * np.maximum(1, self.counts)] = 0
         if (rest.counts < 0).any():
             raise ValueError(
-                "More rows were to be forgotten than were fitted, for the classes "
+                "Cannot forget more rows than were fitted, of the classes "
                 f"{sample_of(rest.classes[rest.counts < 0])}. Forget each row at most once."
             )
         rest.sums[rest.counts == 0] = 0
         return rest
 
     def without(self, labels: NDArray[Any]) -> "ClassSums":
-        """Return the state without whole classes.
+        """Return the sums without whole classes.
 
-        A second moment belongs to all classes together: there is none to take it from.
+        Not possible with a second moment, which is one sum over all classes.
 
         Raises
         ------
         ValueError
-            If a label is not known here, no class would stay, or there is a second moment.
+            If a label is unknown, no class would remain, or there is a second moment.
         """
         unknown = unknown_labels(labels, self.classes)
         if unknown:
@@ -165,12 +165,12 @@ class ClassSums:
         gone = np.zeros(len(self.classes), dtype=bool)
         gone[encode_known(labels, self.classes)] = True
         if gone.all():
-            raise ValueError("labels holds every class of this head: at least one must stay.")
+            raise ValueError("labels holds every class of this head: at least one must remain.")
         if self.second is not None:
             raise ValueError(
-                "This head keeps one covariance for all classes, from which a class cannot be "
-                "taken without its rows. Use forget(X, y) with the rows of the class, or fit "
-                "again without them."
+                "This head has one covariance for all classes: a class cannot be removed without "
+                "its rows. Use forget(X, y) with the rows of the class, or fit again without "
+                "them."
             )
         return ClassSums(self.classes[~gone], self.sums[~gone], self.counts[~gone])
 
@@ -201,7 +201,7 @@ def second_moment(
     for rows in gen_row_blocks(X.shape[0], X.shape[1]):
         block = unit_rows(X[rows, :]) if unit else X[rows, :]
         weighted = block * cast(weight[rows], block.dtype)[:, None]
-        if not is_elsewhere(X):  # exact updates: a device may have no float64
+        if not is_elsewhere(X):  # float64 for exact updates, which not every device has
             block, weighted = cast(block, xp.float64), cast(weighted, xp.float64)
         second += to_numpy(weighted.T @ block)
     return second
@@ -223,7 +223,7 @@ def class_sums(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        float32 or float64 rows. Zero rows carry no evidence and are not counted.
+        float32 or float64 rows. Zero rows are not counted.
 
     codes : ndarray of shape (n_samples,)
         Class index of every row, in ``[0, n_classes)``.
@@ -248,7 +248,7 @@ def class_sums(
     Raises
     ------
     ValueError
-        If a code is no class index: sums would be written out of their bounds.
+        If a code is outside ``[0, n_classes)``.
     """
     if len(codes) and not 0 <= codes.min() <= codes.max() < n_classes:
         raise ValueError(
@@ -264,7 +264,7 @@ def class_sums(
     def of_block(rows: slice) -> tuple[NDArray[Any], NDArray[Any]]:
         return _block_sums(X[rows], codes[rows], n_classes, weight[rows], unit=unit)
 
-    # the loops over rows run without the interpreter's lock; blocks are added in their order
+    # the loops over rows release the interpreter's lock; blocks are added in order
     with ThreadPoolExecutor(max(1, min(cpu_count(), len(blocks)))) as threads:
         for block_sums, block_counts in threads.map(of_block, blocks):
             sums += block_sums
@@ -283,7 +283,7 @@ def _block_sums(
     if unit:
         norms = row_norms(block)
         if not np.all((norms > 1e-15) & (norms < 1e15)):
-            # over- and underflowing squares, NaN and true zeros: the careful way
+            # overflowing or underflowing squares, NaN and zeros
             block = unit_rows(block)
             norms = block.any(axis=1).astype(block.dtype)
     else:
@@ -292,7 +292,7 @@ def _block_sums(
         norms = nonzero.astype(block.dtype)
     is_evidence = norms > 0
     row_scale = weight / np.where(is_evidence, norms, 1)
-    # a column of this matrix is a row of X: the product streams through X once, in order
+    # one column per row of X: the product reads X once, in order
     membership = sp.csc_array(
         (row_scale, codes, np.arange(len(block) + 1, dtype=np.int32)),
         shape=(n_classes, len(block)),
@@ -303,7 +303,7 @@ def _block_sums(
 def _class_sums_elsewhere(
     X: Any, codes: NDArray[Any], n_classes: int, weight: Any, *, unit: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum by products with one-hot rows, which every array library has."""
+    """Sum by products with one-hot rows, for any array library."""
     xp, _, device = get_namespace_and_device(X)
     columns = xp.arange(n_classes, dtype=xp.int32, device=device)
     codes = like(codes, X)

@@ -1,4 +1,6 @@
-"""Mix any head with the text head: by left-out likelihood, or in published proportions."""
+"""Mix any classifier with the text head."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
@@ -40,7 +42,7 @@ from skclip.heads._parts import (
     linear_rows,
     mix,
     over_all_classes,
-    text_share,
+    text_weight,
     weigh,
 )
 from skclip.heads._stacked import outside_scores, part_of
@@ -49,7 +51,7 @@ __all__ = ["MixedHeadClassifier"]
 
 
 def rows_for(head: Any, X: Any) -> Any:
-    """Return rows where the head can read them: in numpy, unless it supports the array API."""
+    """Return rows as the head accepts them: in numpy, unless it supports the array API."""
     return to_numpy(X) if is_elsewhere(X) and not get_tags(head).array_api_support else X
 
 
@@ -59,28 +61,28 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
     .. math:: \mathrm{score}_c(x) = b_0\, t_c \cdot x + b_1\, f_c(x)
 
     with the text embedding :math:`t_c` of the class name and the scores :math:`f` of the image
-    head. By default the weights :math:`b` are those at which the labels are likeliest, every image
-    scored by a head that has not seen it. Classes that the text head knows and ``y`` lacks get
-    the score that the text predicts for them, and can be predicted.
+    head. By default the mixing weights :math:`b` maximise the likelihood of the labels, with
+    left-out scores of every image. Classes of the text head that ``y`` lacks get the score
+    predicted from the text, and can be predicted.
 
     Parameters
     ----------
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head. Without one the image head stands alone.
+        The text head. None uses the image head alone.
 
     head : classifier, default=None
-        The image head; it is cloned and fitted on unit rows. None is
-        :class:`NearestClassMean`. Wrap a classifier that was fitted on other images in
-        :class:`~sklearn.frozen.FrozenEstimator` to use it as it is.
+        The image head; a clone of it is fitted on unit rows. None is :class:`NearestClassMean`.
+        Wrap a classifier that was fitted on other images in
+        :class:`~sklearn.frozen.FrozenEstimator` to use it without fitting.
 
     alpha : "auto", float, {"exponential", "shrinkage"} or callable, default="auto"
-        How much to believe the text.
+        Mixing weight of the text.
 
-        - ``"auto"``: weights by left-out likelihood. Left-out scores of
-          :class:`NearestClassMean` and :class:`GaussianDiscriminantClassifier` with their
-          defaults have a closed form; any other head is fitted once more for each of five folds.
-        - a number in [0, 1]: :math:`\alpha` parts of the text's scores and
-          :math:`1 - \alpha` parts of the head's;
+        - ``"auto"``: mixing weights by left-out likelihood. Left-out scores of
+          :class:`NearestClassMean` and :class:`GaussianDiscriminantClassifier` with default
+          parameters have a closed form; any other head is fitted once more for each of five folds;
+        - a number in [0, 1]: weight :math:`\alpha` for the scores of the text and
+          :math:`1 - \alpha` for those of the head;
         - a schedule of the number of images per class :math:`n`: ``"exponential"``, the
           :math:`e^{-n^2/\sigma}` of Neural Priming, or ``"shrinkage"``,
           :math:`\sigma / (\sigma + n)`;
@@ -91,29 +93,28 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         ``"exponential"`` and 5 images for ``"shrinkage"``.
 
     space : {"weights", "logits", "proba"}, default="logits"
-        What is mixed. ``"logits"``: scores, each head's at its own logit scale, so that the
-        softmax of either is its probabilities. ``"weights"``: the same as one linear head, which
-        needs a linear image head. ``"proba"``: probabilities, where ``alpha`` cannot be
-        ``"auto"``.
+        What is mixed. ``"logits"``: the scores of each head, times its own logit scale.
+        ``"weights"``: the same for the rows of ``coef_``, with a linear image head. ``"proba"``:
+        probabilities, not with ``alpha="auto"``.
 
     logit_scale : "auto" or float, default="auto"
-        Scale of the probabilities; ``"auto"`` is the text head's. Without a text head it is the
-        image head's, 1 where it has none.
+        Scale of the probabilities. ``"auto"`` is that of the text head; without one, that of the
+        image head, or 1 if it has none.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Classes of the text head, sorted; those in ``y`` without one.
+        Classes of the text head, sorted; without one, those in ``y``.
 
     head_weights_ : dict of str to float
-        Weights of ``"text"`` and ``"head"``. Only for ``alpha="auto"`` with a text head.
+        Mixing weights of ``"text"`` and ``"head"``. Only for ``alpha="auto"`` with a text head.
 
     alpha_ : ndarray of shape (n_classes,)
-        Share of the text head: 1 for classes that the image head does not know. Not for
+        Mixing weight of the text: 1 for classes that the image head does not know. Not for
         ``alpha="auto"`` with a text head.
 
     class_count_ : ndarray of shape (n_classes,)
-        Weight of the images of each class.
+        Sum of the weights of the images of each class.
 
     head_ : classifier
         The fitted image head.
@@ -122,17 +123,17 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         Text weights aligned with ``classes_``.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        Weights of the mixture, for ``alpha="auto"`` with a linear head and for
-        ``space="weights"``. One row per class, also for two.
+        Weights of the mixture; two rows for two classes. Only for ``alpha="auto"`` with a linear
+        head and for ``space="weights"``.
 
     intercept_ : ndarray of shape (n_classes,)
-        Intercepts, where there is ``coef_``.
+        Intercepts, if there is ``coef_``.
 
     logit_scale_ : float
         Scale of the probabilities.
 
     logit_bias_ : float or None
-        Bias of the probabilities of a text head that was trained with a sigmoid per pair.
+        Bias of the probabilities, for a text head trained with a sigmoid per pair.
 
     n_features_in_ : int
         Number of features seen in :term:`fit`.
@@ -143,18 +144,21 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
     See Also
     --------
     StackedHeadClassifier : Text and any number of heads.
-    PrimedNCMClassifier : Class means of labelled and recalled images beside the text head.
+    PrimedNCMClassifier : Text head and class means of labelled and recalled images.
     ZeroShotClassifier : The text head.
 
     Notes
     -----
-    Rows are normalised before anything else, so that both heads see directions only. The Notes of
-    :class:`PrimedNCMClassifier` have the formulas of the weights.
+    Rows are normalised first, for both heads. The Notes of :class:`PrimedNCMClassifier` have the
+    formulas of the mixing weights.
+
+    A zero row gets the scores ``intercept_`` if there is one, else the mixture of the scores that
+    the two heads give it.
 
     With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
-    libraries, such as torch tensors on any device. An image head that supports them, as
-    :class:`~sklearn.discriminant_analysis.LinearDiscriminantAnalysis` does, is fitted where they
-    lie; any other reads them in numpy. Scores and predictions lie where ``X`` lies.
+    libraries, such as torch tensors on any device. An image head that supports them, such as
+    :class:`~sklearn.discriminant_analysis.LinearDiscriminantAnalysis`, is fitted on that device;
+    any other is fitted in numpy. Scores and predictions are on the device of ``X``.
 
     References
     ----------
@@ -175,7 +179,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
     """
 
     text_head_: Any
-    # the fitted array that lies where the X of fit lay; there is not always a coef_
+    # a fitted array on the device of the X given to fit; there is not always a coef_
     _placed: ClassVar[str] = "class_count_"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -221,7 +225,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row, passed on to the head.
+            Weight of every row, passed to the head.
 
         Returns
         -------
@@ -238,13 +242,14 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             check_same_width(X.shape[1], self.text_head_)
             if self.space == "proba" and self.alpha == "auto":
                 raise ValueError(
-                    "MixedHeadClassifier weighs scores: with space='proba' give `alpha` as a "
-                    "number or a schedule, or choose space='logits'."
+                    "MixedHeadClassifier cannot fit alpha='auto' to probabilities: with "
+                    "space='proba' give `alpha` as a number or a schedule, or choose "
+                    "space='logits'."
                 )
         X = unit_rows(X)
         evident = np.flatnonzero(to_numpy(get_namespace_and_device(X)[0].any(X != 0, axis=1)))
         if not len(evident):
-            raise ValueError("X holds only zero rows, which carry no evidence.")
+            raise ValueError("X holds only zero rows: give at least one row that is not zero.")
         if len(evident) < len(codes):
             X, codes, weight = take_rows(X, evident), codes[evident], take_rows(weight, evident)
         self._fit_head(X, classes[codes], None if sample_weight is None else weight)
@@ -255,7 +260,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         return self._mix(X, as_images(X, codes, weight))
 
     def _mix(self, X: Any, shots: Images) -> Self:
-        """Settle the mixture, where the rows ``X`` lie."""
+        """Compute the mixture, on the device of ``X``."""
         for name in ("alpha_", "head_weights_", "coef_", "intercept_", "_outside"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -269,7 +274,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         self._scale = own_scale
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
         if text is not None and self.alpha == "auto":
-            # images are left out in numpy: a head that was fitted elsewhere is fitted there too
+            # images are left out in numpy: a head fitted on another device is fitted again
             fitted = None if is_elsewhere(X) else self.head_
             part = part_of(self._new_head(), shots, classes, fitted=fitted)
             weighed = weigh(
@@ -285,24 +290,24 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
                 self._rows = [like(values, X, X.dtype) for values in rows]
             return self
         known = self._known()
-        share = np.where(known, 0.0, 1.0)
+        alpha = np.where(known, 0.0, 1.0)
         if text is not None:
-            share = text_share(self.alpha, to_numpy(self.class_count_), sigma=self.sigma)
-            share = np.where(known, share, 1.0)
-        self.alpha_ = like(share, X)
+            alpha = text_weight(self.alpha, to_numpy(self.class_count_), sigma=self.sigma)
+            alpha = np.where(known, alpha, 1.0)
+        self.alpha_ = like(alpha, X)
         if self.space == "weights":
-            coef, intercept = self._mixed_rows(share, rows_for(self.head_, X))
+            coef, intercept = self._mixed_rows(alpha, rows_for(self.head_, X))
             self.coef_, self.intercept_ = like(coef, X, X.dtype), like(intercept, X, X.dtype)
         return self
 
     def _known(self) -> NDArray[np.bool_]:
-        """Return the classes that the image head knows."""
+        """Return a mask of the classes that the image head knows."""
         known = np.zeros(self.classes_.shape[0], dtype=bool)
         known[self._codes] = True
         return known & (to_numpy(self.class_count_) > 0)
 
-    def _mixed_rows(self, share: NDArray[Any], X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the mixture of weight rows, those of either head at its logit scale."""
+    def _mixed_rows(self, alpha: NDArray[Any], X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the mixture of the weight rows of both heads, each times its logit scale."""
         fitted = linear_rows(FittedHead(self.head_, self.head_, np.array(self._codes)), X)
         if fitted is None:
             raise ValueError(self._not_linear())
@@ -312,10 +317,10 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             return coef, intercept
         text = to_numpy(self.text_head_.weights).astype(np.float64)
         if len(self._codes) < n_classes:
-            # a class that the head does not know is its text, about the centre of the others
+            # a class that the head does not know has its text row, relative to the known ones
             coef, intercept = filled_rows(coef, intercept, np.array(self._codes), text, 1.0)
             text = text - text[self._codes].mean(axis=0)
-        return mix(text, coef, share), mix(np.zeros(n_classes), intercept, share)
+        return mix(text, coef, alpha), mix(np.zeros(n_classes), intercept, alpha)
 
     def _not_linear(self) -> str:
         return (
@@ -347,14 +352,14 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             return alone
         text = to_numpy(self.text_head_.scores(X)).astype(np.float64)
         scores, known = over_all_classes(own, self._codes, text.shape[1])
-        if not known.all():  # a class that the head does not know is its text
+        if not known.all():  # the text scores classes that the head does not know
             scores = fill_by_text(scores, known, text, 1.0)
             text = fill_by_text(text, known, text, 1.0)
         published: NDArray[Any] = like(mix(text.T, scores.T, to_numpy(self.alpha_)).T, X, X.dtype)
         return published
 
     def _mixed_proba(self, X: Any) -> NDArray[Any]:
-        """Return the mixture of probabilities; the head gives none to classes it does not know."""
+        """Return the mixture of probabilities; those of the head are 0 for unknown classes."""
         own = to_numpy(self.head_.predict_proba(rows_for(self.head_, X)))
         proba, _ = over_all_classes(own, self._codes, self.classes_.shape[0])
         if self.text_head_ is not None:
@@ -375,7 +380,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
-            The mixture itself for ``space="proba"``, else the softmax of the scores at the
+            The mixture itself for ``space="proba"``, else the softmax of the scores times the
             logit scale. Columns follow ``classes_``.
         """
         if self.space == "proba":
@@ -383,7 +388,7 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         return super().predict_proba(X)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Return what metadata goes where: ``sample_weight`` to this estimator and to its head.
+        """Return the metadata routing: ``sample_weight`` to this estimator and to its head.
 
         Returns
         -------
@@ -429,8 +434,8 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             self.head_ = head.fit(X, y, sample_weight=weight)
         else:
             raise ValueError(
-                f"sample_weight was given, but the head {head!r} takes none: leave the weights "
-                "out or choose a head whose fit has sample_weight."
+                f"sample_weight was given, but fit of the head {head!r} does not accept it: leave "
+                "the weights out, or choose a head whose fit has sample_weight."
             )
 
     def __sklearn_tags__(self) -> Tags:

@@ -1,8 +1,9 @@
-"""Text, class means, discriminant and any other heads, each with the weight its evidence gives.
+"""Text, class means, discriminant and any other heads, with fitted mixing weights.
 
-The parts and their weights are functions (:mod:`skclip.heads._parts`); the class validates, fits
-the heads and keeps what was labelled.
+The formulas are functions of :mod:`skclip.heads._parts`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Real
@@ -60,7 +61,7 @@ def part_of(
     fitted: Any = None,
     must_weigh: bool = False,
 ) -> str | FittedHead:
-    """Return a head as a part: by name where its left-out scores have a closed form, or fitted."""
+    """Return the name of a part with left-out scores in closed form, or the fitted head."""
     if type(head) is NearestClassMean and head.metric == "cosine" and head.zero_shot is None:
         return MEANS
     if type(head) is GaussianDiscriminantClassifier and (
@@ -79,45 +80,45 @@ def part_of(
 
 
 class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimators):
-    r"""Classify by text, class means, a discriminant and any other heads, weighed by evidence.
+    r"""Classify by text, class means, a discriminant and any other heads, with fitted weights.
 
     .. math:: \mathrm{score}_c(x) = b_0\, t_c \cdot x + \sum_k b_k z^k_c(x)
 
     with the text embedding :math:`t_c` of the class name and one score :math:`z^k` per image
-    head. The weights :math:`b \ge 0` are those at which the labels of the labelled images are
-    likeliest, every image scored by heads that have not seen it. A head that does not help gets no
-    weight, and with few images the text keeps its own: this is the head to begin with.
+    head. The mixing weights :math:`b \ge 0` maximise the likelihood of the labels, with left-out
+    scores of every labelled image. A head that does not help gets weight 0. With few images, the
+    weight of the text stays close to 1. This is the head to begin with.
 
     Parameters
     ----------
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head. Without one the image heads stand alone.
+        The text head. None uses the image heads alone.
 
     heads : list of (str, classifier) tuples, default=None
         Image heads, fitted on unit rows. None is class means and the discriminant:
         ``[("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]``.
-        These two have left-out scores in closed form. Any other classifier gets out-of-fold
-        scores: it is fitted once on all images and once for each of five folds, and one that was
-        frozen has to be fitted on other images. Parameters of heads that are given are reached by
-        name, as ``means__metric``.
+        These two have left-out scores in closed form. Any other classifier is fitted on all images
+        and once for each of five folds, for its out-of-fold scores. A frozen classifier must have
+        been fitted on other images. Parameters of given heads are set by name, as
+        ``means__metric``.
 
     corpus : path or Corpus, default=None
-        Captioned collection to recall from, as in :class:`PrimedNCMClassifier`.
+        Captioned collection to recall from; see :class:`PrimedNCMClassifier`.
 
     retriever : object with ``recall``, default=None
-        What to recall with, as in :class:`PrimedNCMClassifier`; a
-        :class:`~skclip.recall.PrimingPool` will do. Recalled images give class means of their own
-        and a share of the covariance.
+        Retriever, or a :class:`~skclip.recall.PrimingPool`; see :class:`PrimedNCMClassifier`.
+        Recalled images have class means of their own and are added to the covariance.
 
     filter : ZeroShotFilter or "passthrough", default=None
-        Which recalled images stay. None is ``ZeroShotFilter()``.
+        Selects the recalled images to keep. None is ``ZeroShotFilter()``; ``"passthrough"`` keeps
+        all.
 
     classes : array-like of shape (n_classes,), default=None
-        Classes to know, whether labelled images of them are given or not. By default those of
-        the text head where it names them, else the labels in ``y``.
+        All classes, including those without labelled images. None takes the classes of the text
+        head if it names them, else the labels in ``y``.
 
     logit_scale : "auto" or float, default="auto"
-        Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
+        Scale of the probabilities; ``"auto"`` is that of the text head, or 100 without one.
 
     Attributes
     ----------
@@ -125,18 +126,18 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         Class labels, sorted.
 
     head_weights_ : dict of str to float
-        Weight of ``"text"``, of each head by its name, and of ``"recalled"`` images; those that
-        there are. The discriminant is left out where its covariance has no more degrees of
-        freedom than there are classes.
+        Mixing weights of ``"text"``, of each head by its name, and of ``"recalled"`` images.
+        Parts that are not used are missing. The discriminant is used if its covariance has more
+        degrees of freedom than there are classes.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        Weights of all linear parts together. One row per class, also for two.
+        Weights of the sum of all linear parts; two rows for two classes.
 
     intercept_ : ndarray of shape (n_classes,)
-        Their intercepts.
+        Intercepts of the sum of all linear parts.
 
     heads_ : list of classifiers
-        Fitted heads that are not linear: their scores are added to those of ``coef_``.
+        Fitted heads that are not linear. Their weighted scores are added to those of ``coef_``.
 
     pool_ : PrimingPool or None
         The recalled images that the filter kept.
@@ -148,7 +149,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         Scale of the probabilities.
 
     logit_bias_ : float or None
-        Bias of the probabilities of a text head that was trained with a sigmoid per pair.
+        Bias of the probabilities, for a text head trained with a sigmoid per pair.
 
     n_features_in_ : int
         Number of features of the embeddings.
@@ -160,18 +161,20 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
     --------
     PrimedNCMClassifier : Text, labelled and recalled class means.
     MixedHeadClassifier : Text and one head.
-    sklearn.ensemble.StackingClassifier : Any classifiers, without text and closed left-out forms.
+    sklearn.ensemble.StackingClassifier : Any classifiers, without text head.
 
     Notes
     -----
-    The Notes of :class:`PrimedNCMClassifier` have the formulas of the weights and of class means.
-    Here the discriminant is a second image part, about the same centre, in the metric
-    :math:`P = d (S + \Lambda)^{-1}` of :class:`GaussianDiscriminantClassifier`.
+    The Notes of :class:`PrimedNCMClassifier` have the formulas of the mixing weights and of class
+    means. The discriminant has the same centre, in the metric :math:`P = d (S + \Lambda)^{-1}` of
+    :class:`GaussianDiscriminantClassifier`.
 
-    The labelled images are kept, since every update fits the weights anew: :meth:`partial_fit`
-    over any split of the rows equals :meth:`fit` over all of them, and :meth:`forget` takes rows
-    away as if they had never been seen. The weights are fitted on at most 4000 images, fewer where
-    there are more than 1000 classes; the heads on all.
+    The fitted head keeps the labelled images, since every update fits the mixing weights again.
+    :meth:`partial_fit` over any split of the rows equals :meth:`fit` on all of them, and
+    :meth:`forget` equals a fit without the rows. The mixing weights are fitted on at most 4000
+    images, fewer with more than 1000 classes; the heads are fitted on all images.
+
+    A zero row gets the scores ``intercept_``, plus the scores that heads in ``heads_`` give it.
 
     Examples
     --------
@@ -184,7 +187,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
     >>> list(head.head_weights_)
     ['text', 'means']
 
-    Another head joins:
+    Add another head:
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skclip import NearestClassMean
@@ -236,7 +239,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         Parameters
         ----------
         deep : bool, default=True
-            Whether those of the heads are among them, as ``name__parameter``.
+            Whether to include the parameters of the heads, as ``name__parameter``.
 
         Returns
         -------
@@ -252,7 +255,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         Parameters
         ----------
         **params : object
-            A head is set by its name, its parameters as ``name__parameter``.
+            Heads by name, and their parameters as ``name__parameter``.
 
         Returns
         -------
@@ -269,19 +272,19 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Recall, fit the heads and weigh them.
+        """Recall images, fit the heads and fit the mixing weights.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            Embeddings of labelled images; zero rows are ignored. May be left out where class
-            names are known without labels.
+            Embeddings of labelled images; zero rows are ignored. Not needed if the class names
+            are known.
 
         y : array-like of shape (n_samples,), default=None
-            Class labels; without ``X`` the names of the classes.
+            Class labels; without ``X``, the class names.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every labelled image, passed on to the heads.
+            Weight of every labelled image, passed to the heads.
 
         Returns
         -------
@@ -291,8 +294,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         Raises
         ------
         ValueError
-            If there are neither labels nor class names, a label has no text embedding, or the
-            widths of images, pool and text differ.
+            If there are neither labels nor class names, a label has no text embedding, or images,
+            pool and text differ in their number of features.
         """
         return self._start(X, y, None, sample_weight)
 
@@ -304,7 +307,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Add labelled images; the first call is :meth:`fit`, later ones do not recall again.
+        """Add labelled images. The first call equals :meth:`fit`; later calls do not recall again.
 
         Parameters
         ----------
@@ -315,8 +318,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
             Labels among ``classes_``.
 
         classes : array-like of shape (n_classes,), default=None
-            All classes, in the first call, where neither the ``classes`` parameter nor the text
-            head names them and not all are in ``y`` yet.
+            All classes. Needed in the first call if neither the parameter ``classes`` nor the text
+            head names them, and ``y`` does not hold all of them.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of every image.
@@ -332,7 +335,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         return self._weigh(add_images(self._shots, self._images(X, y, sample_weight)), X)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take labelled images away, as if they had never been seen.
+        """Remove labelled images; the head is as if fitted without them.
 
         Parameters
         ----------
@@ -353,7 +356,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         Raises
         ------
         ValueError
-            If rows were not fitted, or weigh more than what was fitted of them.
+            If rows were not fitted, or weigh more than the fitted ones.
         """
         check_is_fitted(self)
         check_same_namespace(X, self, attribute="coef_", method="forget")
@@ -369,8 +372,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         self._validate_names(head_names)
         if taken := [name for name in head_names if name in (TEXT, RECALLED)]:
             raise ValueError(
-                f"heads of {estimator} holds the name {taken[0]!r}, which {estimator} gives to a "
-                "part of its own: choose another."
+                f"heads of {estimator} holds the name {taken[0]!r}, which is reserved for another "
+                "part: choose another name."
             )
         weight = None
         if X is not None and y is not None:
@@ -407,7 +410,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         return [("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]
 
     def _weigh(self, shots: Images | None, X: Any) -> Self:
-        """Fit the heads and their weights, and write the linear ones as one."""
+        """Fit heads and mixing weights, and add up the linear heads."""
         self._shots, classes, text = shots, to_numpy(self.classes_), self.text_head_
         evident = None
         if shots is not None:
@@ -415,8 +418,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
             evident = shots.at(kept) if kept.any() else None
         if text is None and evident is None and self._pool is None:
             raise ValueError(
-                "There is neither a text head nor an image that carries evidence: give "
-                "`zero_shot`, a pool, or labelled images that are not zero."
+                "There is neither a text head nor an image: give `zero_shot`, `corpus` or "
+                "`retriever`, or labelled images with nonzero rows and weights."
             )
         parts = {}
         if evident is not None:
@@ -464,7 +467,7 @@ def outside_scores(
     scale: float,
     n_classes: int,
 ) -> NDArray[np.float64]:
-    """Return what the parts that are not linear add to the logits of unit rows."""
+    """Return the weighted logits of the parts that are not linear, for unit rows."""
     text = np.zeros((len(X), n_classes))
     if text_head is not None:
         text = scale * text_head.scores(X).astype(np.float64)

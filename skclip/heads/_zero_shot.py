@@ -1,5 +1,7 @@
 """Zero-shot classification: one text embedding per class (the text head of CLIP)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar, Self
@@ -54,44 +56,44 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
               \hat y(x) = \arg\max_c\; x \cdot t_c
 
     with the text encoder :math:`f` and the prompt templates :math:`\tau_1 \ldots \tau_M`.
-    Labels that are text are the class names, so text rows and labels cannot get out of order.
-    Labels that are numbers need ``class_names``.
+    Text labels are the class names, so that text rows are matched to labels by name. Numeric labels
+    need ``class_names``.
 
     Parameters
     ----------
     text_embeddings : mapping of class name to vector, data frame or array-like, default=None
-        Text embeddings made elsewhere. Rows of an array of shape (n_classes, n_features) follow
-        ``classes``, in the order given there; those of a data frame or series are named by its
-        index.
+        Precomputed text embeddings. The rows of an array of shape (n_classes, n_features) follow
+        the order of ``classes``; the index of a data frame or series names its rows.
 
     embedder : CLIPEmbedder or transformer, default=None
-        Encodes prompts: ``transform(list of str)`` gives one row a prompt. Used when
+        Encodes prompts: ``transform(list of str)`` gives one row per prompt. Used when
         ``text_embeddings`` is None.
 
     templates : str, list of str or mapping, default="photo"
-        Name of a published set in ``skclip.prompts.TEMPLATES``, own templates with ``{}`` where
-        the class name goes, or a mapping of class name to its prompts.
+        Name of a published set in ``skclip.prompts.TEMPLATES``, templates with ``{}`` in
+        place of the class name, or a mapping of class name to its prompts.
 
     synonyms : mapping of class name to list of str, default=None
-        Further names of a class; their prompts are averaged with those of the name.
+        Further names of each class; their prompts are averaged with those of the name.
 
     classes : array-like of shape (n_classes,), default=None
-        Classes to know, whether labels of them are seen or not. By default the keys of
-        ``class_names`` or of ``text_embeddings``, else the labels in ``y``.
+        All classes, including those without labels. None takes the keys of ``class_names`` or of
+        ``text_embeddings``, else the labels in ``y``.
 
     class_names : mapping of label to str, default=None
-        The name of each class, where labels are not names: ``{0: "cat", 1: "dog"}``. Two labels
-        may share one name, and with it one text row. None takes labels for names; numbers are
-        refused where prompts are to be written of them.
+        The name of each class, for labels that are not names: ``{0: "cat", 1: "dog"}``. Two
+        labels may have the same name, and then have the same text row. None uses the labels as
+        names; prompts cannot be written from numbers.
 
     logit_scale : "auto" or float, default="auto"
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot x \cdot t_c)`;
-        ``"auto"`` is the embedder's own, or 100 where there is none.
+        ``"auto"`` takes the scale of the embedder's model, or 100 without an embedder.
 
     logit_bias : "auto", float or None, default="auto"
-        Bias :math:`b` of a model trained with a sigmoid a pair, as SigLIP: probabilities are
-        then :math:`\sigma(s \cdot x \cdot t_c + b)` over their sum. ``"auto"`` is the embedder's
-        own, if it has one; None is the softmax. It changes no label.
+        Bias :math:`b` of a model trained with a sigmoid per pair, such as SigLIP: probabilities
+        are then :math:`\sigma(s \cdot x \cdot t_c + b)`, divided by their sum. ``"auto"`` takes
+        the bias of the embedder's model, if it has one; None is the softmax. It does not change
+        predicted labels.
 
     Attributes
     ----------
@@ -99,10 +101,10 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Class labels, sorted.
 
     class_names_ : dict of label to str, or None
-        The name of each class; None where labels are their own names.
+        The name of each class; None if labels are names.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        Text embeddings, unit rows, aligned with ``classes_``. One row per class, also for two.
+        Text embeddings, unit rows, aligned with ``classes_``; two rows for two classes.
 
     intercept_ : ndarray of shape (n_classes,)
         Zeros.
@@ -111,10 +113,10 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Scale of the probabilities.
 
     logit_bias_ : float or None
-        Bias of the probabilities; None where they are a softmax.
+        Bias of the probabilities; None for a softmax.
 
     model_id_ : str or None
-        Identity of the model that encoded the prompts, where the embedder tells it.
+        Identity of the model that encoded the prompts, if the embedder has one.
 
     n_features_in_ : int
         Number of features of the embeddings.
@@ -125,29 +127,32 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     See Also
     --------
     PrimedNCMClassifier : Mixes this head with the class means of recalled images.
-    MixedHeadClassifier : Mixes this head with any other.
+    MixedHeadClassifier : Mixes this head with any other classifier.
 
     Notes
     -----
-    Nothing is learned from images: ``fit`` looks at the labels only, and ``fit(y=names)`` is
-    enough. Without text (neither ``text_embeddings`` nor ``embedder``) the class means of ``X``
-    stand in for the text head and a :class:`~skclip.exceptions.NoEvidenceWarning` says so.
+    Nothing is learned from images: ``fit`` uses the labels only, and ``fit(y=names)`` is enough.
+    With neither ``text_embeddings`` nor ``embedder``, the class means of ``X`` replace the text
+    head, with a :class:`~skclip.exceptions.NoEvidenceWarning`.
 
     Meta-estimators such as :class:`~sklearn.ensemble.VotingClassifier` fit their members on the
     codes of labels. Integers are read as codes of class names if the names were given in sorted
-    order and every code occurs; others are refused.
+    order and every code occurs; otherwise they raise an error.
 
-    The softmax is what CLIP was trained with: it asks which of the texts belongs to the image.
-    SigLIP [2]_ was trained to say of every pair whether it belongs together. For such a model
+    CLIP was trained with a softmax over texts. SigLIP [2]_ was trained with a sigmoid for each
+    pair of image and text. The probabilities of such a model are
 
     .. math:: p_c = \frac{\sigma(s \cdot x \cdot t_c + b)}
               {\sum_j \sigma(s \cdot x \cdot t_j + b)}
 
-    divided by their sum as :class:`~sklearn.multiclass.OneVsRestClassifier` does.
+    normalised as in :class:`~sklearn.multiclass.OneVsRestClassifier`.
 
     With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
-    libraries, such as torch tensors on any device. The text embeddings are put
-    where the ``X`` of ``fit`` lies, or into numpy without one.
+    libraries, such as torch tensors on any device. The text embeddings are moved to the device of
+    the ``X`` given to ``fit``, and are numpy arrays without one.
+
+    A zero row scores 0 for every class: it is predicted as the first class, with equal
+    probabilities.
 
     References
     ----------
@@ -214,11 +219,11 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            Image embeddings; only their width is looked at.
+            Image embeddings; only their number of features is used.
 
         y : array-like of shape (n_samples,), default=None
-            Class labels. May be left out where ``classes``, ``class_names`` or
-            ``text_embeddings`` names them.
+            Class labels. Not needed if ``classes``, ``class_names`` or ``text_embeddings`` names
+            the classes.
 
         Returns
         -------
@@ -228,8 +233,8 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there is nothing to take class names from, a label has no text embedding, or the
-            widths of images and text differ.
+            If nothing names the classes, a label has no text embedding, or images and text differ
+            in their number of features.
         """
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y)
@@ -260,7 +265,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         return self
 
     def _classes(self, labels: NDArray[Any] | None) -> tuple[NDArray[Any], bool]:
-        """Return the sorted classes to know, and whether the labels are codes of them."""
+        """Return the sorted classes, and whether the labels are codes of them."""
         given: Any = None
         if self.classes is not None:
             given = check_class_names(self.classes, parameter="classes")
@@ -273,7 +278,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
                 raise ValueError(
                     "ZeroShotClassifier requires y to be passed, but the target y is None, and "
                     "neither `classes` nor `class_names` nor a mapping of `text_embeddings` names "
-                    "the classes."
+                    "the classes. Give one of them."
                 )
             return labels, False
         classes = encode_labels(given)[0]
@@ -295,14 +300,14 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         if self.class_names is None:
             if self.text_embeddings is None and not all(isinstance(n, str) for n in labels):
                 raise ValueError(
-                    f"The labels {sample_of(labels)} are numbers, of which ZeroShotClassifier can "
-                    "write no prompts: give their names, class_names={label: name}."
+                    f"The labels {sample_of(labels)} are numbers, and ZeroShotClassifier cannot "
+                    "write prompts from numbers: give their names, class_names={label: name}."
                 )
             return [str(label) for label in labels]
         return names_of(classes, self.class_names)
 
     def _table(self) -> Any:
-        """Return the text embeddings, as a mapping where an index names their rows."""
+        """Return the text embeddings; as a mapping, if an index names their rows."""
         table: Any = self.text_embeddings
         if not hasattr(table, "iloc"):
             return table
@@ -327,15 +332,15 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         keys, rows = aligned_rows(table)
         asked: Any = classes
         if self.class_names is not None and unknown_labels(classes, keys):
-            asked = names  # the rows are those of names, the labels numbers
+            asked = names  # the keys are names, and the labels are not
         check_labels_known(np.asarray(asked), keys)
         return rows[encode_known(asked, keys)]
 
     def _named_rows(self, rows: NDArray[Any]) -> dict[Any, NDArray[Any]]:
         if self.classes is None:
             raise ValueError(
-                "The rows of text_embeddings have no names, so `classes` must name them, in their "
-                "order; or give a mapping {class name: vector}."
+                "The rows of text_embeddings have no names: give `classes` in the order of the "
+                "rows, or a mapping {class name: vector}."
             )
         named = check_class_names(self.classes, parameter="classes")
         if rows.ndim != 2 or len(rows) != len(named):
@@ -346,7 +351,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
         return dict(zip(named, rows, strict=True))
 
     def _by_name(self, texts: Any) -> Any:
-        """Return texts of classes keyed by class name, where they may be keyed by label."""
+        """Return a mapping keyed by label or class name, keyed by class name."""
         if not isinstance(texts, Mapping) or self.class_names is None:
             return texts
         return {self.class_names.get(label, label): of_class for label, of_class in texts.items()}
@@ -359,7 +364,7 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             )
         warn_caller(
             "ZeroShotClassifier got neither text_embeddings nor embedder: the class means of X "
-            "stand in for the text head.",
+            "replace the text head.",
             NoEvidenceWarning,
         )
         classes, codes = encode_labels(y)
@@ -372,13 +377,13 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
     def _set_weights(
         self, classes: NDArray[Any], weights: NDArray[Any], X: Any, y: Any, dtype: Any = None
     ) -> None:
-        """Keep the weights where ``X`` lies, the labels where ``y`` lies."""
+        """Store weights on the device of ``X``, labels on the device of ``y``."""
         self.classes_ = like(classes, y)
         self.coef_ = like(weights, X, dtype)
         self.intercept_ = like(np.zeros(len(classes), weights.dtype), X, dtype)
 
     def _set_logits(self) -> None:
-        """Take scale and bias of the logits as given, or as the embedder has them."""
+        """Set scale and bias of the logits, from the parameters or from the embedder."""
         scale, bias = self.logit_scale, self.logit_bias
         if scale == "auto":
             scale = getattr(self.embedder, "logit_scale", 100.0)

@@ -1,7 +1,4 @@
-"""Neural collapse of embeddings: within- against between-class covariance, from sums.
-
-Called by users through skclip.metrics and by MultiProxyImprinter, which reports it beside ``k_``.
-"""
+"""Neural collapse of embeddings: within-class relative to between-class covariance, from sums."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -19,21 +16,20 @@ __all__ = ["CollapseStatistics", "neural_collapse_score", "variability_collapse_
 
 
 class CollapseStatistics:
-    r"""Covariances within and between classes of unit rows that arrive in batches.
+    r"""Covariances within and between classes of unit rows, computed in batches.
 
     .. math:: \Sigma_W = \frac{1}{C} \sum_c \frac{1}{n_c} \sum_{i: y_i = c}
               (x_i - \mu_c)(x_i - \mu_c)^\top, \qquad
               \Sigma_B = \frac{1}{C} \sum_c (\mu_c - \mu_G)(\mu_c - \mu_G)^\top
 
     with class means :math:`\mu_c` and the mean of all rows :math:`\mu_G`. Rows are normalised
-    first; rows of zeros carry no evidence and are left out.
+    first; rows of zeros are ignored.
 
     Parameters
     ----------
     class_counts : mapping of label to float
-        How many rows of each class will come (or their summed weight), rows of zeros not
-        counted. Known beforehand, they let all classes share one sum of outer products; without
-        them one a class would be needed.
+        Total number of rows of each class, or the sum of their weights, without rows of zeros.
+        With counts known in advance, one sum of outer products is enough for all classes.
 
     Attributes
     ----------
@@ -41,7 +37,7 @@ class CollapseStatistics:
         Class labels, sorted.
 
     counts : ndarray of shape (n_classes,)
-        Promised number of rows of each class.
+        Total number of rows of each class, as given.
 
     See Also
     --------
@@ -50,8 +46,8 @@ class CollapseStatistics:
 
     Notes
     -----
-    The state is one matrix of features by features and one sum a class, whatever the number of
-    rows; an update costs :math:`O(n d^2)`, a score :math:`O(d^3)`.
+    The state is one matrix of shape (n_features, n_features) and one sum per class, for any number
+    of rows. An update takes :math:`O(n d^2)`, a score :math:`O(d^3)`.
 
     Examples
     --------
@@ -88,7 +84,7 @@ class CollapseStatistics:
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row: 2 is the row twice.
+            Weight of every row: 2 counts as the row twice.
 
         Returns
         -------
@@ -127,7 +123,7 @@ class CollapseStatistics:
         Parameters
         ----------
         legacy : bool, default=False
-            Whether to compute the published script's value.
+            Whether to compute the value of the published script.
 
         Returns
         -------
@@ -165,9 +161,9 @@ class CollapseStatistics:
             seen = np.zeros(len(self.classes)) if self._moment is None else self._seen
             c = int(np.argmax(np.abs(seen - self.counts)))
             raise ValueError(
-                f"class_counts promised {self.counts[c]:g} rows of class "
-                f"{sample_of(self.classes[c : c + 1])}, but {seen[c]:g} that are not zero have "
-                "come. Update with all rows before asking for a score."
+                f"class_counts has {self.counts[c]:g} rows of class "
+                f"{sample_of(self.classes[c : c + 1])}, but update got {seen[c]:g} that are not "
+                "zero. Call update with all rows before computing a score."
             )
         means = self._sums / self.counts[:, None]
         grand_mean = self._sums.sum(axis=0) / self.counts.sum()
@@ -181,12 +177,12 @@ def _between_spectrum(
     """Axes ``(r, d)`` and eigenvalues ``(r,)`` of the between-class covariance, rank ``r``."""
     _, singular, axes = scipy.linalg.svd(centered, full_matrices=False)
     squares = singular**2
-    # what numpy.linalg.pinv keeps; rows have unit length, so that rounding is absolute as well
+    # the tolerance of numpy.linalg.pinv, and an absolute one, since rows have unit length
     kept = squares > max(1e-15 * squares[0], 1e-20)
     if not kept.any():
         raise ValueError(
-            "The class means coincide: without variance between classes there is no score. Check "
-            "that y belongs to X."
+            "The class means coincide: there is no variance between classes, so the score is not "
+            "defined. Check that y belongs to X."
         )
     return axes[kept], squares[kept]
 
@@ -202,23 +198,24 @@ def neural_collapse_score(
 
     .. math:: \mathrm{NC1} = \frac{1}{C} \mathrm{Tr}(\Sigma_W \Sigma_B^\dagger)
 
-    0 is full collapse: all rows of a class are equal. Classes of several modes have a large
-    score; within a family of tasks it orders how much several proxies a class help.
+    0 is full collapse: all rows of a class are equal. Classes with several modes have a large
+    score. Within a family of similar tasks, several proxies per class help more where the score is
+    larger.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Embeddings; rows are normalised first, rows of zeros are left out.
+        Embeddings. Rows are normalised first; rows of zeros are ignored.
 
     y : array-like of shape (n_samples,)
         Class labels, at least two classes.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of every row: 2 is the row twice.
+        Weight of every row: 2 counts as the row twice.
 
     legacy : bool, default=False
-        Whether to add :math:`\mu_G \mu_G^\top` to :math:`\Sigma_W`, as the script behind the
-        published values does by centring class means but not rows.
+        Whether to add :math:`\mu_G \mu_G^\top` to :math:`\Sigma_W`, as in the script of the
+        published values, which centres class means but not rows.
 
     Returns
     -------
@@ -234,12 +231,12 @@ def neural_collapse_score(
     -----
     With classes of different sizes :math:`\mu_G` is not the mean of the class means;
     :math:`\Sigma_B` then has one more eigenvalue, often tiny, and the score may become large for
-    that reason alone. ``sample_weight`` of one over the size of the row's class gives the score
-    that sizes do not touch.
+    that reason alone. With ``sample_weight`` one over the size of the row's class, the score does
+    not depend on class sizes.
 
-    The score does not choose the number of proxies: across families of tasks its published
-    correlation with the gain is close to none. Use ``MultiProxyImprinter(k="auto")``, which
-    cross-validates and reports the score beside its choice.
+    Do not choose the number of proxies by this score: across families of tasks, its published
+    correlation with the gain is close to zero. Use ``MultiProxyImprinter(k="auto")``, which chooses
+    by cross-validation and reports the score.
 
     References
     ----------
@@ -273,13 +270,13 @@ def variability_collapse_index(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Embeddings; rows are normalised first, rows of zeros are left out.
+        Embeddings. Rows are normalised first; rows of zeros are ignored.
 
     y : array-like of shape (n_samples,)
         Class labels, at least two classes.
 
     sample_weight : array-like of shape (n_samples,), default=None
-        Weight of every row: 2 is the row twice.
+        Weight of every row: 2 counts as the row twice.
 
     Returns
     -------

@@ -1,7 +1,4 @@
-"""Recall of retrieval between images and texts, from their embeddings.
-
-Called by users through skclip.metrics.
-"""
+"""Recall of retrieval between images and texts, from their embeddings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,8 +18,8 @@ def relevant_ranks(
 ) -> NDArray[np.intp]:
     """Return the rank, from 1, of every query's most similar relevant item.
 
-    An irrelevant item that is as similar as the relevant one stands before it: embeddings that
-    are all alike retrieve nothing.
+    Irrelevant items of equal similarity are ranked before the relevant one, so that constant
+    embeddings retrieve nothing.
 
     Parameters
     ----------
@@ -33,10 +30,10 @@ def relevant_ranks(
         Unit rows.
 
     query_codes : ndarray of shape (n_queries,)
-        What each query is about.
+        Id of each query.
 
     item_codes : ndarray of shape (n_items,)
-        What each item is about; those of the query's own code are relevant to it.
+        Id of each item; items with the id of a query are relevant to it.
 
     Returns
     -------
@@ -66,9 +63,9 @@ def retrieval_recall(
     .. math:: R@k = \frac{1}{n} \sum_{q} \big[\min_{i \in \mathrm{rel}(q)} \mathrm{rank}_q(i)
               \le k\big]
 
-    with items ranked by cosine. This is the measure of image-text retrieval: with captions as
-    queries and images as items it is text-to-image recall, the other way round image-to-text,
-    where finding any of an image's captions counts.
+    with items ranked by cosine. With captions as queries and images as items, it is the recall of
+    text-to-image retrieval. With images as queries and captions as items, it is that of
+    image-to-text retrieval, where any caption of the image counts.
 
     Parameters
     ----------
@@ -79,20 +76,19 @@ def retrieval_recall(
         Embeddings to search in.
 
     query_ids : array-like of shape (n_queries,), default=None
-        What each query is about, for instance the image of each caption. None numbers the rows:
-        query ``i`` is about item ``i``.
+        Id of each query, for instance the image of each caption. None uses row numbers: item ``i``
+        is relevant to query ``i``.
 
     item_ids : array-like of shape (n_items,), default=None
-        What each item is about; an item is relevant to the queries of its id. None numbers the
-        rows.
+        Id of each item; an item is relevant to queries with the same id. None uses row numbers.
 
     k : int or sequence of int, default=(1, 5, 10)
-        How many items are looked at.
+        Number of most similar items.
 
     Returns
     -------
     recall : dict of {int: float}
-        Share of the queries, in [0, 1], for every ``k``.
+        Fraction of the queries, in [0, 1], for every ``k``.
 
     Raises
     ------
@@ -105,8 +101,8 @@ def retrieval_recall(
 
     Notes
     -----
-    Irrelevant items of equal similarity count as ranked first, so that a constant embedding
-    scores 0 instead of 1. Similarities are computed block by block and never all in memory.
+    Irrelevant items of equal similarity are ranked first, so that constant embeddings have recall
+    0 instead of 1. Similarities are computed block by block.
 
     References
     ----------
@@ -115,7 +111,7 @@ def retrieval_recall(
 
     Examples
     --------
-    Three captions of two images; the last caption is nearer to the wrong one:
+    Three captions of two images; the last caption is nearer to the wrong image:
 
     >>> from skclip.metrics import retrieval_recall
     >>> images = [[1.0, 0.0], [0.0, 1.0]]
@@ -140,7 +136,7 @@ def retrieval_recall(
     if lost.any():
         raise ValueError(
             f"query_ids holds {sample_of(np.unique(about_query[lost]))}, which item_ids lacks: "
-            "every query needs a relevant item. Leave out the others, or correct the ids."
+            "every query needs a relevant item. Leave these queries out, or correct the ids."
         )
     ranks = relevant_ranks(Q, X, about_query, about_item)
     return {int(depth): float(np.mean(ranks <= depth)) for depth in depths}

@@ -17,7 +17,7 @@ Neighbors = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 class NeighborIndex(Protocol):
-    """Finds the neighbours of unit rows."""
+    """Find the neighbours of unit rows."""
 
     def search(self, Q: NDArray[np.float32], k: int) -> Neighbors:
         """Return similarities and row numbers, as :func:`nearest_rows` does."""
@@ -45,7 +45,7 @@ def build_index(method: str, source: Rows) -> NeighborIndex:
         Library to use.
 
     source : Rows
-        What to index.
+        Embeddings to index.
 
     Returns
     -------
@@ -66,18 +66,18 @@ def build_index(method: str, source: Rows) -> NeighborIndex:
 def search_or_fall_back(
     index: NeighborIndex, Q: NDArray[Any], k: int, exact: Callable[[], Neighbors]
 ) -> Neighbors:
-    """Search; if the library gives up, warn and answer exactly."""
+    """Search; if the library fails, warn and use exact search."""
     try:
         similarities, rows = index.search(unit_rows(Q).astype(np.float32, copy=False), k)
     except RuntimeError as error:
         warnings.warn(
-            f"The approximate search for {k} neighbours failed ({error}); exact search answers "
+            f"The approximate search for {k} neighbours failed ({error}); exact search was used "
             "instead. Use method='exact' or a smaller k.",
             SearchFallbackWarning,
             stacklevel=4,
         )
         return exact()
-    # as exact search has them: k columns, and equal cosines in order of row
+    # same form as exact search: k columns, and equal cosines in order of row
     missing = ((0, 0), (0, k - rows.shape[1]))
     similarities = np.pad(similarities, missing, constant_values=-np.inf)
     rows = np.pad(rows, missing, constant_values=-1)
@@ -102,7 +102,7 @@ class _Hnsw:
         self._graph.add_items(X, rows)
 
     def search(self, Q: NDArray[np.float32], k: int) -> Neighbors:
-        """Search; once more with the widest beam where the graph does not reach k rows."""
+        """Search; repeat with the widest beam if the graph does not reach k rows."""
         n_rows = self._graph.get_current_count()
         k = min(k, n_rows)
         self._graph.set_ef(max(self._EF, 2 * k))
@@ -115,7 +115,7 @@ class _Hnsw:
 
 
 class _Faiss:
-    """Inverted lists of faiss over float16 rows; a flat list where rows are few."""
+    """Inverted lists of faiss over float16 rows; a flat list for few rows."""
 
     _FEW, _ROWS_A_LIST, _TRAINED_ROWS_A_LIST = 10_000, 256, 64
 

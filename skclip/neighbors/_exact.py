@@ -18,7 +18,7 @@ def nearest_rows(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     r"""Return the k rows of largest cosine :math:`q \cdot x` for every query.
 
-    Rows are read once whatever the number of queries, and never held at the same time.
+    Rows are read once, in blocks, whatever the number of queries.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def nearest_rows(
         Queries.
 
     blocks : iterable of ndarray of shape (n_block, n_features)
-        All rows in order. A zero row is nobody's neighbour.
+        All rows in order. Zero rows are never returned.
 
     k : int
         Number of neighbours.
@@ -34,10 +34,10 @@ def nearest_rows(
     Returns
     -------
     similarities : ndarray of shape (n_queries, k)
-        Descending cosines; ``-inf`` where there are fewer than k rows.
+        Descending cosines; ``-inf`` if there are fewer than k rows.
 
     rows : ndarray of shape (n_queries, k)
-        Their numbers; the lower one comes first where cosines are equal, -1 where there is none.
+        Row numbers; equal cosines are in order of row number. -1 if there are fewer than k rows.
 
     Examples
     --------
@@ -68,16 +68,16 @@ def nearest_rows(
 def _take_better(
     best: NDArray[np.float32], rows: NDArray[np.int64], scores: NDArray[np.float32], offset: int
 ) -> None:
-    """Move the scores that beat a query's k-th best so far in among its best.
+    """Merge the scores that exceed a query's k-th best so far into its best.
 
-    Scores of later rows rarely do: most of the work is one comparison each.
+    Scores of later rows rarely do: most rows cost a single comparison.
     """
     query, column = np.nonzero(scores > best[:, -1:])
     counts = np.bincount(query, minlength=len(best))
     beaten = np.flatnonzero(counts)
     if not len(beaten):
         return
-    # behind the best so far, which have lower row numbers, stand those that may replace them
+    # candidates follow the best so far, which have lower row numbers
     k, n_most = best.shape[1], int(counts.max())
     line = np.repeat(np.arange(len(beaten)), counts[beaten])
     place = k + np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -93,7 +93,7 @@ def _take_better(
 def top_k(scores: NDArray[Any], k: int) -> NDArray[np.int64]:
     """Return the positions of the k largest scores of every row, largest first.
 
-    Equal scores are in order of position, also where only some of them are among the k.
+    Equal scores are in order of position, even if only some of them are among the k.
     """
     if scores.shape[1] <= k:
         return np.argsort(-scores, axis=1, kind="stable")

@@ -1,14 +1,8 @@
 """From a corpus to a priming pool.
 
-By class name (``_retriever``): ``_query`` turns names into phrases; ``_matching`` defines when a
-caption names one; ``_search`` (index) and ``_scan`` (one pass) find those captions, ``_find`` does
-so shard by shard; ``_settle`` and ``_containment`` decide between classes that one caption names;
-``_select``, ``_duplicates`` and ``_vectors`` take at most k; ``_recall`` makes the pool of them.
-
-By image (``_neighbors``): ``_collection`` gives the rows, ``_nearest`` and ``_approximate`` search.
-
-What comes out: ``_pool``, ``_report``, ``_html``. How pipelines see it: ``_step``, ``_resample``,
-``_filter``.
+:class:`CaptionRetriever` recalls images by class name, :class:`NeighborRetriever` by image, and
+:class:`ZeroShotFilter` keeps those that the zero-shot classifier agrees with. The result is a
+:class:`PrimingPool` with a :class:`RecallReport`.
 """
 
 from skclip.recall._caption_retriever import CaptionRetriever

@@ -1,4 +1,4 @@
-"""CaptionRetriever: class names in, images whose captions name them out."""
+"""CaptionRetriever: from class names to images whose captions name them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
@@ -21,10 +21,10 @@ from skclip._compat import (
     validate_parameters,
 )
 from skclip._validation import check_class_names
-from skclip.captions import Matches, Matching, Settler, Spellings, make_queries
+from skclip.captions import Disambiguator, Matches, Matching, Spellings, make_queries
 from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
 from skclip.recall._find_matches import find_matches
-from skclip.recall._given_captions import as_list, check_one_each, memory_shard
+from skclip.recall._given_captions import as_list, check_single_values, memory_shard
 from skclip.recall._pool import PrimingPool
 from skclip.recall._pool_of_matches import recall_pool, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
@@ -36,82 +36,83 @@ __all__ = ["CaptionRetriever"]
 
 @shows_one_half
 class CaptionRetriever(TransformerMixin, BaseEstimator):
-    """Recall images by class name: those whose caption names the class.
+    """Recall images whose caption names a class.
 
-    By default a caption names a class if the words of the name, or of one of its synonyms, follow
-    each other in it; case and accents do not matter, and ``cat`` is not found in ``concatenate``.
+    By default a caption names a class if it contains the words of the name, or of a synonym, in
+    sequence. Case and accents do not matter. Only whole words match: ``cat`` is not found in
+    ``concatenate``.
 
     Parameters
     ----------
     corpus : path-like or Corpus, default=None
-        Collection to recall from; there is then nothing to fit. With ``method="scan"`` also
-        anything :meth:`skclip.Corpus.build` reads: a table of captions, a folder, archives. None
+        Collection to recall from; no fitting is needed. With ``method="scan"``, also any source
+        that :meth:`skclip.Corpus.build` reads: a table of captions, a folder, archives. None
         recalls from the captions given to :meth:`fit`.
 
     k : int or None, default=100
-        Most images a class; None means all matches. Several captions of one image count as one
-        image.
+        Maximum number of images per class; None means all matches. Several captions of one image
+        count as one image.
 
     select : {"first", "random", "best"}, default="first"
-        Which of a class's matches are taken when there are more than ``k``: the first ones in the
-        collection, a random choice that depends on ``random_state`` and the class's name only, or
-        those most similar to the class's text embedding (``zero_shot``).
+        Which matches to take if a class has more than ``k``: the first ones in the collection, a
+        random choice that depends only on ``random_state`` and the class name, or those most
+        similar to the class's text embedding (``zero_shot``).
 
     match : {"phrase", "substring", "all"}, default="phrase"
-        What naming means: the words of the name in a row; its letters anywhere (``star`` in
-        ``starfish``); or all its words in any order.
+        What the caption must contain: the words of the name in sequence, its letters anywhere
+        (``star`` in ``starfish``), or all its words in any order.
 
     method : {"index", "scan"}, default="index"
-        Whether to ask the caption index, or to read all captions once for all names. Both find
-        the same. Scanning needs pyahocorasick (``pip install 'skclip[scan]'``).
+        Whether to use the caption index, or to read all captions once for all names. The results
+        are the same. Scanning needs pyahocorasick (``pip install 'skclip[scan]'``).
 
     plural : bool, default=False
-        Whether regular English plurals of the names count too.
+        Whether regular English plurals of the names also match.
 
     stem : bool, default=False
-        Whether words count as equal when their English stems are (``climb``, ``climbing``).
+        Whether words with the same English stem match (``climb``, ``climbing``).
 
     synonyms : mapping, default=None
-        Further names by class, ``{class: [name, ...]}``; keys that are no class
-        asked for have no effect but a warning.
+        More names for each class: ``{class: [name, ...]}``. Keys that are not recalled classes
+        are ignored with a warning.
 
     exclude : mapping, default=None
-        Words of other senses by class: ``{"crane": ["construction"]}`` leaves out captions that
-        have one of them.
+        Words of other senses for each class: ``{"crane": ["construction"]}`` ignores captions
+        that contain one of them.
 
     longest : bool, default=False
-        Whether a name inside a longer one of another class does not count: with the classes
-        ``fire`` and ``fire truck``, "a fire truck" names the second only.
+        Whether to ignore a name inside a longer name of another class: with the classes ``fire``
+        and ``fire truck``, "a fire truck" then names only the second.
 
     ambiguous : {"keep", "drop", "first"}, default="keep"
-        What becomes of a caption that names several classes: a row for each, none at all, or a
-        row for the class named first.
+        How to treat a caption that names several classes: use it for each of them, for none, or
+        for the class named first.
 
     deduplicate : float, "content" or None, default=None
-        Leave out images that show the same as an earlier one of the class: a number is the least
-        cosine of their embeddings, ``"content"`` compares the bytes of the files.
+        How to drop duplicates of earlier images of the class: a number is the minimum cosine of
+        duplicates, ``"content"`` compares the bytes of the files. None keeps duplicates.
 
     exclude_images : sequence of images or ndarray of shape (n_images, n_features), default=None
-        Images that must not be recalled, such as those to be tested on: by content of their files
-        (URLs by address) and, with an ``embedder`` or if embeddings are given, by a cosine of at
-        least ``deduplicate`` (0.97 if that is no number).
+        Images that must not be recalled, such as test images. They are compared by file content
+        (URLs by address). With an ``embedder``, or if embeddings are given, images with a cosine
+        of at least ``deduplicate`` (0.97 if that is not a number) are also excluded.
 
     zero_shot : mapping or classifier, default=None
         Text embeddings for ``select="best"``: ``{class name: vector}`` or a zero-shot classifier.
 
     embedder : transformer, default=None
-        Embeds the recalled images, and only these, of a collection without embeddings. It is
-        refused for a collection that another model has embedded.
+        Embeds the recalled images if the collection has no embeddings. It must be the model of
+        the collection's embeddings if it has some.
 
     step : {"transform", "resample"}, default="transform"
-        Which half of the estimator pipelines see: a transformer of names into matches, or a
-        sampler that appends recalled images. imbalanced-learn refuses steps that are both.
+        Whether pipelines use the estimator as a transformer of names into matches, or as a
+        sampler that appends recalled images. imbalanced-learn rejects steps that are both.
 
     random_state : int, RandomState instance or None, default=None
         Seed of ``select="random"``.
 
     n_jobs : int, default=None
-        Number of shards searched at once; None means 1 unless in a
+        Number of shards searched in parallel; None means 1 unless in a
         :func:`joblib.parallel_config` context.
 
     Attributes
@@ -121,14 +122,14 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    NeighborRetriever : Recalls by image, without captions.
-    ZeroShotFilter : Keeps the recalled images that the zero-shot classifier agrees with.
-    PrimingPool : What :meth:`recall` returns.
+    NeighborRetriever : Recall by image, without captions.
+    ZeroShotFilter : Keep the recalled images that the zero-shot classifier agrees with.
+    PrimingPool : Result of :meth:`recall`.
 
     Notes
     -----
-    This is the caption search of Neural Priming [1]_, with names as data: quotation marks and
-    search operators in a name have no meaning.
+    This is the caption search of Neural Priming [1]_. Quotation marks and search operators in a
+    name have no special meaning.
 
     References
     ----------
@@ -222,13 +223,13 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         ids: Sequence[Any] | None = None,
         images: Sequence[Any] | None = None,
     ) -> Self:
-        """Index captions in memory; with ``corpus`` there is nothing to do.
+        """Index captions in memory. Does nothing if ``corpus`` is given.
 
         Parameters
         ----------
         captions : sequence of str, or data frame
-            Captions to recall from. Ignored if ``corpus`` is given. Of a data frame the columns
-            of captions, images and ids are taken, by their usual names.
+            Captions to recall from. Ignored if ``corpus`` is given. The columns of captions,
+            images and ids of a data frame are found by their usual names.
 
         y : None
             Ignored.
@@ -237,15 +238,15 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             Embeddings of the images.
 
         ids : sequence of length n_captions, default=None
-            What to call each row; None means its number.
+            Identifier of each row; None means its number.
 
         images : sequence of length n_captions, default=None
-            The images: paths, bytes, or anything the embedder takes.
+            The images: paths, bytes, or anything the embedder accepts.
 
         Returns
         -------
         self : CaptionRetriever
-            Ready to recall.
+            The fitted retriever.
         """
         if self.corpus is not None:
             self.store_: CaptionStore = self._store()
@@ -278,7 +279,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             Embeddings of the images.
 
         ids : sequence of length n_captions, default=None
-            What to call each row; None means its number.
+            Identifier of each row; None means its number.
 
         images : sequence of length n_captions, default=None
             The images.
@@ -286,11 +287,11 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : CaptionRetriever
-            Ready to recall.
+            The fitted retriever.
         """
         if self.corpus is not None:
             raise ValueError(
-                f"corpus={self.corpus!r} is given: add to it by Corpus(path).append(source)."
+                f"corpus={self.corpus!r} is given: add to it with Corpus(path).append(source)."
             )
         earlier = self.store_.shards if hasattr(self, "store_") else []
         first_row = sum(shard.n_rows for shard in earlier)
@@ -299,7 +300,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, names: Iterable[Any]) -> sparse.csr_matrix:
-        """Return which captions match which names, whatever ``k`` is.
+        """Return which captions match which names, without the limit ``k``.
 
         Parameters
         ----------
@@ -312,9 +313,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             1 where the caption names the class.
         """
         self._check()
-        names = check_one_each(as_list(names))
+        names = check_single_values(as_list(names))
         store = self._store()
-        # a name that is given twice is still one class
+        # a repeated name is still one class
         distinct = list(dict.fromkeys(map(str, names)))
         at = {name: i for i, name in enumerate(distinct)}
         matches = self._find(store, distinct).rows
@@ -325,12 +326,12 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         return sparse.csr_matrix((np.ones(len(columns)), columns, indptr), shape=shape)
 
     def fit_transform(self, captions: Any, y: Any = None, **fit_params: Any) -> sparse.csr_matrix:
-        """Fit, then transform the captions themselves: which of them contain which.
+        """Fit, then transform the captions themselves.
 
         Parameters
         ----------
         captions : sequence of str
-            Captions to recall from, and names to recall.
+            Captions to recall from, also used as names.
 
         y : None
             Ignored.
@@ -341,34 +342,35 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         Returns
         -------
         matches : CSR matrix of shape (n_captions, n_captions)
-            1 where the caption of the column contains that of the row.
+            1 where the caption of the column contains the caption of the row.
         """
         self.fit(captions, y, **fit_params)
         return self.transform(captions if self.corpus is not None else self.store_.captions())
 
     def recall(self, names: Iterable[Any]) -> PrimingPool:
-        """Recall at most ``k`` images a class.
+        """Recall at most ``k`` images per class.
 
-        The same recall from the same collection is answered from memory.
+        Repeated recalls from the same collection are cached.
 
         Parameters
         ----------
         names : iterable
-            Class names, each once. ``str(name)`` is searched for; labels are the names as given.
+            Distinct class names. Captions are searched for ``str(name)``; labels are the names as
+            given.
 
         Returns
         -------
         pool : PrimingPool
-            Rows class by class in the order of ``names``. An image that several classes name
-            appears for each of them. Names without a match are listed by a warning.
+            Rows grouped by class, in the order of ``names``. An image recalled for several
+            classes appears once for each. A warning lists names without a match.
         """
         self._check()
         if not isinstance(names, str):
-            names = check_one_each(as_list(names))
+            names = check_single_values(as_list(names))
         names = check_class_names(names)
         store = self._store()
         check_same_model(store, self.embedder)
-        key = self._memo_key(names)
+        key = self._cache_key(names)
         if key is None:
             pool = self._recall(store, names)
         else:
@@ -403,7 +405,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         validate_parameters(self)
         if self.stem and self.match == "substring":
             raise ValueError(
-                "stem=True compares words, match='substring' letters: use one of them."
+                "stem=True compares words and match='substring' compares letters: use one of them."
             )
         if self.select == "best" and self.zero_shot is None:
             raise ValueError("select='best' compares images with text: give zero_shot.")
@@ -415,7 +417,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             raise NotFittedError(
                 "This CaptionRetriever has nothing to recall from: give corpus=, or call fit with "
                 "captions first. Inside another estimator give FrozenEstimator(retriever) or "
-                "retriever.recall(names): clones forget captions."
+                "retriever.recall(names), because clones are not fitted."
             )
         return self.store_
 
@@ -423,14 +425,14 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         queries = make_queries(
             names, synonyms=self.synonyms, exclude=self.exclude, plural=self.plural
         )
-        settler = Settler(
+        disambiguator = Disambiguator(
             names,
             queries,
             Matching(self.match, self.stem),
             longest=self.longest,
             ambiguous=self.ambiguous,
         )
-        return find_matches(store, settler, method=self.method, n_jobs=self.n_jobs)
+        return find_matches(store, disambiguator, method=self.method, n_jobs=self.n_jobs)
 
     def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
         seed = None
@@ -448,8 +450,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             embedder=self.embedder,
         )
 
-    def _memo_key(self, names: list[Any]) -> str | None:
-        """Return what a recall depends on besides the collection; None if on chance."""
+    def _cache_key(self, names: list[Any]) -> str | None:
+        """Return a key of names and parameters; None if the recall is random without a seed."""
         if self.select == "random" and not isinstance(self.random_state, Integral):
             return None
         parameters = self.get_params(deep=False)

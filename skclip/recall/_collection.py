@@ -1,4 +1,4 @@
-"""Embeddings to find neighbours among: a corpus, a pool, or arrays."""
+"""Collections to find neighbours in: a corpus, a pool, or arrays."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.captions import Matching, Settler, make_queries
+from skclip.captions import Disambiguator, Matching, make_queries
 from skclip.corpus import CaptionStore
 from skclip.exceptions import CorpusError
 from skclip.recall._find_matches import find_matches
@@ -18,7 +18,7 @@ _BLOCK = 1 << 14
 
 
 class PoolCollection:
-    """A pool as a collection; its labels are known.
+    """A pool as a collection, with labels.
 
     Parameters
     ----------
@@ -26,14 +26,14 @@ class PoolCollection:
         Must have embeddings.
 
     labelled : bool
-        Whether the labels mean anything.
+        Whether the labels are meaningful.
     """
 
     def __init__(self, pool: PrimingPool, *, labelled: bool = True) -> None:
         if pool.embeddings is None:
             raise ValueError(
-                "The pool has no embeddings to find neighbours among: recall from a corpus that "
-                "has some, or with an embedder."
+                "The pool has no embeddings to find neighbours in: recall from a corpus that has "
+                "embeddings, or with an embedder."
             )
         self.labels = pool.labels if labelled else None
         self.n_rows, self.n_features = pool.embeddings.shape
@@ -60,7 +60,7 @@ class PoolCollection:
         return np.flatnonzero(self.labels == name)
 
     def pool(self, rows: NDArray[np.int64], labels: NDArray[Any]) -> PrimingPool:
-        """Return some rows under the given labels."""
+        """Return some rows with the given labels."""
         taken = self._pool[rows]
         return PrimingPool(
             labels,
@@ -69,11 +69,12 @@ class PoolCollection:
             taken.captions,
             taken.images,
             model_id=taken.model_id,
+            corpus_id=taken.corpus_id,
         )
 
 
 class CorpusCollection:
-    """A corpus with embeddings as a collection; classes are told by its captions.
+    """A corpus with embeddings as a collection; its captions give the classes.
 
     Parameters
     ----------
@@ -86,8 +87,8 @@ class CorpusCollection:
     def __init__(self, store: CaptionStore) -> None:
         if not store.has_embeddings:
             raise CorpusError(
-                f"{store!r} has no embeddings to find neighbours among: build it with embedder=, "
-                "or add them by Corpus(path).embed(embedder)."
+                f"{store!r} has no embeddings to find neighbours in: build it with embedder=, "
+                "or add them with Corpus(path).embed(embedder)."
             )
         self._store = store
         self.indexes = store.neighbor_indexes
@@ -105,11 +106,13 @@ class CorpusCollection:
 
     def rows_of(self, name: Any) -> NDArray[np.int64]:
         """Return the rows whose caption names a class."""
-        settler = Settler([name], make_queries([name]), Matching(), longest=False, ambiguous="keep")
-        return find_matches(self._store, settler, method="index", n_jobs=None).rows[0]
+        disambiguator = Disambiguator(
+            [name], make_queries([name]), Matching(), longest=False, ambiguous="keep"
+        )
+        return find_matches(self._store, disambiguator, method="index", n_jobs=None).rows[0]
 
     def pool(self, rows: NDArray[np.int64], labels: NDArray[Any]) -> PrimingPool:
-        """Return some rows under the given labels."""
+        """Return some rows with the given labels."""
         return PrimingPool(
             labels,
             self._store.embeddings(rows),
@@ -117,4 +120,5 @@ class CorpusCollection:
             self._store.captions(rows),
             self._store.image_references(rows),
             model_id=self._store.model_id,
+            corpus_id=self._store.corpus_id,
         )

@@ -1,4 +1,4 @@
-"""The same picture twice: by content and by embedding."""
+"""Find duplicate images, by content and by embedding."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,12 +15,12 @@ from skclip.exceptions import UnreadableImageError
 __all__ = ["content_hash", "image_keys", "is_near", "near_duplicates"]
 
 _BLOCK = 256
-# Room for rounding, so that a threshold of 1 finds equal vectors.
+# Tolerance for rounding, so that a threshold of 1 finds equal vectors.
 _ROUNDING = 1e-6
 
 
 def content_hash(image: Any) -> bytes | None:
-    """Return a hash of an image's content; None where it cannot be read without the network."""
+    """Return a hash of an image's content; None if it cannot be read without the network."""
     if image is None or (isinstance(image, str) and is_remote(image)):
         return None
     try:
@@ -30,7 +30,7 @@ def content_hash(image: Any) -> bytes | None:
 
 
 def image_keys(references: Iterable[Any], ids: Iterable[Any]) -> list[Any]:
-    """Return what tells images apart: their reference, or the id of a row without image."""
+    """Return what identifies images: their reference, or the id of a row without an image."""
     return [
         ("id", identifier)
         if reference is None
@@ -52,10 +52,10 @@ def near_duplicates(
         Embeddings in order of preference.
 
     threshold : float
-        Least cosine of duplicates.
+        Minimum cosine of duplicates.
 
     earlier : ndarray of shape (n_earlier, n_features), default=None
-        Embeddings that come before.
+        Embeddings of rows that precede ``X``.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def near_duplicates(
 
 
 def is_near(X: NDArray[Any], others: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
-    """Return which unit rows of ``X`` have a cosine of at least ``threshold`` with one of others.
+    """Return which unit rows of ``X`` have a cosine of at least ``threshold`` with another row.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def is_near(X: NDArray[Any], others: NDArray[Any], threshold: float) -> NDArray[
         Unit rows.
 
     threshold : float
-        Least cosine.
+        Minimum cosine.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Keep what the zero-shot classifier agrees with (the filter of Neural Priming, 2306.10191)."""
+"""Keep rows that the zero-shot classifier agrees with (Neural Priming, 2306.10191)."""
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -33,7 +33,7 @@ def agreement(
     threshold: float = 0.0,
     k: int | None = None,
 ) -> NDArray[np.bool_]:
-    r"""Return which rows the text head labels as they are labelled.
+    r"""Return which rows have the label that the text head predicts.
 
     .. math:: \arg\max_c x \cdot t_c = y \;\wedge\; p_y(x) \ge \theta
 
@@ -42,7 +42,7 @@ def agreement(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Embeddings. A zero row carries no evidence and is rejected, as one with NaN or infinity is.
+        Embeddings. Zero rows carry no evidence and are rejected, as are rows with NaN or infinity.
 
     codes : ndarray of shape (n_samples,)
         Label of every row as its index in ``text_head.classes``.
@@ -51,15 +51,15 @@ def agreement(
         Text weights, logit scale and logit bias.
 
     threshold : float, default=0.0
-        Least probability :math:`\theta` of the row's own label.
+        Minimum probability :math:`\theta` of the row's label.
 
     k : int, default=None
-        Keep at most so many rows a class, the most probable ones; earlier rows win ties.
+        Maximum number of rows per class. The most probable rows are kept; earlier rows win ties.
 
     Returns
     -------
     kept : ndarray of shape (n_samples,) of bool
-        Rows that stay.
+        Rows to keep.
     """
     kept = np.zeros(len(X), dtype=bool)
     own = np.zeros(len(X))
@@ -86,40 +86,40 @@ def agreement(
 class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Keep the rows whose label the zero-shot classifier agrees with.
 
-    A caption that names a class does not prove that the image shows it. A row :math:`(x, y)` stays
-    if :math:`\arg\max_c x \cdot t_c = y` and the zero-shot probability of :math:`y` reaches the
+    An image does not always show the class that its caption names. A row :math:`(x, y)` is kept if
+    :math:`\arg\max_c x \cdot t_c = y` and the zero-shot probability of :math:`y` is at least the
     threshold.
 
-    There are three ways to use it. In a :class:`~sklearn.pipeline.Pipeline`, which cannot drop
-    rows, ``fit_transform`` sets rejected rows to zero (a zero row carries no evidence: every head
-    ignores it) and ``transform`` passes rows through. In imbalanced-learn's pipeline, with
-    ``step="resample"``, ``fit_resample`` drops them. As the ``filter`` of
-    :class:`~skclip.PrimedNCMClassifier` it is a parameter, and takes the classifier's text head.
+    There are three ways to use it. A :class:`~sklearn.pipeline.Pipeline` cannot drop rows:
+    ``fit_transform`` sets rejected rows to zero (every head ignores zero rows), and ``transform``
+    passes rows through. In imbalanced-learn's pipeline, with ``step="resample"``, ``fit_resample``
+    drops rejected rows. As the ``filter`` of :class:`~skclip.PrimedNCMClassifier`, it uses the
+    classifier's text head.
 
     Parameters
     ----------
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head. Without one every row stays, except inside a classifier, which lends its
-        own.
+        The text head. If None, the text head of the enclosing classifier is used; without one,
+        all rows are kept.
 
     threshold : float, default=0.0
-        Least zero-shot probability of a row's own label, in [0, 1]; 0 asks for the largest
-        only.
+        Minimum zero-shot probability of a row's label, in [0, 1]. With 0, it only has to be the
+        largest.
 
     k : int, default=None
-        Keep at most so many rows a class, those with the highest probability.
+        Maximum number of rows per class. The rows of highest probability are kept.
 
     step : {"transform", "resample"}, default="transform"
-        Which half to show: ``transform`` for scikit-learn's pipelines, ``fit_resample`` for
-        imbalanced-learn's, which refuse steps that have both.
+        Whether pipelines use the estimator as a transformer (scikit-learn) or as a sampler
+        (imbalanced-learn, which rejects steps that are both).
 
     Attributes
     ----------
     support_ : ndarray of shape (n_samples,) of bool
-        Rows of the data seen in :term:`fit` that stay.
+        Rows of the data seen in :term:`fit` that are kept.
 
     text_head_ : TextHead or None
-        Text weights, aligned with their classes.
+        Text weights and their classes.
 
     n_features_in_ : int
         Number of features seen in :term:`fit`.
@@ -129,7 +129,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    PrimedNCMClassifier : Recall, filter and head in one estimator.
+    skclip.PrimedNCMClassifier : Recall, filter and head in one estimator.
     skclip.recall.CaptionRetriever : Recalls the rows to filter.
 
     References
@@ -176,7 +176,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
-        """Find the rows that stay.
+        """Find the rows to keep.
 
         Parameters
         ----------
@@ -184,18 +184,18 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Embeddings.
 
         y : array-like of shape (n_samples,), default=None
-            Class labels. Needed as soon as there is a text head to compare them with.
+            Class labels. Required if there is a text head.
 
         Returns
         -------
         self : ZeroShotFilter
-            The fitted filter; ``support_`` holds the rows that stay.
+            The fitted filter.
         """
         self._fit(X, y)
         return self
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[Any]:
-        """Fit, and return the rows with the rejected ones set to zero.
+        """Fit, then return the rows with rejected rows set to zero.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return np.where(self.support_[:, None], X, 0).astype(X.dtype, copy=False)
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Pass new rows through: their labels are not known yet.
+        """Return new rows unchanged, because their labels are not known.
 
         Parameters
         ----------
@@ -230,7 +230,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return check_embeddings(self, X, reset=False)
 
     def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Fit, and return only the rows that stay.
+        """Fit, then return the kept rows.
 
         Parameters
         ----------
@@ -243,7 +243,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         X : ndarray or data frame of shape (n_kept, n_features)
-            Rows that stay, in their order.
+            Kept rows, in their original order.
 
         y : ndarray or series of shape (n_kept,)
             Their labels.
@@ -272,7 +272,7 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def support(
         self, X: NDArray[Any], y: NDArray[Any], text_head: TextHead | None
     ) -> NDArray[np.bool_]:
-        """Return the rows that stay; called by classifiers that nest the filter.
+        """Return the rows to keep; called by classifiers that contain the filter.
 
         Parameters
         ----------
@@ -283,19 +283,19 @@ class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Class labels.
 
         text_head : TextHead or None
-            The classifier's text head, used where the filter has no ``zero_shot`` of its own.
+            The classifier's text head, used if the filter's ``zero_shot`` is None.
 
         Returns
         -------
         kept : ndarray of shape (n_samples,) of bool
-            Rows that stay.
+            Rows to keep.
         """
         if self.zero_shot is not None:
             try:
                 text_head = resolve_text_head(self.zero_shot, encode_labels(y)[0])
             except ValueError as error:
                 raise ValueError(
-                    f"The labels of the pool do not suit the filter: {error}"
+                    f"The filter cannot use the labels of the pool: {error}"
                 ) from error
         return self._keeps(X, y, text_head, source="The pool")
 

@@ -1,4 +1,4 @@
-"""Which captions of a collection name which class, by index or by scan, shard by shard."""
+"""Find the captions that name each class, by index or by scan, shard by shard."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from skclip.captions import IndexSearch, Matches, Named, Scanner, Settler, open_index
+from skclip.captions import Disambiguator, IndexSearch, Matches, Named, Scanner, open_index
 from skclip.corpus import CaptionStore, Shard
 
 __all__ = ["find_matches"]
@@ -16,7 +16,7 @@ _SCAN_BATCH = 1 << 16
 
 
 def find_matches(
-    store: CaptionStore, settler: Settler, *, method: str, n_jobs: int | None
+    store: CaptionStore, disambiguator: Disambiguator, *, method: str, n_jobs: int | None
 ) -> Matches:
     """Return the captions that name each class.
 
@@ -25,14 +25,14 @@ def find_matches(
     store : CaptionStore
         Collection to search.
 
-    settler : Settler
-        Knows the classes and what counts as a match.
+    disambiguator : Disambiguator
+        Holds the classes and the rules for matches.
 
     method : {"index", "scan"}
-        Whether to ask the caption index or to read all captions.
+        Whether to use the caption index or to read all captions.
 
     n_jobs : int or None
-        Number of shards searched at once.
+        Number of shards searched in parallel.
 
     Returns
     -------
@@ -40,37 +40,41 @@ def find_matches(
         Rows of the collection.
     """
     if method == "scan":
-        # the automaton keeps the interpreter's lock: only processes work at the same time
-        found = Parallel(n_jobs=n_jobs)(delayed(_scan)(shard, settler) for shard in store.shards)
-    else:
-        # SQLite works outside the lock: threads suffice and share nothing
-        found = Parallel(n_jobs=n_jobs, prefer="threads")(
-            delayed(_search)(shard, store.index_of(shard), settler) for shard in store.shards
+        # the automaton holds the interpreter's lock, so only processes run in parallel
+        found = Parallel(n_jobs=n_jobs)(
+            delayed(_scan)(shard, disambiguator) for shard in store.shards
         )
-    return _joined(found, store.offsets[:-1], len(settler.queries))
+    else:
+        # SQLite releases the lock, so threads suffice
+        found = Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(_search)(shard, store.index_of(shard), disambiguator) for shard in store.shards
+        )
+    return _joined(found, store.offsets[:-1], len(disambiguator.queries))
 
 
-def _search(shard: Shard, index: bytes | str, settler: Settler) -> Matches:
+def _search(shard: Shard, index: bytes | str, disambiguator: Disambiguator) -> Matches:
     def captions(rows: NDArray[np.int64]) -> list[str]:
         texts: list[str] = shard.column("caption", rows).tolist()
         return texts
 
     with open_index(index) as connection:
-        search = IndexSearch(connection, captions, settler.matching)
-        found = search.search([query.phrases for query in settler.queries])
-        excluded = search.search([query.excluded for query in settler.queries])
-    return settler.settle(found, excluded, captions)
+        search = IndexSearch(connection, captions, disambiguator.matching)
+        found = search.search([query.phrases for query in disambiguator.queries])
+        excluded = search.search([query.excluded for query in disambiguator.queries])
+    return disambiguator.resolve(found, excluded, captions)
 
 
-def _scan(shard: Shard, settler: Settler) -> Matches:
-    found = Scanner([query.phrases for query in settler.queries], settler.matching)
-    excluded = Scanner([query.excluded for query in settler.queries], settler.matching)
+def _scan(shard: Shard, disambiguator: Disambiguator) -> Matches:
+    found = Scanner([query.phrases for query in disambiguator.queries], disambiguator.matching)
+    excluded = Scanner([query.excluded for query in disambiguator.queries], disambiguator.matching)
     batches, offsets, offset = [], [], 0
     for texts in _large_batches(shard.iter_captions()):
-        batches.append(settler.settle(found.scan(texts), excluded.scan(texts), _items_of(texts)))
+        batches.append(
+            disambiguator.resolve(found.scan(texts), excluded.scan(texts), _items_of(texts))
+        )
         offsets.append(offset)
         offset += len(texts)
-    return _joined(batches, offsets, len(settler.queries))
+    return _joined(batches, offsets, len(disambiguator.queries))
 
 
 def _items_of(texts: list[str]) -> Callable[[NDArray[np.int64]], list[str]]:
@@ -78,7 +82,7 @@ def _items_of(texts: list[str]) -> Callable[[NDArray[np.int64]], list[str]]:
 
 
 def _large_batches(batches: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Join batches, so that what is done once a batch and class does not count."""
+    """Join batches, so that work per batch and class is negligible."""
     joined: list[str] = []
     for batch in batches:
         joined += batch
@@ -90,7 +94,7 @@ def _large_batches(batches: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def _joined(parts: Sequence[Matches], offsets: Iterable[Any], n_classes: int) -> Matches:
-    """Return the matches of consecutive runs of captions as one."""
+    """Join the matches of consecutive runs of captions."""
     none = np.zeros(n_classes, dtype=np.int64)
     shifted = [o + part.named.rows for o, part in zip(offsets, parts, strict=True)]
     classes = [part.named.classes for part in parts]

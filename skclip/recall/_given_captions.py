@@ -1,4 +1,4 @@
-"""Captions and names as users give them."""
+"""Validate captions and names given by users."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ from skclip.corpus import (
 )
 from skclip.recall._pool import PrimingPool
 
-__all__ = ["as_list", "check_one_each", "memory_shard"]
+__all__ = ["as_list", "check_single_values", "memory_shard"]
 
 
 def memory_shard(
@@ -31,15 +31,15 @@ def memory_shard(
     *,
     first_row: int = 0,
 ) -> MemoryShard:
-    """Check captions and what comes with them.
+    """Check captions and the columns given with them.
 
     Parameters
     ----------
     captions : sequence of str, or data frame
-        Of a data frame the columns are taken that :meth:`skclip.Corpus.build` takes.
+        The columns of a data frame are found as in :meth:`skclip.Corpus.build`.
 
     embeddings, ids, images : sequence or None
-        What comes with them, row by row.
+        Further columns, one value per caption.
 
     first_row : int, default=0
         Number of the first row.
@@ -47,7 +47,7 @@ def memory_shard(
     Returns
     -------
     shard : MemoryShard
-        With embeddings that cannot be written to from outside.
+        The captions; its embeddings are read-only.
     """
     if is_frame(captions):
         captions, own_images, own_ids = frame_columns(captions, Columns())
@@ -64,13 +64,14 @@ def memory_shard(
         raise ValueError("captions is empty (0 samples): give at least one caption.")
     if all(text.lower().endswith(SOURCE_SUFFIXES) and os.path.isfile(text) for text in texts):
         raise ValueError(
-            f"captions holds the paths of files ({sample_of(texts)}), not captions: read them by "
+            f"captions has file paths ({sample_of(texts)}), not captions: read the files with "
             "Corpus.build(paths, directory)."
         )
     for name, column in (("embeddings", embeddings), ("ids", ids), ("images", images)):
         if hasattr(column, "__len__") and len(column) != len(texts):
             raise ValueError(
-                f"{name} has {len(column)} rows but captions has {len(texts)}: give one a caption."
+                f"{name} has {len(column)} rows but captions has {len(texts)}: give one per "
+                "caption."
             )
     numbers = np.arange(first_row, first_row + len(texts))
     pool = PrimingPool(numbers, embeddings=embeddings, ids=ids, images=images)  # checks lengths
@@ -90,7 +91,7 @@ def memory_shard(
 def as_list(names: Any, *, parameter: str = "names") -> list[Any]:
     """Return names or captions as a list of Python objects.
 
-    Of a data frame with one column that column is taken: iterating over a frame gives its header.
+    The only column of a data frame is used: iterating over a frame yields its header.
     """
     shape: tuple[int, ...] = getattr(names, "shape", ())
     if isinstance(names, str | bytes | Mapping) or not (shape or isinstance(names, Iterable)):
@@ -102,19 +103,19 @@ def as_list(names: Any, *, parameter: str = "names") -> list[Any]:
         if len(shape) > 2 or shape[1] != 1:
             raise ValueError(
                 f"{parameter} must be a sequence of strings, got a table of shape {tuple(shape)}: "
-                "give one column of it."
+                "select one column."
             )
         names = np.asarray(names, dtype=object)[:, 0]
     return [name.item() if isinstance(name, np.generic) else name for name in as_values(names)]
 
 
-def check_one_each(names: list[Any], *, parameter: str = "names") -> list[Any]:
-    """Refuse class names that are several values, or none."""
+def check_single_values(names: list[Any], *, parameter: str = "names") -> list[Any]:
+    """Raise for class names that are not single values."""
     wrong = [name for name in names if is_missing(name) or isinstance(name, _SEVERAL)]
     if wrong:
         raise ValueError(
-            f"{parameter} must be one text or number a class, got {sample_of(wrong)[:200]}. "
-            "Further names of a class go to `synonyms`."
+            f"{parameter} must have one text or number per class, got {sample_of(wrong)[:200]}. "
+            "Give further names of a class as `synonyms`."
         )
     return names
 

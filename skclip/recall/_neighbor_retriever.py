@@ -1,4 +1,4 @@
-"""NeighborRetriever: images in, the images most like them out."""
+"""NeighborRetriever: from images to the most similar images."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -29,49 +29,49 @@ __all__ = ["NeighborRetriever"]
 
 @shows_one_half
 class NeighborRetriever(TransformerMixin, BaseEstimator):
-    r"""Recall images by image: those of largest cosine with the given ones.
+    r"""Recall the images with the largest cosine to given images.
 
-    Two uses: neighbours of labelled shots within their class add training data
-    (``restrict_to_class=True``); neighbours of unlabelled images that are to be classified turn a
-    pool towards them, and no label of theirs is used.
+    There are two uses. Neighbours of labelled shots within their class add training data
+    (``restrict_to_class=True``). Neighbours of the unlabelled images to be classified adapt a pool
+    to these images, without their labels.
 
     Parameters
     ----------
     corpus : path-like, Corpus or PrimingPool, default=None
-        Embedded collection to recall from; there is then nothing to fit. A pool has labels, and
-        what is recalled keeps them. None recalls from the rows given to :meth:`fit`.
+        Embedded collection to recall from; no fitting is needed. Rows recalled from a pool keep
+        their labels. None recalls from the rows given to :meth:`fit`.
 
     k : int, default=10
-        Neighbours of every image.
+        Number of neighbours per image.
 
     restrict_to_class : bool, default=False
-        Whether neighbours must be of the image's own class, by label in a pool, by caption in a
+        Whether neighbours must have the image's class: by label in a pool, by caption in a
         corpus.
 
     method : {"exact", "hnsw", "faiss"}, default="exact"
         Exact search in blocks, or an approximate index of hnswlib (``skclip[hnsw]``) or faiss
-        (``skclip[faiss]``), built once a process. Where the library fails, exact search answers,
-        with a warning. Within a class search is always exact.
+        (``skclip[faiss]``), built once per process. If the library fails, exact search is used,
+        with a warning. Search within a class is always exact.
 
     step : {"transform", "resample"}, default="transform"
-        Which half of the estimator pipelines see: a transformer of images into similarities, or a
-        sampler that appends recalled images. imbalanced-learn refuses steps that are both.
+        Whether pipelines use the estimator as a transformer of images into similarities, or as a
+        sampler that appends recalled images. imbalanced-learn rejects steps that are both.
 
     Attributes
     ----------
     n_features_in_ : int
-        Width of the embeddings given to :meth:`fit`.
+        Number of features seen in :meth:`fit`.
 
     See Also
     --------
-    CaptionRetriever : Recalls by class name.
+    CaptionRetriever : Recall by class name.
     sklearn.neighbors.KNeighborsTransformer : Neighbours among the training rows.
 
     Notes
     -----
-    For every query :math:`q` the :math:`k` rows of largest :math:`q \cdot x / \|q\| \|x\|` are
-    taken, and the union over queries is recalled, each row once [1]_. Zero rows carry no evidence:
-    they are never recalled.
+    The :math:`k` rows of largest :math:`q \cdot x / \|q\| \|x\|` are found for every query
+    :math:`q`. Their union over queries is recalled, each row once [1]_. Zero rows carry no evidence
+    and are never recalled.
 
     References
     ----------
@@ -124,7 +124,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         captions: Sequence[str] | None = None,
         images: Sequence[Any] | None = None,
     ) -> Self:
-        """Take rows to recall from; with ``corpus`` there is nothing to do.
+        """Store the rows to recall from. Does nothing if ``corpus`` is given.
 
         Parameters
         ----------
@@ -132,15 +132,15 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
             Embeddings.
 
         y : array-like of shape (n_samples,), default=None
-            Their class names; what is recalled keeps them.
+            Class names, which recalled rows keep.
 
         ids, captions, images : sequence of length n_samples, default=None
-            What the pool is to tell about each row.
+            Columns of the recalled pool.
 
         Returns
         -------
         self : NeighborRetriever
-            Ready to recall.
+            The fitted retriever.
         """
         X = check_embeddings(self, X, reset=True)
         if self.corpus is not None:
@@ -162,15 +162,15 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
             Embeddings.
 
         n_neighbors : int, default=None
-            How many; None means ``k``. A smaller collection gives fewer.
+            Number of neighbours; None means ``k``. A smaller collection returns fewer.
 
         Returns
         -------
         distances : ndarray of shape (n_queries, n_neighbors)
-            1 - cosine, ascending; infinite where no row is left that is not zero.
+            1 - cosine, ascending; infinite if there are too few nonzero rows.
 
         rows : ndarray of shape (n_queries, n_neighbors)
-            Row numbers in the collection; -1 where there is none.
+            Row numbers in the collection; -1 if there are too few nonzero rows.
         """
         collection = self._collection()
         Q = self._check_queries(X, collection)
@@ -203,7 +203,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
     def fit_transform(
         self, X: ArrayLike, y: ArrayLike | None = None, **fit_params: Any
     ) -> sparse.csr_matrix:
-        """Fit, then return the nearest rows of the same rows, themselves among them.
+        """Fit, then return the nearest rows of the same rows, including themselves.
 
         Parameters
         ----------
@@ -224,7 +224,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         return self.fit(X, y, **fit_params).transform(X)
 
     def recall(self, X: ArrayLike, y: ArrayLike | None = None) -> PrimingPool:
-        """Recall the neighbours of all given images, each once.
+        """Recall the neighbours of all given images; each row is recalled once.
 
         Parameters
         ----------
@@ -232,14 +232,14 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
             Embeddings.
 
         y : array-like of shape (n_queries,), default=None
-            Class names of the given images. Not needed where the collection has labels, unless
-            neighbours are restricted to the class.
+            Class names of the given images. Not needed if the collection has labels, unless
+            ``restrict_to_class`` is true.
 
         Returns
         -------
         pool : PrimingPool
-            Rows in the order of the collection. Their labels are the collection's own; those of a
-            collection without labels are the label of the nearest given image.
+            Rows in the order of the collection. Their labels are those of the collection, or, if
+            it has none, the label of the nearest given image.
         """
         _refuse_names(X)
         collection = self._collection()
@@ -251,7 +251,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
             raise ValueError(
                 "recall needs y, the classes of the given images: "
                 + (
-                    "restrict_to_class=True looks among their own class."
+                    "restrict_to_class=True searches within these classes."
                     if self.restrict_to_class
                     else "the collection has no labels. Or recall from a PrimingPool."
                 )
@@ -268,7 +268,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         return collection.pool(recalled, collection.labels[recalled])
 
     def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Append the neighbours of labelled images; those of classes not in ``y`` are left out.
+        """Append the neighbours of labelled images, without those of classes not in ``y``.
 
         Parameters
         ----------
@@ -300,8 +300,8 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         if not hasattr(self, "_fitted"):
             raise NotFittedError(
                 "This NeighborRetriever has nothing to recall from: give corpus=, or call fit with "
-                "embeddings first. Inside another estimator give FrozenEstimator(retriever): "
-                "clones forget what was fitted."
+                "embeddings first. Inside another estimator give FrozenEstimator(retriever), "
+                "because clones are not fitted."
             )
         return self._fitted
 
@@ -329,7 +329,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
 
         if self.method == "exact" or not k:
             return exact()
-        # built once for all who search the same collection
+        # built once per collection and shared
         index: NeighborIndex = collection.indexes.get_or_make(
             self.method, lambda: build_index(self.method, collection)
         )
@@ -352,7 +352,7 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
         if lacking:
             warnings.warn(
                 f"The collection has no rows of {sample_of(lacking)} ({len(lacking)} of "
-                f"{len(names)} classes of y): their images recall nothing.",
+                f"{len(names)} classes of y): nothing is recalled for their images.",
                 NoMatchWarning,
                 stacklevel=3,
             )
@@ -369,20 +369,20 @@ class NeighborRetriever(TransformerMixin, BaseEstimator):
 
 
 def _refuse_names(X: Any) -> None:
-    """Refuse class names, by which the other retrievers recall, in the place of images."""
+    """Raise for class names given in place of images."""
     is_column = isinstance(X, Iterable) and getattr(X, "ndim", 1) == 1
     names = [x for x in X if isinstance(x, str)] if is_column else []
     if names:
         raise ValueError(
             f"NeighborRetriever recalls by image, not by class name, but X holds {sample_of(names)}"
-            ": give embeddings of images, or recall names by CaptionRetriever."
+            ": give embeddings of images, or use CaptionRetriever to recall by name."
         )
 
 
 def _union(
     similarities: NDArray[np.float32], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct rows, ascending, and the query that is nearest to each."""
+    """Return the distinct rows, ascending, and the nearest query of each."""
     query = np.repeat(np.arange(len(rows)), rows.shape[1])
     order = np.lexsort((query, -similarities.ravel(), rows.ravel()))
     order = order[rows.ravel()[order] >= 0]

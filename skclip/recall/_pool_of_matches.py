@@ -1,4 +1,4 @@
-"""From matches to a pool: order, choice, and what is reported."""
+"""From matches to a pool: order, choice and report."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from skclip._validation import sample_of
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
 from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
-from skclip.recall._pool import PrimingPool
+from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
 from skclip.recall._select import Choice, Chooser, Excluded, random_order
 from skclip.recall._vectors import row_vectors
@@ -35,41 +35,41 @@ def recall_pool(
     exclude_images: Any = None,
     embedder: Embedder | None = None,
 ) -> PrimingPool:
-    """Take at most k matches a class.
+    """Take at most k matches per class.
 
     Parameters
     ----------
     store : CaptionStore
-        Collection the matches are from.
+        Collection of the matches.
 
     names : list
         Class names.
 
     matches : Matches
-        Their matches.
+        Matches of each class.
 
     k : int or None
-        Most rows a class.
+        Maximum number of rows per class.
 
     seed : int or None
-        Seed of a random order; None keeps the order of the collection.
+        Seed of a random order; None uses the order of the collection.
 
     zero_shot : mapping, classifier or None
-        Text embeddings; matches most similar to their class's come first.
+        Text embeddings; if given, matches most similar to their class come first.
 
     deduplicate : float, "content" or None
-        Which duplicates are left out.
+        How to drop duplicates; see :class:`~skclip.recall.CaptionRetriever`.
 
     exclude_images : sequence of images, ndarray or None
         Images that must not be recalled.
 
     embedder : Embedder or None
-        Embeds candidates where the collection has no embeddings.
+        Embeds candidates if the collection has no embeddings.
 
     Returns
     -------
     pool : PrimingPool
-        With a report.
+        The pool, with its report.
     """
     candidates = matches.rows
     if seed is not None:
@@ -98,7 +98,7 @@ def _best_first(
     embedder: Embedder | None,
 ) -> list[NDArray[np.int64]]:
     """Order the matches of each class by their cosine with its text embedding."""
-    head = resolve_text_head(zero_shot, np.unique(_label_array(names)))
+    head = resolve_text_head(zero_shot, np.unique(label_array(names)))
     assert head is not None
     text = dict(zip(head.classes.tolist(), head.weights, strict=True))
     ordered = []
@@ -106,7 +106,8 @@ def _best_first(
         embeddings, _ = row_vectors(store, rows, embedder)
         if embeddings is None:
             raise ValueError(
-                "select='best' needs embeddings: build the corpus with embedder=, or give one."
+                "select='best' needs embeddings: build the corpus with embedder=, or give an "
+                "embedder."
             )
         ordered.append(rows[np.argsort(-(unit_rows(embeddings) @ text[name]), kind="stable")])
     return ordered
@@ -120,7 +121,7 @@ def _make_pool(
     embedder: Embedder | None,
 ) -> PrimingPool:
     rows = np.concatenate(choice.rows)
-    labels = np.repeat(_label_array(names), [len(r) for r in choice.rows])
+    labels = np.repeat(label_array(names), [len(r) for r in choice.rows])
     counts = {
         "matches": matches.n_matches,
         "ambiguous": matches.n_ambiguous,
@@ -137,30 +138,23 @@ def _make_pool(
         images=store.image_references(rows),
         model_id=store.model_id if store.has_embeddings else getattr(embedder, "model_id", None),
         recall_report=RecallReport(names, counts, problems),
+        corpus_id=store.corpus_id,
     )
 
 
-def _label_array(names: list[Any]) -> NDArray[Any]:
-    """Return names as an array that keeps their types."""
-    labels = np.asarray(names)
-    if labels.ndim == 1 and labels.tolist() == names:
-        return labels
-    return np.fromiter(names, dtype=object, count=len(names))
-
-
 def warn_about(report: RecallReport) -> None:
-    """Name the classes without a match and the images that could not be read."""
+    """Warn of classes without a match and of unreadable images."""
     unmatched, problems = report.unmatched, report.problems
     if unmatched:
         warnings.warn(
             f"No caption names {sample_of(unmatched)} ({len(unmatched)} of {len(report.names)} "
-            "classes): they get no recalled images. Other words for them can be given as synonyms.",
+            "classes): no images are recalled for them. Give other words for them as synonyms.",
             NoMatchWarning,
             stacklevel=3,
         )
     if problems:
         warnings.warn(
-            f"{len(problems)} recalled images could not be read and are left out: "
+            f"{len(problems)} recalled images could not be read and were left out: "
             f"{sample_of(problems)}.",
             UnreadableImageWarning,
             stacklevel=3,

@@ -1,4 +1,4 @@
-"""What became of each class's matches on the way to the pool."""
+"""Counts of a recall: how many matches of each class were kept or left out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["RecallReport"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RecallReport:
-    """Counts of a recall, one row a class.
+    """Counts of a recall for each class.
 
     Parameters
     ----------
@@ -25,13 +25,14 @@ class RecallReport:
         Class names in the order of the recall.
 
     counts : dict of str to ndarray
-        Numbers by class: ``matches`` are captions that name the class, ``ambiguous`` are those
-        among them that name another class too. Left out are ``repeated`` captions of an image
-        that was taken already, ``unreadable`` and ``excluded`` images, and ``duplicates``;
-        ``kept`` are the rows of the pool. Matches beyond ``k`` are not looked at.
+        Numbers for each class. ``matches`` counts captions that name the class, ``ambiguous`` those
+        of them that also name another class. ``repeated`` (captions of an image already taken),
+        ``unreadable``, ``excluded`` and ``duplicates`` count matches that were left out, and
+        ``rejected`` counts images that a person rejected. ``kept`` counts the rows of the pool.
+        Matches beyond ``k`` are not examined.
 
     problems : sequence of str
-        Why images could not be read.
+        Reasons for unreadable images.
 
     Examples
     --------
@@ -51,24 +52,24 @@ class RecallReport:
     problems: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for values in self.counts.values():  # reports are remembered with their pools
+        for values in self.counts.values():  # reports are cached with their pools
             values.flags.writeable = False
 
     @property
     def empty(self) -> list[Any]:
-        """Classes for which nothing was kept."""
+        """Classes without kept rows."""
         kept = self.counts["kept"]
         return [name for name, n in zip(self.names, kept, strict=True) if not n]
 
     @property
     def unmatched(self) -> list[Any]:
-        """Classes that no caption names."""
+        """Classes that are named by no caption."""
         matches = self.counts["matches"]
         return [name for name, n in zip(self.names, matches, strict=True) if not n]
 
     @property
     def ambiguous_share(self) -> float:
-        """Share of the matches whose caption names another class too."""
+        """Fraction of the matches whose caption also names another class."""
         n_matches = int(self.counts["matches"].sum())
         return int(self.counts["ambiguous"].sum()) / n_matches if n_matches else 0.0
 
@@ -78,7 +79,7 @@ class RecallReport:
         Returns
         -------
         frame : DataFrame
-            One row a class.
+            One row per class.
         """
         pandas: Any = import_optional("pandas", extra="pandas", purpose="RecallReport.to_frame")
         frame: pd.DataFrame = pandas.DataFrame(
@@ -105,7 +106,7 @@ class RecallReport:
 
 
 def count_labels(names: Sequence[Any], labels: ArrayLike) -> NDArray[np.int64]:
-    """Return how many of ``labels`` each name has."""
+    """Return the number of ``labels`` equal to each name."""
     unique, counts = np.unique(np.asarray(labels), return_counts=True)
     by_name = dict(zip(unique.tolist(), counts.tolist(), strict=True))
     return np.asarray([by_name.get(name, 0) for name in names], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""imbalanced-learn's protocol: labelled rows in, the same rows and the recalled ones out."""
+"""imbalanced-learn's protocol: append recalled rows to labelled rows."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ __all__ = ["append_pool", "as_given", "check_labelled"]
 
 
 def as_given(rows: NDArray[Any], given: Any) -> Any:
-    """Return rows or labels as a data frame or a series where one was given.
+    """Return rows or labels as a data frame or series if one was given.
 
-    imbalanced-learn's own samplers do so: the estimators after them see the same feature names.
+    Like imbalanced-learn's samplers, this keeps feature names for the next estimators.
 
     Parameters
     ----------
     rows : ndarray
-        What a sampler returns.
+        Output of a sampler.
 
     given : array-like
-        What it was given.
+        Input of the sampler.
 
     Returns
     -------
     rows : ndarray, data frame or series
-        Of the type of ``given`` if that is one of pandas or polars.
+        In the type of ``given`` if that is from pandas or polars.
     """
     make, n_axes = type(given), len(getattr(given, "shape", ()))
     if rows.ndim != n_axes:
@@ -66,10 +66,10 @@ def append_pool(
     Returns
     -------
     X_resampled : ndarray of shape (n_samples + len(pool), n_features)
-        Of the dtype of ``X``.
+        Has the dtype of ``X``.
 
     y_resampled : ndarray of shape (n_samples + len(pool),)
-        Of the dtype of ``y``.
+        Has the dtype of ``y``.
     """
     if not len(pool):
         return X, y

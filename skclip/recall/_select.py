@@ -1,4 +1,4 @@
-"""At most k of a class's matches: which first, and which not at all."""
+"""Choose at most k matches per class."""
 
 import warnings
 import zlib
@@ -21,7 +21,7 @@ from skclip.recall._vectors import row_vectors
 
 __all__ = ["REASONS", "Choice", "Chooser", "Excluded", "random_order"]
 
-# Why a match is not kept, in the order of the tests.
+# Reasons to leave out a match, in the order of the tests.
 REASONS = ("repeated", "unreadable", "excluded", "duplicates")
 _NEAR = 0.97
 
@@ -29,8 +29,8 @@ _NEAR = 0.97
 def random_order(rows: NDArray[np.int64], name: Any, seed: int) -> NDArray[np.int64]:
     """Return the matches of a class in random order.
 
-    The order depends on the class's name, its matches and the seed alone: other classes, shards
-    and the number of workers do not change it.
+    The order depends only on the class name, its matches and the seed, not on other classes, shards
+    or the number of workers.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ class Excluded:
         Addresses of images that are not fetched.
 
     hashes : frozenset of bytes
-        Content hashes of the others.
+        Content hashes of the other images.
 
     vectors : ndarray of shape (n_images, n_features) or None
         Unit rows.
 
     threshold : float
-        Least cosine at which a match counts as one of them.
+        Minimum cosine of a match with one of the images.
     """
 
     urls: frozenset[str]
@@ -83,21 +83,21 @@ class Excluded:
         Parameters
         ----------
         images : sequence of images or ndarray of shape (n_images, n_features)
-            What must not be recalled.
+            Images that must not be recalled.
 
         embedder : Embedder or None
-            Embeds them, to find copies that differ in their bytes.
+            Embeds the images, to find copies with other bytes.
 
         threshold : float or None
-            Least cosine of a copy; None means 0.97.
+            Minimum cosine of a copy; None means 0.97.
 
         Returns
         -------
         excluded : Excluded
-            Ready to compare with.
+            The excluded images.
         """
         threshold = _NEAR if threshold is None else threshold
-        if hasattr(images, "columns"):  # iterating over a data frame gives its header
+        if hasattr(images, "columns"):  # iterating over a data frame yields its header
             table = np.asarray(images)
             images = table[:, 0] if table.shape[1] == 1 else table
         array = images if isinstance(images, np.ndarray) else None
@@ -111,7 +111,7 @@ class Excluded:
         unreadable = [i for i, digest in zip(files, hashes, strict=True) if digest is None]
         if unreadable:
             warnings.warn(
-                f"exclude_images holds {len(unreadable)} images that cannot be read "
+                f"exclude_images has {len(unreadable)} images that cannot be read "
                 f"({sample_of(unreadable)}): copies of them are not found.",
                 UnreadableImageWarning,
                 stacklevel=2,
@@ -143,7 +143,7 @@ class Excluded:
 
 @dataclass
 class _Class:
-    """What has been taken of one class's matches."""
+    """The matches taken so far for one class."""
 
     candidates: NDArray[np.int64]
     at: int = 0
@@ -154,21 +154,21 @@ class _Class:
 
 
 class Choice(NamedTuple):
-    """What was taken of every class's matches.
+    """The matches taken for each class.
 
     Attributes
     ----------
     rows : list of ndarray
-        Rows of each class in the order in which they were taken.
+        Rows of each class, in the order they were taken.
 
     embeddings : ndarray of shape (n_rows, n_features) or None
-        Their embeddings, class by class.
+        Their embeddings, grouped by class.
 
     counts : dict of str to ndarray of shape (n_classes,)
-        How many matches of each class were left out, by reason.
+        Number of left-out matches per class, keyed by reason.
 
     problems : dict of int to str
-        Why images could not be read, by row.
+        Reasons for unreadable images, keyed by row.
     """
 
     rows: list[NDArray[np.int64]]
@@ -178,21 +178,21 @@ class Choice(NamedTuple):
 
 
 class Chooser:
-    """Take at most k matches a class, in order, leaving out what is not to be kept.
+    """Take at most k matches per class, in order, without duplicates and excluded images.
 
     Parameters
     ----------
     store : CaptionStore
-        Collection the matches are from.
+        Collection of the matches.
 
     k : int or None
-        Most rows a class.
+        Maximum number of rows per class.
 
     embedder : Embedder or None
-        Embeds candidates where the collection has no embeddings.
+        Embeds candidates if the collection has no embeddings.
 
     deduplicate : float, "content" or None
-        Least cosine of duplicates, or whether they are told by their bytes.
+        Minimum cosine of duplicates, or ``"content"`` to compare bytes.
 
     excluded : Excluded or None
         Images that must not be recalled.
@@ -220,7 +220,7 @@ class Chooser:
             wanting = next(name for name, wants in by_embedding.items() if wants)
             raise ValueError(
                 f"{wanting} compares embeddings, and there are none: build the corpus with "
-                "embedder=, or give one."
+                "embedder=, or give an embedder."
             )
         self._problems: dict[int, str] = {}
         self._any_readable = False
@@ -231,37 +231,37 @@ class Chooser:
         Parameters
         ----------
         candidates : sequence of ndarray
-            Matches of each class in the order in which they are to be taken.
+            Matches of each class, in order of preference.
 
         Returns
         -------
         choice : Choice
-            What was taken.
+            The matches taken.
         """
         classes = [_Class(rows) for rows in candidates]
         growth = 1
         while active := [c for c in classes if self._missing(c)]:
-            # rejected candidates are replaced by ever larger helpings: few rounds, little waste
-            helpings = [c.candidates[c.at : c.at + growth * self._missing(c)] for c in active]
-            self._take(active, helpings)
+            # batches grow, so that rejected candidates are replaced in few rounds
+            batches = [c.candidates[c.at : c.at + growth * self._missing(c)] for c in active]
+            self._take(active, batches)
             growth *= 2
         counts = {r: np.asarray([c.counts[r] for c in classes], dtype=np.int64) for r in REASONS}
         vectors = [v for c in classes for v in c.vectors]
         if vectors:
             embeddings: NDArray[np.float32] | None = np.concatenate(vectors)
-        else:  # no match at all: only the embedder knows the width
+        else:  # no matches: the width comes from the store or the embedder
             embeddings, _ = row_vectors(self._store, np.empty(0, np.int64), self._embedder)
         rows = [np.asarray(c.rows, dtype=np.int64) for c in classes]
         return Choice(rows, embeddings, counts, self._problems)
 
     def _missing(self, c: _Class) -> int:
-        """Return how many rows a class may still take."""
+        """Return the number of rows that a class can still take."""
         left = len(c.candidates) - c.at
         return left if self._k is None else min(left, self._k - len(c.rows))
 
-    def _take(self, classes: Sequence[_Class], helpings: Sequence[NDArray[np.int64]]) -> None:
-        """Look at the next candidates of all classes at once."""
-        rows = np.concatenate(helpings)
+    def _take(self, classes: Sequence[_Class], batches: Sequence[NDArray[np.int64]]) -> None:
+        """Take from the next candidates of all classes."""
+        rows = np.concatenate(batches)
         references = self._store.image_references(rows)
         keys = image_keys(references, self._store.ids(rows))
         embeddings, problems = row_vectors(self._store, rows, self._embedder)
@@ -272,15 +272,15 @@ class Chooser:
             reasons = list(dict.fromkeys(self._problems.values()))
             raise CorpusError(
                 f"None of the first {len(self._problems)} recalled images of {self._store!r} can "
-                f"be read ({sample_of(reasons, 2)}): are its images where they were when it was "
-                "built? Build it again with images_root=."
+                f"be read ({sample_of(reasons, 2)}). If its images have moved, build it again with "
+                "images_root=."
             )
         begin = 0
-        for c, helping in zip(classes, helpings, strict=True):
-            part = slice(begin, begin + len(helping))
-            begin += len(helping)
+        for c, batch in zip(classes, batches, strict=True):
+            part = slice(begin, begin + len(batch))
+            begin += len(batch)
             vectors = None if embeddings is None else embeddings[part]
-            self._take_class(c, helping, references[part], keys[part], vectors)
+            self._take_class(c, batch, references[part], keys[part], vectors)
 
     def _take_class(
         self,
@@ -325,7 +325,7 @@ class Chooser:
         vectors: NDArray[Any] | None,
         left: NDArray[np.intp],
     ) -> NDArray[np.bool_]:
-        """Return which candidates show the same picture as an earlier one."""
+        """Return which candidates are duplicates of an earlier one."""
         duplicate = np.zeros(len(left), dtype=bool)
         if self._deduplicate == "content":
             for i, reference in enumerate(references):

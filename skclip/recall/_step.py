@@ -1,7 +1,7 @@
-"""One half of an estimator at a time: a transformer or a sampler.
+"""Estimators that are either a transformer or a sampler, by their parameter ``step``.
 
-imbalanced-learn's ``Pipeline`` refuses steps that can both ``transform`` and ``fit_resample``, so
-estimators that can do both have a parameter ``step`` and show the half it names.
+imbalanced-learn's ``Pipeline`` rejects steps that have both ``transform`` and ``fit_resample``, so
+estimators with both methods show only those that ``step`` selects.
 """
 
 from collections.abc import Callable
@@ -20,21 +20,21 @@ STEP_CONSTRAINT = [StrOptions({"transform", "resample"})]
 
 
 def available_as(step: str) -> Callable[[_Method], _Method]:
-    """Show the decorated method only while the estimator's ``step`` parameter is ``step``.
+    """Show the decorated method only if the estimator's ``step`` parameter is ``step``.
 
-    On a class that inherits from ``TransformerMixin`` use :func:`shows_one_half` instead: wrapping
-    the output for ``set_output`` would undo the hiding.
+    Use :func:`shows_one_half` on a class that inherits from ``TransformerMixin``, whose wrapper for
+    ``set_output`` would show the method again.
 
     Parameters
     ----------
     step : {"transform", "resample"}
-        Half of the estimator that the method belongs to.
+        Value of ``step`` that shows the method.
 
     Returns
     -------
     decorator : callable
-        Turns the method into a descriptor; where it is hidden, access raises an
-        ``AttributeError`` whose cause says how to show it.
+        Turns the method into a descriptor. Access to a hidden method raises an
+        ``AttributeError`` whose cause tells how to show it.
 
     Examples
     --------
@@ -59,8 +59,8 @@ def available_as(step: str) -> Callable[[_Method], _Method]:
             return True
         raise AttributeError(
             f"{type(estimator).__name__} has step={estimator.step!r}: set step={step!r} to use it "
-            f"as a {'transformer' if step == 'transform' else 'sampler'}. It is one of the two at "
-            "a time because imbalanced-learn's Pipeline refuses steps that are both."
+            f"as a {'transformer' if step == 'transform' else 'sampler'}. It cannot be both, "
+            "because imbalanced-learn's Pipeline rejects such steps."
         )
 
     decorator: Callable[[_Method], _Method] = available_if(check)
@@ -68,9 +68,9 @@ def available_as(step: str) -> Callable[[_Method], _Method]:
 
 
 def shows_one_half(cls: type[_Class]) -> type[_Class]:
-    """Hide ``transform`` and ``fit_transform``, or ``fit_resample``, as ``step`` says.
+    """Hide ``transform`` and ``fit_transform``, or ``fit_resample``, depending on ``step``.
 
-    A class decorator, so that scikit-learn has wrapped the methods for ``set_output`` by the time
+    This is a class decorator because scikit-learn must wrap the methods for ``set_output`` before
     they are hidden.
     """
     for name, step in _HALVES.items():

@@ -1,4 +1,4 @@
-"""Embeddings of recalled rows: stored ones, or made on the spot and remembered."""
+"""Embeddings of recalled rows: stored ones, or computed on demand and cached."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ __all__ = ["check_same_model", "row_vectors"]
 
 
 def check_same_model(store: CaptionStore, embedder: Embedder | None) -> None:
-    """Refuse a collection that another model has embedded."""
+    """Raise if the collection was embedded by another model."""
     if embedder is None or not store.has_embeddings or store.model_id is None:
         return
     if store.model_id != embedder.model_id:
@@ -23,26 +23,26 @@ def check_same_model(store: CaptionStore, embedder: Embedder | None) -> None:
 def row_vectors(
     store: CaptionStore, rows: NDArray[np.int64], embedder: Embedder | None
 ) -> tuple[NDArray[np.float32] | None, dict[int, str]]:
-    """Return the embeddings of rows, zero where an image cannot be read.
+    """Return the embeddings of rows; zero if an image cannot be read.
 
     Parameters
     ----------
     store : CaptionStore
-        Collection the rows are from.
+        Collection of the rows.
 
     rows : ndarray of int64
-        Row numbers; repeated ones cost nothing.
+        Row numbers; repeated rows are embedded once.
 
     embedder : Embedder or None
-        Used where the collection has no embeddings of its own. What it made is remembered.
+        Used if the collection has no embeddings. Its embeddings are cached.
 
     Returns
     -------
     embeddings : ndarray of shape (n_rows, n_features) or None
-        None where there is neither.
+        None without stored embeddings and embedder.
 
     problems : dict of int to str
-        Why images could not be read just now, by row.
+        Reasons for images that could not be read in this call, keyed by row.
     """
     if store.has_embeddings:
         return store.embeddings(rows), {}

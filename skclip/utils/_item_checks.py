@@ -1,4 +1,4 @@
-"""The checks themselves, one question each, for columns of images or texts."""
+"""The checks for columns of images or texts."""
 
 import pickle
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ __all__ = [
 
 MAX_PICKLE_BYTES = 1_000_000
 
-# of estimators with a parameter ``dtype``, which may round more than their output shows
+# rounding of estimators with a parameter ``dtype`` can exceed that of their output type
 PRECISION = {"float16": 2.0**-13, "bfloat16": 2.0**-10}
 
 
 @dataclass(frozen=True)
 class Items:
-    """What the checks feed to an estimator.
+    """Input of the checks.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Items:
         The same images as arrays ``(height, width, 3)``; None for texts.
 
     folder : Path
-        Where a check may write.
+        Folder for files of a check.
     """
 
     strings: list[str]
@@ -58,13 +58,13 @@ class Items:
 
 
 def check_fit_returns_self(estimator: Any, items: Items) -> None:
-    """Return the estimator itself from ``fit``."""
+    """Check that ``fit`` returns the estimator itself."""
     estimator = clone(estimator)
     assert estimator.fit(items.strings, _target(items)) is estimator
 
 
 def check_transform_without_fit(estimator: Any, items: Items) -> None:
-    """Transform unfitted, to the same rows, where the tags say ``requires_fit=False``."""
+    """Check that an unfitted estimator gives the same rows, if ``requires_fit=False``."""
     if get_tags(estimator).requires_fit:
         raise SkipTest("the estimator requires fit")
     unfitted = _rows(clone(estimator), items.strings)
@@ -74,7 +74,7 @@ def check_transform_without_fit(estimator: Any, items: Items) -> None:
 
 
 def check_nothing_is_changed(estimator: Any, items: Items) -> None:
-    """Change neither parameters nor input in ``fit`` and ``transform``."""
+    """Check that ``fit`` and ``transform`` change neither parameters nor input."""
     before = list(items.strings)
     fitted = _fitted(estimator, items)
     after_fit = dict(vars(fitted))
@@ -85,7 +85,7 @@ def check_nothing_is_changed(estimator: Any, items: Items) -> None:
 
 
 def check_containers(estimator: Any, items: Items) -> None:
-    """Give for every container of strings the rows that a list gives."""
+    """Check that every container of strings gives the same rows as a list."""
     fitted = _fitted(estimator, items)
     expected = _rows(fitted, items.strings)
     frozen = np.array(items.strings, dtype=object)
@@ -102,19 +102,22 @@ def check_containers(estimator: Any, items: Items) -> None:
         containers["a polars Series"] = polars.Series("item", items.strings)
     for name, container in containers.items():
         _assert_equal(
-            estimator, _rows(fitted, container), expected, f"{name} gave other rows than a list"
+            estimator,
+            _rows(fitted, container),
+            expected,
+            f"rows of {name} and of a list differ",
         )
 
 
 def check_image_paths(estimator: Any, items: Items) -> None:
-    """Take :class:`pathlib.Path` for the image that ``str`` names."""
+    """Check that a :class:`pathlib.Path` and its ``str`` give the same row."""
     fitted = _fitted(estimator, items)
     paths = [Path(path) for path in items.strings]
     _assert_equal(estimator, _rows(fitted, paths), _rows(fitted, items.strings), "Path is not str")
 
 
 def check_read_only_image_pixels(estimator: Any, items: Items) -> None:
-    """Give for pixels that must not be written to the rows of their files."""
+    """Check that read-only pixels give the same rows as their files."""
     assert items.pixels is not None
     for pixels in items.pixels:
         pixels.flags.writeable = False
@@ -125,7 +128,7 @@ def check_read_only_image_pixels(estimator: Any, items: Items) -> None:
 
 
 def check_unreadable_image_is_named(estimator: Any, items: Items) -> None:
-    """Name the missing or broken file in the error."""
+    """Check that the error names the missing or broken file."""
     fitted = _fitted(estimator, items)
     broken = items.folder / "a broken file.jpg"
     broken.write_bytes(b"\xff\xd8\xff\xe0 this is no image")
@@ -136,16 +139,16 @@ def check_unreadable_image_is_named(estimator: Any, items: Items) -> None:
 
 
 def check_order_and_subset(estimator: Any, items: Items) -> None:
-    """Give every item a row that does not depend on its neighbours."""
+    """Check that a row does not depend on other items or on order."""
     fitted = _fitted(estimator, items)
     expected = _rows(fitted, items.strings)
     some = [5, 0, 3]
     rows = _rows(fitted, [items.strings[i] for i in some])
-    _assert_equal(estimator, rows, expected[some], "rows depend on order or neighbours")
+    _assert_equal(estimator, rows, expected[some], "rows depend on order or other items")
 
 
 def check_batch_size(estimator: Any, items: Items) -> None:
-    """Give the same rows whatever the size of batches."""
+    """Check that rows do not depend on the batch size."""
     if "batch_size" not in estimator.get_params():
         raise SkipTest("the estimator has no batch_size")
     expected = _rows(_fitted(estimator, items), items.strings)
@@ -157,7 +160,7 @@ def check_batch_size(estimator: Any, items: Items) -> None:
 
 
 def check_empty_input_is_refused(estimator: Any, items: Items) -> None:
-    """Refuse a column without items, and say so."""
+    """Check that an empty column raises a ``ValueError``."""
     error = _error_of(_fitted(estimator, items), [])
     assert error is not None, "transform([]) raised nothing"
     assert isinstance(error, ValueError), f"expected a ValueError, got {type(error).__name__}"
@@ -165,14 +168,14 @@ def check_empty_input_is_refused(estimator: Any, items: Items) -> None:
 
 
 def check_a_single_item_is_no_column(estimator: Any, items: Items) -> None:
-    """Refuse a string where a column of strings is expected; do not take its letters."""
+    """Check that a single string raises an error and is not used as a column of letters."""
     error = _error_of(_fitted(estimator, items), items.strings[0])
     assert error is not None, "transform of a single string raised nothing"
     assert isinstance(error, (TypeError, ValueError)), f"got {type(error).__name__}: {error}"
 
 
 def check_output_is_floating(estimator: Any, items: Items) -> None:
-    """Give one row an item: finite, of a floating type."""
+    """Check that there is one row per item, finite and of a floating type."""
     rows = _rows(_fitted(estimator, items), items.strings)
     assert rows.ndim == 2, f"expected two dimensions, got {rows.ndim}"
     assert len(rows) == len(items.strings), f"{len(items.strings)} items, {len(rows)} rows"
@@ -181,11 +184,11 @@ def check_output_is_floating(estimator: Any, items: Items) -> None:
 
 
 def check_output_as_data_frames(estimator: Any, items: Items) -> None:
-    """Give frames with the names of ``get_feature_names_out`` after ``set_output``."""
+    """Check that frames of ``set_output`` have the names of ``get_feature_names_out``."""
     fitted = _fitted(estimator, items)
     expected = _rows(fitted, items.strings)
     names = list(fitted.get_feature_names_out())
-    assert len(names) == expected.shape[1], "one name a column"
+    assert len(names) == expected.shape[1], "one name per column"
     for library in filter(_installed, ("pandas", "polars")):
         frame = _fitted(estimator, items).set_output(transform=library).transform(items.strings)
         assert list(frame.columns) == names, f"names of the {library} columns"
@@ -193,14 +196,14 @@ def check_output_as_data_frames(estimator: Any, items: Items) -> None:
 
 
 def check_pickle(estimator: Any, items: Items) -> None:
-    """Pickle without the model, load without a network, and give the same rows."""
+    """Check that a pickle has no model, loads without a network and gives the same rows."""
     fitted = _fitted(estimator, items)
     expected = _rows(fitted, items.strings)
     content = pickle.dumps(fitted)
     assert len(content) < MAX_PICKLE_BYTES, f"the pickle has {len(content)} bytes"
     with patch("socket.socket.connect", side_effect=AssertionError("loading used the network")):
         loaded = pickle.loads(content)
-    _assert_equal(estimator, _rows(loaded, items.strings), expected, "the pickle gives other rows")
+    _assert_equal(estimator, _rows(loaded, items.strings), expected, "rows of the pickle differ")
 
 
 def _target(items: Items) -> list[str]:
@@ -212,7 +215,7 @@ def _fitted(estimator: Any, items: Items) -> Any:
 
 
 def _rows(fitted: Any, X: Any) -> NDArray[Any]:
-    """Transform to a dense array, whatever container the estimator chose."""
+    """Transform to a dense array, whatever the output container."""
     rows = fitted.transform(X)
     return rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
 
@@ -228,7 +231,7 @@ def _error_of(fitted: Any, X: Any) -> Exception | None:
 def _assert_equal(
     estimator: Any, actual: NDArray[Any], expected: NDArray[Any], message: str
 ) -> None:
-    """Compare up to the rounding of the output's type and of what is computed in."""
+    """Compare up to the rounding of the output type and of the parameter ``dtype``."""
     assert actual.shape == expected.shape, f"{message}: {actual.shape} instead of {expected.shape}"
     precision = np.finfo(expected.dtype).eps if expected.dtype.kind == "f" else 0.0
     precision = max(float(precision), PRECISION.get(str(estimator.get_params().get("dtype")), 0.0))

@@ -1,4 +1,4 @@
-"""What a bug report needs to know about the machine."""
+"""Versions for bug reports."""
 
 import platform
 import sqlite3
@@ -30,12 +30,12 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of everything skclip works with.
+    """Return the versions of skclip and its dependencies.
 
     Returns
     -------
     versions : dict of str to str
-        Python, the platform, SQLite and the packages; ``"-"`` for what is not installed.
+        Python, platform, SQLite and packages; ``"-"`` if a package is not installed.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def show_versions() -> None:
-    """Print :func:`installed_versions`, to be pasted into a bug report.
+    """Print :func:`installed_versions`, for bug reports.
 
     Examples
     --------

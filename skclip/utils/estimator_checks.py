@@ -1,8 +1,8 @@
 """Checks for transformers whose items are images or texts.
 
-scikit-learn's own suite wants two-dimensional numbers and runs next to nothing on an estimator
-that declares another input. These checks ask the same questions of a column of images or texts:
-one container or another, one order or another, empty, pickled, read-only, as data frames.
+scikit-learn's checks need two-dimensional numbers and skip nearly all tests of an estimator with
+another input. These checks test the same properties for columns of images or texts: containers,
+order, empty and read-only input, pickling, and data frames.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ __all__ = ["check_item_estimator", "parametrize_with_item_checks", "yield_item_c
 Kind = Literal["image", "text"]
 Check = Callable[[Any, Items], None]
 
-# of scikit-learn's checks those that never call fit
+# scikit-learn's checks that never call fit
 CONSTRUCTION_CHECKS = (
     "check_estimator_cloneable",
     "check_estimator_repr",
@@ -42,16 +42,15 @@ def yield_item_checks(kind: Kind) -> Iterator[tuple[str, Check]]:
     Parameters
     ----------
     kind : {"image", "text"}
-        What the estimator transforms: paths of image files (and pixels), or strings.
+        Input of the estimator: paths of image files (and pixels), or strings.
 
     Yields
     ------
     name : str
-        For ``expected_failed_checks``.
+        Name of the check, as in ``expected_failed_checks``.
 
     check : callable
-        ``check(estimator, items)``, raising :class:`AssertionError` or whatever the estimator
-        raised.
+        ``check(estimator, items)`` raises :class:`AssertionError`, or the estimator's error.
 
     Examples
     --------
@@ -83,24 +82,24 @@ def check_item_estimator(
         An instance; it is cloned for every check.
 
     kind : {"image", "text"}
-        What it transforms.
+        Input of the estimator.
 
     expected_failed_checks : dict of {str: str}, default=None
-        Names of checks that fail, and why they may.
+        Names of checks that may fail, with reasons.
 
     on_fail : {"raise"} or None, default="raise"
-        Whether the first failure that was not expected is raised.
+        Whether to raise the first unexpected failure.
 
     Returns
     -------
     results : list of dict
-        For every check ``check_name``, ``status`` (``"passed"``, ``"failed"``, ``"xfail"`` or
+        One per check: ``check_name``, ``status`` (``"passed"``, ``"failed"``, ``"xfail"`` or
         ``"skipped"``) and ``exception``, as :func:`sklearn.utils.estimator_checks.check_estimator`
         returns them.
 
     See Also
     --------
-    parametrize_with_item_checks : The same as a pytest decorator.
+    parametrize_with_item_checks : The checks as a pytest decorator.
 
     Examples
     --------
@@ -132,24 +131,24 @@ def parametrize_with_item_checks(
     *,
     expected_failed_checks: Callable[[Any], Mapping[str, str]] | None = None,
 ) -> Any:
-    """Return a pytest decorator that runs every check on every estimator as a test of its own.
+    """Return a pytest decorator that runs every check on every estimator as a separate test.
 
     Parameters
     ----------
     estimators : list of (estimator, {"image", "text"})
-        Instances and what they transform.
+        Instances and their input.
 
     expected_failed_checks : callable, default=None
-        From an estimator to the names of checks that fail, and why they may.
+        Maps an estimator to the names of checks that may fail, with reasons.
 
     Returns
     -------
     decorator : pytest.MarkDecorator
-        For a test function of the arguments ``estimator`` and ``check``.
+        Decorator of a test function with the arguments ``estimator`` and ``check``.
 
     See Also
     --------
-    check_item_estimator : The same without pytest.
+    check_item_estimator : The checks without pytest.
 
     Examples
     --------

@@ -43,12 +43,12 @@ def test_byte_order_mark_is_no_part_of_a_name(tmp_path):
 
 
 def test_empty_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no class names"):
+    with pytest.raises(ValueError, match="has no class names"):
         classes_of("\n \n", tmp_path)
 
 
 def test_line_without_a_name_is_refused_by_number(tmp_path):
-    with pytest.raises(ValueError, match="line 2, begins without a name: ', jet'"):
+    with pytest.raises(ValueError, match="line 2, has no class name before the comma: ', jet'"):
         classes_of("ship\n, jet\n", tmp_path)
 
 
@@ -80,5 +80,5 @@ def test_output_that_fails_leaves_what_was_there(tmp_path):
 
 
 def test_a_name_of_two_classes_is_refused_by_line(tmp_path):
-    with pytest.raises(ValueError, match=r"'crane \(lines 1, 3\)'.* tell classes"):
+    with pytest.raises(ValueError, match=r"'crane \(lines 1, 3\)'.* different names"):
         classes_of("crane\ncat\ncrane, machine\n", tmp_path)

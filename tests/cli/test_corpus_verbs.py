@@ -100,7 +100,7 @@ def test_info_verifies_the_files(small_folder, tmp_path, capsys):
     path = tmp_path / "corpus"
     main(["index", str(small_folder), "--output", str(path), "--quiet"])
     assert main(["info", str(path), "--verify"]) == 0
-    assert "files: as they were written" in capsys.readouterr().out.splitlines()
+    assert "files: verified" in capsys.readouterr().out.splitlines()
     (file,) = path.glob("*.index.sqlite")
     file.write_bytes(file.read_bytes()[:-1])
     assert main(["info", str(path), "--verify"]) == 2
@@ -112,7 +112,7 @@ def test_info_verifies_the_files(small_folder, tmp_path, capsys):
 @pytest.mark.parametrize("option", ["--failures", "--verify"])
 def test_options_about_a_corpus_need_one(option, capsys):
     assert main(["info", option]) == 2
-    assert "name one" in capsys.readouterr().err
+    assert "give its path" in capsys.readouterr().err
 
 
 def test_info_without_a_corpus_shows_versions(capsys):
@@ -128,7 +128,7 @@ def test_info_of_a_missing_corpus(tmp_path, capsys):
 def test_embed_tries_again_what_failed(small_folder, captioned_folder, tmp_path, capsys):
     path = tmp_path / "corpus"
     main(["index", str(small_folder), "--output", str(path), "--model", "skclip-tiny", "--quiet"])
-    assert "skclip embed --retry-failed tries them again" in capsys.readouterr().err
+    assert "skclip embed --retry-failed embeds them again" in capsys.readouterr().err
     shutil.copy(captioned_folder / "000000.png", small_folder)
     again = ["embed", str(path), "--retry-failed", "--model", "skclip-tiny", "--quiet"]
     assert main(again) == 0
@@ -178,15 +178,13 @@ def test_a_build_that_goes_on_says_so(small_folder, tmp_path, monkeypatch, capsy
         assert main([*arguments, "--quiet"]) == 130
     capsys.readouterr()
     assert main(arguments) == 0
-    assert (
-        f"going on with {tmp_path / 'corpus'} where it was interrupted" in capsys.readouterr().err
-    )
+    assert f"resuming {tmp_path / 'corpus'} where it was interrupted" in capsys.readouterr().err
 
 
 def test_index_into_a_file_is_refused(small_folder, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert main(["index", str(small_folder), "--output", str(tmp_path / "file")]) == 2
-    assert "is a file: name a folder to write" in capsys.readouterr().err
+    assert "is a file: give a folder to write" in capsys.readouterr().err
 
 
 def test_what_a_manifest_says_is_escaped(small_folder, tmp_path, capsys):
@@ -208,4 +206,4 @@ def test_embedding_that_goes_on_says_so(small_folder, tmp_path, monkeypatch, cap
         assert main(["embed", path, "--model", "skclip-tiny", "--quiet"]) == 130
     capsys.readouterr()
     assert main(["embed", path, "--model", "skclip-tiny"]) == 0
-    assert f"going on with {path} where it was interrupted" in capsys.readouterr().err
+    assert f"resuming {path} where it was interrupted" in capsys.readouterr().err

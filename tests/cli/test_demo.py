@@ -11,7 +11,8 @@ from skclip.cli._verbs import _demo
 def small(monkeypatch):
     """The same job on fewer images."""
     monkeypatch.setattr(_demo, "N_COLLECTION", 200)
-    monkeypatch.setattr(_demo, "N_HELD_OUT", 40)
+    # more than two per class: scikit-learn 1.7.0 warns of fewer
+    monkeypatch.setattr(_demo, "N_HELD_OUT", 80)
     monkeypatch.setattr(_demo, "N_SHOTS", 1)
 
 
@@ -40,15 +41,24 @@ def test_output_keeps_collection_corpus_and_sheet(tmp_path, capsys):
     assert main(["demo", "--seeds", "1", "--output", str(tmp_path / "new")]) == 0
     assert (tmp_path / "new/contact_sheet.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "new/seed0/corpus/manifest.json").exists()
-    assert "contact sheet" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert "contact sheet" in printed.err
+    assert (tmp_path / "new/results.txt").read_text(encoding="utf-8") == printed.out
+
+
+def test_output_keeps_a_page_of_what_was_recalled(tmp_path):
+    pytest.importorskip("jinja2", reason="needs the extra `report`")
+    assert main(["demo", "--seeds", "1", "--output", str(tmp_path / "new"), "--quiet"]) == 0
+    assert "the filter keeps" in (tmp_path / "new/pool.html").read_text(encoding="utf-8")
 
 
 def test_without_matplotlib_one_line_says_how_to_get_it(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     assert main(["demo", "--seeds", "1", "--output", str(tmp_path / "new")]) == 0
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("needs matplotlib: pip install 'skclip[plot]'.")
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.endswith("needs matplotlib: pip install 'skclip[plot]'.")
+    assert not any("contact sheet of" in line for line in others)
 
 
 def test_output_that_is_not_empty_is_refused(tmp_path, capsys):

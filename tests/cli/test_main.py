@@ -198,9 +198,9 @@ def test_errors_speak_of_options(tmp_path, capsys):
     main([*arguments, "--quiet"])
     assert main([*arguments, "--quiet"]) == 2
     message = capsys.readouterr().err
-    assert "give --overwrite to replace it, or add to it by --append" in message
+    assert "give --overwrite to replace it, or add to it with --append" in message
     assert main([*arguments, "--append", "--model", "skclip-tinny"]) == 2
-    assert "--model 'skclip-tinny' is no model of open_clip" in capsys.readouterr().err
+    assert "--model 'skclip-tinny' is not a model of open_clip" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_errors_speak_of_options(tmp_path, capsys):
         (["--device", "gpu"], "--device 'gpu' cannot be used on this machine"),
         (["--batch-size", "0"], "--batch-size must be at least 1, got 0."),
         (["--jobs", "0"], "--jobs must be a number of workers"),
-        (["--cache", __file__], "is a file: name a folder"),
-        (["--images-root", "/none"], "--images-root '/none' is no folder"),
+        (["--cache", __file__], "is a file: give a folder"),
+        (["--images-root", "/none"], "--images-root '/none' is not a folder"),
     ],
 )
 def test_options_are_checked_before_the_work(option, said, tmp_path, capsys):
@@ -227,4 +227,4 @@ def test_a_folder_below_a_file_is_refused(tmp_path, capsys):
     captions.write_text("a cat\n")
     assert main(["index", str(captions), "--output", str(captions / "corpus")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "captions.txt', which is a file: name a folder to write." in line
+    assert "captions.txt', which is a file: give a folder to write." in line

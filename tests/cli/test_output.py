@@ -61,18 +61,18 @@ def test_parquet_has_a_type_for_every_column(tmp_path, rows):
 
 @pytest.mark.parametrize("name", ["p.txt", "p.csv.gz", "p.xlsx"])
 def test_an_ending_that_names_no_format_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"names no format: end it in one of \.csv, \.tsv"):
+    with pytest.raises(ValueError, match=r"is not a known format: use one of \.csv, \.tsv"):
         choose_format(str(tmp_path / name))
     assert choose_format(str(tmp_path / name), "jsonl") == "jsonl"
 
 
 def test_format_and_ending_must_agree(tmp_path):
-    with pytest.raises(ValueError, match=r"does not end as a file of --format csv does"):
+    with pytest.raises(ValueError, match=r"does not have the suffix of --format csv"):
         choose_format(str(tmp_path / "p.parquet"), "csv")
 
 
 def test_places_where_nothing_can_be_written(tmp_path):
-    with pytest.raises(ValueError, match="is a folder: name a file in it"):
+    with pytest.raises(ValueError, match="is a folder: give a file in it"):
         choose_format(str(tmp_path))
     with pytest.raises(ValueError, match="in a folder that does not exist"):
         choose_format(str(tmp_path / "none" / "p.csv"))
@@ -95,5 +95,5 @@ def test_a_terminal_gets_no_control_characters(monkeypatch):
         write("-", kind, [["\x1b[31mred\x9b.png", "cat", 0.5]])
     assert "\x1b" not in terminal.getvalue()
     assert "\x9b" not in terminal.getvalue()
-    with pytest.raises(ValueError, match="Parquet is no text"):
+    with pytest.raises(ValueError, match="Parquet is not text"):
         choose_format("-", "parquet")

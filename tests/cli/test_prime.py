@@ -136,14 +136,14 @@ def test_class_without_a_match_keeps_its_text(prime, corpus_path, classes, capsy
     assert status == 0
     report = capsys.readouterr().err
     assert "warning: No caption names 'zeppelin'" in report
-    assert "text alone: 'zeppelin'" in report
+    assert "which use text only: 'zeppelin'" in report
 
 
 def test_bare_numbers_are_to_be_mended_in_the_file(prime, corpus_path, classes, capsys):
     classes.write_text("0\n1\n")
     prime(corpus_path)
     report = " ".join(capsys.readouterr().err.split())
-    assert "write the names they stand for into the file of --classes" in report
+    assert "write the names of the classes into the file of --classes" in report
     assert "class_names" not in report
 
 
@@ -183,7 +183,7 @@ def test_a_model_that_cannot_be_loaded_is_named(
     assert main(["prime", *map(str, inputs), "--quiet"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"was embedded by '{model_id[:-2]}', which cannot be loaded" in line
-    assert "give this model by --model and --pretrained" in line
+    assert "give this model as --model and --pretrained" in line
 
 
 def test_paths_may_be_addresses_or_begin_at_home(
@@ -232,9 +232,9 @@ def test_the_ending_of_the_output_decides(images, classes, corpus_path, tmp_path
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--output", "FOLDER", "is a folder: name a file in it"),
+        ("--output", "FOLDER", "is a folder: give a file in it"),
         ("--output", "none/p.csv", "in a folder that does not exist"),
-        ("--output", "p.txt", "names no format"),
+        ("--output", "p.txt", "is not a known format"),
         ("--device", "gpu", "--device 'gpu' cannot be used"),
         ("--templates", "imagnet", "--templates 'imagnet' is neither a published set"),
         ("--k", "0", "--k must be at least 1"),
@@ -291,7 +291,7 @@ def test_file_names_of_any_bytes_keep_their_predictions(prime, corpus_path, imag
 
 def test_files_that_are_no_images_are_mentioned(prime, corpus_path, capsys):
     prime(corpus_path)
-    assert "1 files of --images are no images by their endings: .txt" in capsys.readouterr().err
+    assert "1 files of --images have no image suffix: .txt" in capsys.readouterr().err
 
 
 def test_nothing_temporary_stays(prime, captioned_folder, tmp_path, monkeypatch):
@@ -301,7 +301,7 @@ def test_nothing_temporary_stays(prime, captioned_folder, tmp_path, monkeypatch)
 
 
 def test_folder_without_images_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no images"):
+    with pytest.raises(ValueError, match="has no images"):
         find_images(tmp_path)
 
 

@@ -50,7 +50,7 @@ def test_name_without_a_match_is_a_warning(corpus_path, capsys):
     assert recall(corpus_path, "star", "emu", "--format", "jsonl") == 0
     message = capsys.readouterr().err
     assert "warning: No caption names 'emu' (1 of 2 classes)" in message
-    assert "Other words for them can follow them in the file of --classes" in message
+    assert "Write other words for them after their names in the file of --classes" in message
 
 
 @pytest.mark.parametrize("arguments", [[], ["star", "--classes", "names.txt"]])
@@ -86,7 +86,7 @@ def test_a_file_of_names_that_is_no_utf8_is_named(corpus_path, tmp_path, capsys)
     path = tmp_path / "names.txt"
     path.write_bytes("caf\u00e9\n".encode("latin-1"))
     assert recall(corpus_path, "--classes", str(path)) == 2
-    assert "names.txt' is no UTF-8 text" in capsys.readouterr().err
+    assert "names.txt' is not UTF-8 text" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_wrong_names_are_one_line(names, said, corpus_path, capsys):
 def test_a_file_of_names_that_is_none_is_one_line(name, said, corpus_path, tmp_path, capsys):
     assert recall(corpus_path, "--classes", str(tmp_path / name)) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{said}: name a text file, one class a line" in line
+    assert f"{said}: give a text file with one class per line" in line
     assert "Errno" not in line
 
 

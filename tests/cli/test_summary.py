@@ -10,7 +10,10 @@ IMAGES = ["1", "2", "1", "3", "4", "5", "6"]
 
 def table(text: str) -> dict[str, dict[str, int]]:
     """Return the numbers by class and column."""
-    header, *lines = [line.replace("beyond k", "beyond_k").split() for line in text.splitlines()]
+    header, *lines = [
+        line.replace("beyond k", "beyond_k").replace("decided out", "decided_out").split()
+        for line in text.splitlines()
+    ]
     return {name: dict(zip(header[1:], map(int, cells), strict=True)) for name, *cells in lines}
 
 
@@ -21,14 +24,15 @@ def pool() -> PrimingPool:
 
 
 def test_numbers_add_up(pool):
-    kept = pool[np.arange(len(pool)) != 1]
-    rows = table(recall_summary(pool, kept))
+    decided = pool[np.arange(len(pool)) != 0]
+    kept = decided[np.arange(len(decided)) != 1]
+    rows = table(recall_summary(pool, decided, kept))
     assert rows["cat"]["matched"] == 4
     assert rows["cat"]["ambiguous"] == 1
     for row in rows.values():
         left_out = sum(row.get(name, 0) for name in ("repeated", "unreadable", "excluded"))
         assert row["matched"] == left_out + row["beyond_k"] + row["recalled"]
-        assert row["recalled"] == row["rejected"] + row["kept"]
+        assert row["recalled"] == row["decided_out"] + row["rejected"] + row["kept"]
     for column, total in rows["all"].items():
         assert total == rows["cat"][column] + rows["dog"][column]
     assert rows["all"]["kept"] == len(kept)
@@ -37,7 +41,7 @@ def test_numbers_add_up(pool):
 def test_columns_of_nothing_are_left_out():
     retriever = CaptionRetriever().fit(["a cat"], embeddings=np.eye(1))
     pool = retriever.recall(["cat"])
-    assert list(table(recall_summary(pool, pool))["cat"]) == ["matched", "recalled", "kept"]
+    assert list(table(recall_summary(pool, pool, pool))["cat"]) == ["matched", "recalled", "kept"]
 
 
 def test_a_class_called_all_is_no_sum():
@@ -45,17 +49,20 @@ def test_a_class_called_all_is_no_sum():
         ["all"], {"matches": np.array([1]), "ambiguous": np.array([0]), "kept": np.array([1])}
     )
     pool = PrimingPool(["all"], np.eye(1), recall_report=report)
-    lines = recall_summary(pool, pool).splitlines()
+    lines = recall_summary(pool, pool, pool).splitlines()
     assert [line.split()[0] for line in lines] == ["class", "all", "all"]
 
 
 def test_advice_is_given_where_nothing_was_kept(pool, capsys):
-    say_recall(pool, pool[pool.labels == "cat"])
+    say_recall(pool, pool, pool[pool.labels == "cat"])
     said = " ".join(capsys.readouterr().err.split())
-    assert "these have the text alone: 'dog'. The filter rejected all their images" in said
+    assert (
+        "classes without images, which use text only: 'dog'. The filter rejected all their images"
+        in said
+    )
     assert "--filter none may help" in said
 
 
 def test_no_advice_where_something_was_kept(pool, capsys):
-    say_recall(pool, pool)
-    assert "text alone" not in capsys.readouterr().err
+    say_recall(pool, pool, pool)
+    assert "text only" not in capsys.readouterr().err

@@ -57,9 +57,11 @@ def test_columns_can_be_named(target):
 
 def test_a_wrong_column_lists_those_there_are(target):
     frame = pd.DataFrame({"words": ["a cat"], "b": [1]})
-    with pytest.raises(CorpusError, match=r"no caption column .*'words', 'b': name the right one"):
+    with pytest.raises(
+        CorpusError, match=r"no caption column .*'words', 'b': name one as caption_column="
+    ):
         Corpus.build(frame, target)
-    with pytest.raises(CorpusError, match=r"no column 'x'; it has 'words', 'b'"):
+    with pytest.raises(CorpusError, match=r"no column 'x'; its columns are 'words', 'b'"):
         Corpus.build(frame, target, caption_column="x")
 
 
@@ -164,9 +166,9 @@ def test_appending_keeps_rows_and_adds_new_ones(target):
 
 def test_appending_to_an_embedded_corpus_needs_its_embedder(target, photos, mean_color):
     corpus = Corpus.build(photos, target, embedder=mean_color)
-    with pytest.raises(CorpusError, match="give the embedder that made them"):
+    with pytest.raises(CorpusError, match="give the embedder of the corpus"):
         corpus.append(["a cat"])
-    with pytest.raises(ModelMismatchError, match=r"mean-color/none@1, the embedder is other@2"):
+    with pytest.raises(ModelMismatchError, match=r"mean-color/none@1, but the embedder is other@2"):
         corpus.append(["a cat"], embedder=type(mean_color)("other@2"))
     longer = corpus.append(photos, embedder=mean_color)
     np.testing.assert_array_equal(longer.embeddings()[:4], longer.embeddings()[4:])
@@ -341,7 +343,7 @@ def test_images_that_could_not_be_read_are_named_in_one_warning(target, photos, 
 def test_only_the_same_model_may_try_again(target, photos, mean_color):
     (photos / "red.png").write_bytes(b"broken")
     corpus = Corpus.build(photos, target, embedder=mean_color)
-    with pytest.raises(ModelMismatchError, match=r"other@2: use the embedder it was built with"):
+    with pytest.raises(ModelMismatchError, match=r"other@2: use the embedder of the corpus"):
         corpus.retry_failed(type(mean_color)("other@2"))
 
 
@@ -411,8 +413,8 @@ def test_another_model_does_not_go_on_with_the_first_ones_vectors(target, photos
     [
         (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
         (sqlite3.OperationalError("database or disk is full"), "the disk is full"),
-        (OSError(errno.EROFS, "Read-only file system"), "the place is read-only"),
-        (PermissionError(errno.EACCES, "Permission denied"), "the place is read-only"),
+        (OSError(errno.EROFS, "Read-only file system"), "the disk or directory is read-only"),
+        (PermissionError(errno.EACCES, "Permission denied"), "the disk or directory is read-only"),
     ],
 )
 def test_a_full_or_read_only_disk_is_explained_and_loses_nothing(
@@ -424,7 +426,7 @@ def test_a_full_or_read_only_disk_is_explained_and_loses_nothing(
     Corpus.build(["a cat"], target)
     with monkeypatch.context() as patch:
         patch.setattr("skclip.corpus._build.write_shards", fail)
-        with pytest.raises(CorpusError, match=f"{reason}. Nothing that was there is lost"):
+        with pytest.raises(CorpusError, match=f"{reason}. No existing data is lost"):
             Corpus.build(["a dog"], target, overwrite=True)
     assert Corpus(target).captions().tolist() == ["a cat"]
     assert Corpus.build(["a dog"], target, overwrite=True).captions().tolist() == ["a dog"]

@@ -137,7 +137,7 @@ def test_rows_that_were_added_since_a_corpus_was_opened_stay(target):
 def test_a_corpus_that_was_replaced_is_not_added_to(target, photos, mean_color):
     corpus = Corpus.build(["a dog"], target)
     Corpus.build(photos, target, embedder=mean_color, overwrite=True)
-    with pytest.raises(CorpusError, match="was replaced since it was opened: open it again"):
+    with pytest.raises(CorpusError, match="was replaced after it was opened: open it again"):
         corpus.append(["a cat"])
     assert len(Corpus(target)) == 4
 

@@ -120,7 +120,7 @@ def test_a_read_only_corpus_can_be_read(corpus):
 
 
 def test_a_missing_path_is_named(tmp_path):
-    with pytest.raises(CorpusNotFoundError, match=r"nowhere' does not exist: give the directory"):
+    with pytest.raises(CorpusNotFoundError, match=r"nowhere' does not exist: give a directory"):
         Corpus(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError):
         open_corpus(tmp_path / "nowhere")
@@ -128,7 +128,7 @@ def test_a_missing_path_is_named(tmp_path):
 
 def test_a_file_is_no_corpus(tmp_path):
     (tmp_path / "captions.csv").write_text("caption\na\n")
-    with pytest.raises(CorpusNotFoundError, match=r"captions\.csv' is a file: give the directory"):
+    with pytest.raises(CorpusNotFoundError, match=r"captions\.csv' is a file: give a directory"):
         Corpus(tmp_path / "captions.csv")
 
 
@@ -145,7 +145,9 @@ def test_a_half_written_corpus_can_be_finished(corpus):
 
 def test_a_corpus_that_lacks_files_is_refused(corpus):
     next(corpus.path.glob("*-00001.captions.parquet")).unlink()
-    with pytest.raises(CorpusFormatError, match=r"lacks 1 of its files \('000-00001\.captions"):
+    with pytest.raises(
+        CorpusFormatError, match=r"is missing 1 of its files \('000-00001\.captions"
+    ):
         Corpus(corpus.path)
 
 
@@ -154,7 +156,7 @@ def test_a_newer_format_is_refused(corpus):
     content = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**content, "version": 99, "new_key": 1}))
     with pytest.raises(
-        CorpusFormatError, match=r"version 99, this skclip reads version 1: upgrade"
+        CorpusFormatError, match=r"version 99, but this skclip reads version 1: upgrade"
     ):
         Corpus(corpus.path)
 
@@ -203,7 +205,7 @@ def test_the_repr_says_where_and_how_much(corpus):
 def test_a_corpus_that_was_replaced_asks_to_be_opened_again(tmp_path):
     old = Corpus.build(["a cat"], tmp_path / "corpus")
     new = Corpus.build(["a dog", "a cat"], tmp_path / "corpus", overwrite=True)
-    with pytest.raises(CorpusFormatError, match=r"replaced since .* again by Corpus\(path\)"):
+    with pytest.raises(CorpusFormatError, match=r"replaced after .* again with Corpus\(path\)"):
         old.search("cat")
     assert new.search("cat").tolist() == [1]
 

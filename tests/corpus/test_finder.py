@@ -151,7 +151,7 @@ def test_frames_and_sequences_may_start_from_a_folder(tmp_path):
 
 
 def test_the_folder_of_the_images_must_be_there(elsewhere, tmp_path):
-    with pytest.raises(CorpusError, match=r"images_root='.*nowhere' is no folder"):
+    with pytest.raises(CorpusError, match=r"images_root='.*nowhere' is not a folder"):
         Corpus.build(elsewhere, tmp_path / "corpus", images_root=tmp_path / "nowhere")
 
 

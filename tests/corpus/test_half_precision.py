@@ -33,7 +33,7 @@ def test_rows_that_cannot_be_stored_are_zero_and_named(tmp_path):
         corpus = Corpus.build((CAPTIONS, IMAGES), tmp_path / "c", embedder=model)
     assert corpus.embeddings().tolist() == [[0, 0], [0, 0], [0, 0], [1, 2]]
     assert corpus.failures().to_pydict()["reason"] == [
-        "the model gave NaN or infinity",
+        "its embedding has NaN or infinity",
         "its embedding is too large for half precision: normalise it",
         "its embedding is too small for half precision: normalise it",
     ]
@@ -52,7 +52,7 @@ def test_they_are_tried_again(tmp_path):
 def test_the_model_is_not_asked_why_it_gave_nan():
     vectors, reasons = embed_images(Model([[1, np.inf], [1e300, 0], [1, 1]]), IMAGES[:3])
     assert vectors.tolist() == [[0, 0], [0, 0], [1, 1]]
-    assert reasons == ["the model gave NaN or infinity"] * 2 + [None]
+    assert reasons == ["its embedding has NaN or infinity"] * 2 + [None]
 
 
 def test_reasons_that_are_known_stay():

@@ -71,7 +71,7 @@ def test_a_list_with_a_missing_file_is_refused(tmp_path, target):
 
 
 def test_a_list_of_images_is_not_one_of_captions(photos, target):
-    with pytest.raises(CorpusError, match=r"holds image files .*not captions"):
+    with pytest.raises(CorpusError, match=r"has image files .*not captions"):
         Corpus.build([str(photos / "red.png")], target)
 
 
@@ -158,7 +158,7 @@ def test_lists_in_parquet_are_a_row_each(tmp_path, target):
 def test_bytes_are_decoded_or_refused(target):
     corpus = Corpus.build(pd.DataFrame({"caption": ["café".encode(), b"a dog"]}), target)
     assert corpus.captions().tolist() == ["café", "a dog"]
-    with pytest.raises(CorpusError, match=r"b'caf\\xe9' is bytes that are no UTF-8"):
+    with pytest.raises(CorpusError, match=r"b'caf\\xe9' is bytes that are not UTF-8"):
         Corpus.build(pd.DataFrame({"caption": [b"caf\xe9"]}), target, overwrite=True)
 
 
@@ -261,7 +261,7 @@ def test_a_table_that_cannot_be_used_is_named(photos, target, name, content, why
         with pytest.raises(CorpusError, match=rf"a\.csv' .*{why}"):
             Corpus.build(photos, target)
     else:
-        with pytest.warns(UnusablePairWarning, match=rf"left out: '{name}': .*{why}"):
+        with pytest.warns(UnusablePairWarning, match=rf"not read: '{name}': .*{why}"):
             assert len(Corpus.build(photos, target)) == 4
         table_of(photos, name, content)
         with pytest.raises(CorpusError, match=rf"no captions.*Not used: '{name}': .*{why}"):
@@ -328,7 +328,7 @@ def test_sidecars_may_be_of_any_unicode_encoding(photos, target, data, caption):
 )
 def test_a_guess_is_named(photos, target, data, caption, guess):
     (photos / "red.txt").write_bytes(data)
-    with pytest.warns(DoubtfulTextWarning, match=rf"red\.txt': no UTF-8, read as {guess}"):
+    with pytest.warns(DoubtfulTextWarning, match=rf"red\.txt': not UTF-8, read as {guess}"):
         assert Corpus.build(photos, target).captions()[-1] == caption
 
 
@@ -349,13 +349,13 @@ def test_a_text_file_in_another_encoding(tmp_path, target):
     path.write_text("ein Käfer\nein Hund", encoding="utf-16")
     assert Corpus.build(path, target).captions().tolist() == ["ein Käfer", "ein Hund"]
     path.write_bytes("ein Hund\nein Käfer".encode("latin-1"))
-    with pytest.raises(CorpusError, match=r"a\.txt' is no UTF-8 text from about line 1"):
+    with pytest.raises(CorpusError, match=r"a\.txt' is not UTF-8 text from about line 1"):
         Corpus.build(path, target, overwrite=True)
 
 
 def test_a_caption_that_is_none_is_named_with_its_file(tmp_path, target):
     pq.write_table(pa.table({"caption": pa.array([b"\xff"])}), tmp_path / "a.parquet")
-    with pytest.raises(CorpusError, match=r"a\.parquet' cannot be used: The caption .* no UTF-8"):
+    with pytest.raises(CorpusError, match=r"a\.parquet' cannot be used: The caption .* not UTF-8"):
         Corpus.build(tmp_path / "a.parquet", target)
 
 
@@ -389,9 +389,9 @@ def test_what_may_not_be_read_is_named(tmp_path, target, monkeypatch, name):
 def test_images_root_is_for_tables(photos, target, tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
         tar.add(photos / "red.png", "0.png")
-    with pytest.raises(CorpusError, match="goes with a table of captions: archives have images"):
+    with pytest.raises(CorpusError, match="is only for tables of captions: archives contain their"):
         Corpus.build(tmp_path / "a.tar", target, images_root=photos)
-    with pytest.raises(CorpusError, match="folders with a file beside each image have images"):
+    with pytest.raises(CorpusError, match="folders with a file beside each image contain their"):
         Corpus.build(photos, target, images_root=tmp_path)
 
 

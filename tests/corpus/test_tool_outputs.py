@@ -105,7 +105,7 @@ def test_images_of_clip_retrieval_are_kept_where_they_are_files(inference, targe
 
 
 def test_another_model_does_not_mix_with_embeddings_that_are_there(inference, target, mean_color):
-    with pytest.raises(CorpusError, match=r"brings its own embeddings: pass model_id="):
+    with pytest.raises(CorpusError, match=r"The source has embeddings: pass model_id="):
         Corpus.build(inference, target, embedder=mean_color)
     corpus = Corpus.build(inference, target, model_id="other@1")
     with pytest.raises(ModelMismatchError, match="other@1"):
@@ -121,7 +121,7 @@ def test_incomplete_inference_is_named(inference, target):
     with pytest.raises(CorpusError, match=r"shape \(7, 4\) but metadata_0\.parquet has 3 rows"):
         Corpus.build(inference, target, overwrite=True)
     (inference / "img_emb" / "img_emb_0.npy").unlink()
-    with pytest.raises(CorpusError, match=r"holds no img_emb_\*\.npy"):
+    with pytest.raises(CorpusError, match=r"has no img_emb_\*\.npy"):
         Corpus.build(inference, target, overwrite=True)
 
 
@@ -147,7 +147,7 @@ def test_a_table_that_is_damaged_or_foreign_is_named(downloads, target, content,
     other.rename(downloads / "00009.parquet")
     if content is None:
         pq.write_table(pa.table({"url": ["u"], "caption": ["c"]}), downloads / name)
-        message = rf"{name}' is no table of img2dataset .* lacks 'key', 'status'"
+        message = rf"{name}' is not a table of img2dataset .* has no 'key', 'status'"
     else:
         (downloads / name).write_bytes(content)
         message = rf"{name}' cannot be read as PARQUET"
@@ -175,5 +175,5 @@ def test_damaged_inference_is_named(inference, target, name):
 def test_lists_of_captions_do_not_fit_embeddings_that_are_there(inference, target):
     path = inference / "metadata" / "metadata_0.parquet"
     pq.write_table(pa.table({"image_path": list("abc"), "caption": [["x", "y"]] * 3}), path)
-    with pytest.raises(CorpusError, match="lists of captions, and its embeddings are one a row"):
+    with pytest.raises(CorpusError, match="lists of captions, but one embedding per row"):
         Corpus.build(inference, target)

@@ -123,7 +123,7 @@ def test_a_corpus_from_before_hashes_opens_and_says_that_it_holds_none(corpus):
     forget_hashes(corpus.path)
     old = Corpus(corpus.path)
     assert old.captions([2]).tolist() == ["blue"]
-    with pytest.raises(CorpusError, match=r"no hashes of 8 of its 8 files") as caught:
+    with pytest.raises(CorpusError, match=r"no hashes for 8 of its 8 files") as caught:
         old.verify()
     assert not isinstance(caught.value, CorpusFormatError)
 
@@ -134,5 +134,5 @@ def test_what_is_added_to_a_corpus_from_before_hashes_does_not_vouch_for_it(corp
         (["more"], [np.zeros((8, 8, 3), np.uint8)]), embedder=mean_color
     )
     assert all(name.startswith("001-") for name in recorded(corpus.path))
-    with pytest.raises(CorpusError, match=r"no hashes of 8 of its 12 files"):
+    with pytest.raises(CorpusError, match=r"no hashes for 8 of its 12 files"):
         longer.verify()

@@ -115,14 +115,14 @@ def test_a_cut_off_archive_keeps_what_is_whole_and_says_so(archives, target):
         assert corpus.captions().tolist()[3] == "a blue square"
         assert (corpus.images([3])[0] is not None) is image
         reasons = {f["id"]: f["reason"] for f in corpus.failures().to_pylist()}
-        assert "the archive is cut off" in reasons["00001.tar"]
-        assert reasons.get("000") == (None if image else "000.png is cut off in 00001.tar")
+        assert "the archive is truncated" in reasons["00001.tar"]
+        assert reasons.get("000") == (None if image else "000.png is truncated in 00001.tar")
 
 
 @pytest.mark.parametrize("content", [b"no tar at all" * 100, b"\x1f\x8b compressed"])
 def test_what_is_no_tar_is_refused(tmp_path, target, content):
     (tmp_path / "a.tar").write_bytes(content)
-    with pytest.raises(CorpusError, match=r"a\.tar' is no tar file .*must be unpacked"):
+    with pytest.raises(CorpusError, match=r"a\.tar' is not a tar file .*Unpack compressed"):
         Corpus.build(tmp_path / "a.tar", target)
 
 
@@ -188,7 +188,7 @@ def test_members_that_lead_out_of_the_archive_are_named(tmp_path, target, png, n
     ("content", "why"),
     [
         (b"{broken", "is not JSON"),
-        (b'[{"caption": "x"}]', "is no JSON object but list"),
+        (b'[{"caption": "x"}]', "is not a JSON object but list"),
         (b'{"label": 3}', "has no caption"),
         (b"[" * 100_000, "is not JSON"),
     ],
@@ -213,7 +213,7 @@ def test_a_list_of_captions_is_a_row_each(tmp_path, target, png):
 def test_a_long_text_is_not_read(tmp_path, target, png, monkeypatch):
     monkeypatch.setattr(_webdataset, "MAX_TEXT", 10)
     path = write_tar(tmp_path / "a.tar", {"0.png": png["red"], "0.txt": b"a" * 11})
-    with pytest.warns(DoubtfulTextWarning, match="no caption is as long as its 11 bytes"):
+    with pytest.warns(DoubtfulTextWarning, match="its 11 bytes are too long for a caption"):
         assert rows(path, target) == [("0", "", True)]
 
 
@@ -221,7 +221,7 @@ def test_other_encodings_are_read_and_guesses_named(tmp_path, target, png):
     members = {"0.png": png["red"], "0.txt": "ein Käfer".encode("utf-16")}
     members |= {"1.png": png["red"], "1.txt": "ein Käfer".encode("latin-1")}
     path = write_tar(tmp_path / "a.tar", members)
-    with pytest.warns(DoubtfulTextWarning, match=r"'1\.txt' in a\.tar: no UTF-8, read as cp1252"):
+    with pytest.warns(DoubtfulTextWarning, match=r"'1\.txt' in a\.tar: not UTF-8, read as cp1252"):
         assert [caption for _, caption, _ in rows(path, target)] == ["ein Käfer"] * 2
 
 

@@ -50,7 +50,7 @@ def test_empty_folder_may_exist(data, tmp_path):
 
 def test_folder_with_files_is_refused_and_left_alone(data, tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"precious")
-    with pytest.raises(FileExistsError, match="not an empty folder: choose another"):
+    with pytest.raises(FileExistsError, match="not an empty folder: give another"):
         write_captioned_folder(data, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["holiday.jpg"]
 

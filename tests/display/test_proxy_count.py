@@ -71,7 +71,7 @@ def test_plot_sets_artists_and_returns_itself(pyplot):
     assert display.plot() is display
     np.testing.assert_allclose(display.line_.get_ydata(), [0.55, 0.85, 0.85, 0.7])
     assert display.best_.get_xdata().tolist() == [2]
-    assert display.ax_.get_xlabel() == "Proxies a class (k)"
+    assert display.ax_.get_xlabel() == "Proxies per class (k)"
     assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["mine"]
 
 

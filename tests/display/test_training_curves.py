@@ -72,7 +72,7 @@ def test_trainer_must_be_fitted():
 def test_empty_log_and_unknown_names_are_refused():
     with pytest.raises(ValueError, match="no records yet"):
         TrainingCurvesDisplay(log=[])
-    with pytest.raises(ValueError, match="The log has no 'xnn'; it has 'step', 'loss'"):
+    with pytest.raises(ValueError, match="The log has no 'xnn', only 'step', 'loss'"):
         TrainingCurvesDisplay(log=LOG).curve("xnn")
 
 

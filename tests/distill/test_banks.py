@@ -110,8 +110,8 @@ def test_identity_tells_rows_and_parameters_apart():
 @pytest.mark.parametrize(
     ("teacher", "message"),
     [
-        (None, "image_teacher=None has nothing to guide by"),
-        ("nowhere.npy", r"image_teacher='nowhere.npy' is no .npy file"),
+        (None, "image_teacher is None: give a transformer"),
+        ("nowhere.npy", r"image_teacher='nowhere.npy' is not an .npy file"),
         (np.zeros(3), r"image_teacher must have a method transform.*shape \(3,\)"),
         (np.array([["a"]]), "image_teacher must have a method transform"),
     ],
@@ -154,5 +154,7 @@ def test_teacher_that_loses_rows(pairs):
         def transform(self, items):
             return ROWS[:2]
 
-    with pytest.raises(ValueError, match=r"text_teacher gave an array of shape \(2, 4\) for 10"):
+    with pytest.raises(
+        ValueError, match=r"text_teacher returned an array of shape \(2, 4\) for 10"
+    ):
         read_bank(text_rows(Losing(), pairs, 10), 10, name="text_teacher")

@@ -246,7 +246,7 @@ def test_an_automatic_dtype_is_that_of_the_run(make_trainer, pairs, tmp_path, mo
 def test_one_process_at_a_time(make_trainer, pairs, tmp_path):
     with (
         FileLock(tmp_path / ".lock"),
-        pytest.raises(TrainingRunError, match="Another process trains in output="),
+        pytest.raises(TrainingRunError, match="Another process is training in output="),
     ):
         make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
 
@@ -294,7 +294,9 @@ def test_a_damaged_checkpoint_is_named_and_runs_no_code(make_trainer, pairs, tmp
     else:
         contents = {"torn": content[: len(content) // 2], "empty": b"", "text": b"no checkpoint"}
         path.write_bytes(contents.get(kind, pickle.dumps(Evil(canary))))
-    with pytest.raises(TrainingRunError, match=r"checkpoint\.pt' is torn, or is not") as caught:
+    with pytest.raises(
+        TrainingRunError, match=r"checkpoint\.pt' is damaged, or does not"
+    ) as caught:
         trainer.fit(pairs.images, pairs.captions)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__

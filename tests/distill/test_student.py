@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skclip import CLIPEmbedder
-from skclip.distill._student import find_architecture, forget_unread_words, save_student
+from skclip.distill._student import find_architecture, save_student, zero_unused_words
 from skclip.exceptions import ModelNotFoundError
 from tests.distill.conftest import SMALL
 
@@ -71,7 +71,7 @@ def test_words_that_no_caption_has_say_nothing():
     model, tokenizer = architecture.create_model(), architecture.create_tokenizer()
     before = model.token_embedding.weight.clone()
     tokens = tokenizer(["red", "blue"])
-    forget_unread_words(model, tokens)
+    zero_unused_words(model, tokens)
     read = tokens.unique()
     assert torch.equal(model.token_embedding.weight[read], before[read])
     unread = tokenizer(["green"])[0, 1]
@@ -83,7 +83,7 @@ def test_words_that_no_caption_has_say_nothing():
     [
         ("ViT-B-33", "student='ViT-B-33' is neither a model of open_clip nor a JSON file"),
         ("missing.json", "student='missing.json' cannot be read"),
-        ({"embed_dim": 3}, "student is no model configuration.*lacks 'text_cfg', 'vision_cfg'"),
+        ({"embed_dim": 3}, "student is not a model configuration.*has no 'text_cfg', 'vision_cfg'"),
         ("local-dir:nowhere", "open_clip_config.json' cannot be read"),
     ],
 )

@@ -138,7 +138,7 @@ def test_full_disk_ends_the_use_with_a_report(tmp_path, monkeypatch):
         for i in range(40):
             cache.put({key(i): row(i, 1000)})
         assert len(cache.problems) == 1
-        assert "cannot be used from here on (database or disk is full)" in cache.problems[0]
+        assert "cannot be used any more (database or disk is full)" in cache.problems[0]
         assert cache.get([key(0)]) == {}
     monkeypatch.undo()
     with EmbeddingCache(tmp_path / "cache", "model", "Model") as cache:
@@ -200,17 +200,17 @@ def test_a_read_only_cache_is_read(read_only):
     for n_problems in range(2):
         assert list(read_only.get([key(0), key(1)])) == [key(0)]
         assert len(read_only.problems) == n_problems  # reading is none
-        assert read_only.claim([key(1)]) == [key(1)]
+        assert read_only.lease([key(1)]) == [key(1)]
         read_only.put({key(1): row(1)})
         read_only.close()
-    expected = f"{read_only.folder} is read-only: it was read and got nothing new"
+    expected = f"{read_only.folder} is read-only: it was read, and no rows were added"
     assert set(read_only.problems) == {expected}
 
 
 def test_of_a_read_only_cache_another_model_gets_nothing(read_only):
     with EmbeddingCache(read_only.folder, "other", "Other") as other:
         assert other.get([key(0)]) == {}
-        assert other.claim([key(0)]) == [key(0)]
+        assert other.lease([key(0)]) == [key(0)]
 
 
 def test_the_home_folder_may_be_abbreviated(tmp_path, monkeypatch):
@@ -284,7 +284,7 @@ def test_clear_also_removes_what_was_set_aside(filled):
 
 
 def test_prune_wants_a_limit(filled):
-    with pytest.raises(ValueError, match="by max_bytes or max_age_days"):
+    with pytest.raises(ValueError, match="max_bytes or max_age_days"):
         prune_cache(filled)
     with pytest.raises(ValueError, match="max_bytes must not be negative, got -1"):
         prune_cache(filled, max_bytes=-1)
@@ -344,7 +344,7 @@ def test_a_row_that_nobody_can_have_stored_is_made_again(tmp_path, vector, check
     with EmbeddingCache(folder, "model", "Model", 8) as cache:
         assert set(cache.get([key(0), key(1)])) == {key(1)}
         assert "damaged row" in cache.problems[0]
-        assert cache.claim([key(0)]) == [key(0)]
+        assert cache.lease([key(0)]) == [key(0)]
         cache.put({key(0): row(0)})
         np.testing.assert_array_equal(cache.get([key(0)])[key(0)], row(0))
 
@@ -384,6 +384,6 @@ def test_tables_of_somebody_else_cost_a_warning(tmp_path, script):
     connection.executescript(script)
     connection.close()
     with EmbeddingCache(folder, "model", "Model") as cache:
-        assert list(cache.claim([key(1)])) == [key(1)]
+        assert list(cache.lease([key(1)])) == [key(1)]
         cache.put({key(1): row(1)})
         assert cache.problems

@@ -282,7 +282,7 @@ def test_an_animation_that_is_open_stays_at_its_frame(tmp_path):
 def test_numbers_that_are_none_make_no_image(tmp_path, value):
     path = tmp_path / "float.tiff"
     Image.fromarray(np.array([[value, 0.0, 1.0]], dtype=np.float32)).save(path)
-    assert reason_for(path) == "it has pixels that are NaN or infinite"
+    assert reason_for(path) == "it has NaN or infinite pixels"
 
 
 def test_reasons_repeat_no_path(tmp_path):

@@ -121,6 +121,10 @@ def test_backends_without_background_work_are_respected(embedder, image_files):
             NoGenerators.calls += 1
             return super().submit(func, callback)
 
+        def apply_async(self, func, callback=None):  # what joblib 1.4 calls
+            NoGenerators.calls += 1
+            return super().apply_async(func, callback)
+
     expected = embedder.transform(image_files)
     register_parallel_backend("no generators", NoGenerators)
     with parallel_config(backend="no generators", n_jobs=2):

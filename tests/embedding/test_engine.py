@@ -48,7 +48,7 @@ def test_batches_shrink_until_they_fit_and_stay_small(error):
 
 def test_shrinking_is_logged(caplog):
     _AdaptiveEncoder(Tower(2, OUT_OF_MEMORY[0]))([1, 2, 3, 4])
-    assert "out of memory: going on with batches of 2" in caplog.text
+    assert "out of memory: continuing with batches of 2" in caplog.text
 
 
 def test_one_item_too_large_is_an_error():
@@ -150,7 +150,7 @@ def test_a_row_that_is_not_finite_is_named_and_zero(tiny_model, tmp_path, cached
             cache = opened if cached else None
             (batch,) = embed_images(loaded, items, batch_size=4, cache=cache)
             assert [str(failure) for failure in batch.failures] == [
-                f"item {i} (ndarray): what the model gives in float32 is NaN, infinite or zero"
+                f"item {i} (ndarray): the output of the model in float32 is NaN, infinite or zero"
                 for i in (1, 3)
             ]
             assert not batch.rows[[1, 3]].any()

@@ -1,4 +1,4 @@
-"""Claims: workers of one cache divide the work, and those that die leave none of it undone."""
+"""Leases: workers of one cache divide the work, and the work of dead workers is done."""
 
 import multiprocessing
 import os
@@ -42,54 +42,54 @@ def open_cache(tmp_path):
 
 def test_who_works_alone_gets_everything(open_cache):
     cache = open_cache()
-    assert cache.claim(KEYS) == KEYS
+    assert cache.lease(KEYS) == KEYS
     cache.put(rows(KEYS))
-    assert cache.claim(KEYS) == []  # it is made
+    assert cache.lease(KEYS) == []  # it is cached
 
 
 def test_two_share_and_nothing_is_claimed_twice(open_cache):
     first, second = open_cache(), open_cache()
-    assert first.claim(KEYS[:1]) == KEYS[:1]
-    assert second.claim(KEYS) == KEYS[1:5]
+    assert first.lease(KEYS[:1]) == KEYS[:1]
+    assert second.lease(KEYS) == KEYS[1:5]
     first.put(rows(KEYS[:1]))
-    assert first.claim(KEYS) == KEYS[5:]
-    assert second.claim(KEYS[5:]) == []
+    assert first.lease(KEYS) == KEYS[5:]
+    assert second.lease(KEYS[5:]) == []
     first.put(rows(KEYS[5:]))
-    assert second.claim(KEYS[1:]) == KEYS[1:5]  # a new claim gives the old ones back
+    assert second.lease(KEYS[1:]) == KEYS[1:5]  # a new lease ends the old ones
 
 
 def test_workers_on_another_model_do_not_count(open_cache):
     other, cache = open_cache("other"), open_cache()
-    other.claim(KEYS)
-    assert cache.claim(KEYS) == KEYS
+    other.lease(KEYS)
+    assert cache.lease(KEYS) == KEYS
 
 
 def test_who_leaves_off_leaves_the_work_to_others(open_cache):
     first, second = open_cache(), open_cache()
-    first.claim(KEYS[:4])
+    first.lease(KEYS[:4])
     first.close()
-    assert second.claim(KEYS) == KEYS
+    assert second.lease(KEYS) == KEYS
 
 
 def claim_and_die(folder: str) -> None:
     with EmbeddingCache(folder, "model", "model") as cache:
-        assert cache.claim(KEYS)
+        assert cache.lease(KEYS)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 @pytest.mark.parametrize("is_open", [False, True])
-def test_claims_of_the_dead_do_not_count(open_cache, tmp_path, is_open):
+def test_leases_of_dead_workers_are_void(open_cache, tmp_path, is_open):
     cache = open_cache()
     if is_open:  # and so has another number than the one that dies
-        cache.claim(KEYS[:0])
+        cache.lease(KEYS[:0])
     worker = multiprocessing.get_context("spawn").Process(
         target=claim_and_die, args=(str(tmp_path / "cache"),)
     )
     worker.start()
     worker.join()
     assert worker.exitcode == -signal.SIGKILL
-    assert cache.claim(KEYS) == KEYS
+    assert cache.lease(KEYS) == KEYS
 
 
 class Encoder:
@@ -116,7 +116,7 @@ def assert_all_rows(found) -> None:
 
 def test_rows_that_others_make_meanwhile_are_waited_for(open_cache, monkeypatch):
     cache, other = open_cache(), open_cache()
-    other.claim(KEYS[:3])
+    other.lease(KEYS[:3])
     encoder = Encoder()
     naps = []
 
@@ -133,7 +133,7 @@ def test_rows_that_others_make_meanwhile_are_waited_for(open_cache, monkeypatch)
 
 def test_one_that_stands_still_is_not_waited_for_forever(open_cache, monkeypatch):
     cache, other = open_cache(), open_cache()
-    other.claim(KEYS[:3])
+    other.lease(KEYS[:3])
     monkeypatch.setattr(_engine, "PATIENCE", 0.0)
     encoder = Encoder()
     assert_all_rows(encode(encoder, cache))

@@ -41,18 +41,18 @@ def test_checkpoint_file_passes_through(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("ViT-B32", "auto"), r"'ViT-B32' is no model of open_clip; did you mean 'ViT-B-32'"),
-        (("ViT-B/32", "auto"), r"knows no default .* model_name='ViT-B-32', pretrained='openai'"),
+        (("ViT-B32", "auto"), r"'ViT-B32' is not a model of open_clip; did you mean 'ViT-B-32'"),
+        (("ViT-B/32", "auto"), r"has no default .* model_name='ViT-B-32', pretrained='openai'"),
         (
             ("openai/clip-vit-base-patch32", "auto"),
             r"write model_name='ViT-B-32', pretrained='openai'\.",
         ),
         (("laion/CLIP-x", "auto"), r"write model_name='hf-hub:laion/CLIP-x'\."),
-        (("qqqq", "auto"), r"'qqqq' is no model of open_clip\. open_clip\.list_models\(\)"),
+        (("qqqq", "auto"), r"'qqqq' is not a model of open_clip\. open_clip\.list_models\(\)"),
         (("ViT-B-32", "laion2b"), r"neither a file nor a tag .* tags: 'openai', 'laion400m_e31'"),
-        (("ViT-L-14", "auto"), r"knows no default .* tags: 'openai'"),
+        (("ViT-L-14", "auto"), r"has no default .* tags: 'openai'"),
         (("ViT-e-14", "auto"), r"no weights for it: give the path"),
-        (("hf-hub:org/repo", "openai"), r"brings its own weights. Leave pretrained='auto'"),
+        (("hf-hub:org/repo", "openai"), r"includes its weights. Leave pretrained='auto'"),
     ],
 )
 def test_unknown_names_and_tags(arguments, message):

@@ -46,7 +46,7 @@ def test_labels_of_another_type_are_unknown():
     numbers = sums_of([0, 1, 1], np.array([0, 1]))
     with pytest.raises(TypeError, match="the labels so far are of another type"):
         known + numbers
-    with pytest.raises(ValueError, match="classes this head has never seen: 0, 1"):
+    with pytest.raises(ValueError, match="classes this head does not know: 0, 1"):
         known - numbers
     with pytest.raises(ValueError, match="does not know: 0"):
         known.without([0])

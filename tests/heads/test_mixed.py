@@ -129,7 +129,7 @@ def test_counts_follow_the_weights():
         ({"space": "proba"}, (X, Y), "with space='proba' give `alpha` as a number"),
         ({"head": SVC(), "space": "weights"}, (X, Y), "needs a linear head"),
         ({"head": KMeans(2)}, (X, Y), "needs a head with decision_function or predict_proba"),
-        ({"head": KNeighborsClassifier(2)}, (X, Y, [1, 1, 1, 2]), "takes none"),
+        ({"head": KNeighborsClassifier(2)}, (X, Y, [1, 1, 1, 2]), "does not accept it"),
     ],
 )
 def test_bad_input(params, args, message):

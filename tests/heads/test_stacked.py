@@ -191,7 +191,7 @@ def test_html_says_what_was_believed_and_repr_does_not():
         (
             {"heads": [("near", KNeighborsClassifier())]},
             (X, Y, np.arange(len(Y))),
-            "sample_weight was given, but the head",
+            "sample_weight was given, but fit of the head",
         ),
     ],
 )
@@ -240,7 +240,7 @@ def test_rows_in_lists_will_do():
 
 def test_a_retriever_of_images_is_refused():
     retriever = NeighborRetriever(PrimingPool(Y, X), k=1)
-    with pytest.raises(ValueError, match="recalls by class name, and NeighborRetriever"):
+    with pytest.raises(ValueError, match="recalls by class name, but NeighborRetriever"):
         StackedHeadClassifier(TEXT, retriever=retriever).fit()
 
 

@@ -226,7 +226,7 @@ def test_a_head_below_zero_shot_warns_at_the_line_of_its_caller(monkeypatch, cls
         _weighed, "mixing_weights", lambda parts, *_, **__: np.arange(len(parts)) == 1.0
     )
     arguments = (X[:1], y[:1]) if how == "forget" else (X, y)
-    with pytest.warns(BelowZeroShotWarning, match=r"100\.0% by zero-shot alone") as caught:
+    with pytest.warns(BelowZeroShotWarning, match=r"100\.0% for zero-shot alone") as caught:
         getattr(head, how)(*arguments)
     assert {one.filename for one in caught} == {__file__}
 

@@ -108,7 +108,7 @@ def test_text_embeddings_of_a_frame_are_named_by_its_index():
         assert_array_equal(head.coef_, [[1, 0], [0, 1]])
     with pytest.raises(ValueError, match="index of text_embeddings holds duplicates: 'cat'"):
         ZeroShotClassifier(frame.iloc[[0, 1, 1]]).fit()
-    with pytest.raises(ValueError, match="have no names, so `classes` must name them"):
+    with pytest.raises(ValueError, match="have no names: give `classes` in the order of the rows"):
         ZeroShotClassifier(frame.reset_index(drop=True)).fit(y=["cat"])
     named_by_classes = ZeroShotClassifier(frame.reset_index(drop=True), classes=list(TEXT)).fit()
     assert_array_equal(named_by_classes.coef_, [[1, 0], [0, 1]])
@@ -254,21 +254,33 @@ def test_without_text_the_class_means_stand_in_and_say_so():
         (ZeroShotClassifier({}), (), "mapping of class names to text embeddings is empty"),
         (ZeroShotClassifier({"a": [1.0], "b": [1.0, 2.0]}), (), "one length"),
         (ZeroShotClassifier({"a": [np.nan, 1.0]}), (), "embeddings of 'a' contain NaN"),
-        (ZeroShotClassifier([[1.0, 0.0]]), (None, ["a"]), "`classes` must name them"),
+        (
+            ZeroShotClassifier([[1.0, 0.0]]),
+            (None, ["a"]),
+            "give `classes` in the order of the rows",
+        ),
         (ZeroShotClassifier([[1.0, 0.0]], classes=["a", "b"]), (), "classes names 2 rows"),
         (ZeroShotClassifier(TEXT, classes=["cat", "cat"]), (), "classes holds duplicates: 'cat'"),
         (
             ZeroShotClassifier(TEXT, classes=["cat", "cat"]),
             (),
-            r"need integer labels, with class_names=\{label: name\}",
+            r"need integer labels: give class_names=\{label: name\}",
         ),
         (ZeroShotClassifier(TEXT, classes=["cat", " "]), (), "blank class names: ' '"),
-        (ZeroShotClassifier(TEXT, classes=["cat", None]), (), r"no class name: None \(position 1"),
-        (ZeroShotClassifier(TEXT, classes=["cat", np.nan]), (), r"no class name: nan \(position 1"),
+        (
+            ZeroShotClassifier(TEXT, classes=["cat", None]),
+            (),
+            r"invalid class names: None \(position 1",
+        ),
+        (
+            ZeroShotClassifier(TEXT, classes=["cat", np.nan]),
+            (),
+            r"invalid class names: nan \(position 1",
+        ),
         (
             ZeroShotClassifier(TEXT, classes=[("cat", "puss")]),
             (),
-            r"no class name: \('cat', 'puss'",
+            r"invalid class names: \('cat', 'puss'",
         ),
         (
             ZeroShotClassifier(embedder=LetterEmbedder(), classes=["a"]),
@@ -293,7 +305,7 @@ def test_without_text_the_class_means_stand_in_and_say_so():
         (
             ZeroShotClassifier(embedder=LetterEmbedder(), class_names={0: None}),
             (),
-            "class_names holds what is no class name: None",
+            "class_names holds invalid class names: None",
         ),
         (
             ZeroShotClassifier(embedder=LetterEmbedder(), class_names=["a", "b"]),

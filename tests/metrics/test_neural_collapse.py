@@ -121,13 +121,13 @@ def test_batches_give_the_same(dtype):
     assert statistics.variability_collapse_index() == pytest.approx(index, rel=1e-9)
 
 
-def test_score_waits_for_all_promised_rows():
+def test_score_needs_all_rows():
     X, y = problem()
     statistics = CollapseStatistics(dict(enumerate(np.bincount(y))))
-    with pytest.raises(ValueError, match="but 0 that are not zero have come"):
+    with pytest.raises(ValueError, match="but update got 0 that are not zero"):
         statistics.neural_collapse_score()
     statistics.update(X[:-1], y[:-1])
-    with pytest.raises(ValueError, match="Update with all rows"):
+    with pytest.raises(ValueError, match="Call update with all rows"):
         statistics.variability_collapse_index()
 
 

@@ -603,7 +603,7 @@ def test_paths_of_tables_are_no_captions(tmp_path):
     paths = [str(tmp_path / f"x-{i}.csv") for i in range(2)]
     for path in paths:
         Path(path).write_text("caption\na cat\n")
-    with pytest.raises(ValueError, match=r"paths of files .*Corpus\.build"):
+    with pytest.raises(ValueError, match=r"has file paths .*Corpus\.build"):
         CaptionRetriever().fit(paths)
 
 

@@ -168,7 +168,7 @@ def test_labels_of_a_pool_are_checked_against_the_text(labels):
     with pytest.raises(ValueError, match=r"The pool holds labels that are not among the classes"):
         ZeroShotFilter().support(np.eye(2), labels, text_head)
     if "owl" in labels:
-        with pytest.raises(ValueError, match=r"The labels of the pool do not suit the filter"):
+        with pytest.raises(ValueError, match=r"The filter cannot use the labels of the pool"):
             ZeroShotFilter(TEXT).support(np.eye(2), labels, text_head)
 
 

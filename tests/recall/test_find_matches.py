@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from skclip.captions._ambiguity import Settler
+from skclip.captions._ambiguity import Disambiguator
 from skclip.captions._matching import Matching, stem_words
 from skclip.captions._query import make_queries
 from skclip.captions._words import tokenize
@@ -46,14 +46,14 @@ def find(store, names, method="index", synonyms=None, exclude=None, n_jobs=None,
     settings = {"match": "phrase", "stem": False, "plural": False, **options}
     if method == "scan":
         pytest.importorskip("ahocorasick")
-    settler = Settler(
+    disambiguator = Disambiguator(
         names,
         make_queries(names, synonyms=synonyms, exclude=exclude, plural=settings["plural"]),
         Matching(settings["match"], settings["stem"]),
         longest=settings.get("longest", False),
         ambiguous=settings.get("ambiguous", "keep"),
     )
-    return find_matches(store, settler, method=method, n_jobs=n_jobs)
+    return find_matches(store, disambiguator, method=method, n_jobs=n_jobs)
 
 
 def found(captions, names, method="index", **options):
@@ -276,9 +276,11 @@ def test_real_captions(shared_data, method):
 
 def test_a_scan_without_its_library_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ahocorasick", None)
-    settler = Settler(["cat"], make_queries(["cat"]), Matching(), longest=False, ambiguous="keep")
+    disambiguator = Disambiguator(
+        ["cat"], make_queries(["cat"]), Matching(), longest=False, ambiguous="keep"
+    )
     with pytest.raises(ImportError, match=r"method='scan' needs ahocorasick: .*skclip\[scan\]"):
-        find_matches(store_of(["a cat"]), settler, method="scan", n_jobs=None)
+        find_matches(store_of(["a cat"]), disambiguator, method="scan", n_jobs=None)
 
 
 WORD = "x" * 33_000

@@ -118,7 +118,7 @@ def test_without_labels_a_row_gets_that_of_the_nearest_query():
 def test_without_any_labels_recall_asks_for_some():
     with pytest.raises(ValueError, match=r"recall needs y, .* the collection has no labels"):
         NeighborRetriever().fit(np.eye(2)).recall(np.eye(2))
-    with pytest.raises(ValueError, match=r"recall needs y, .* looks among their own class"):
+    with pytest.raises(ValueError, match=r"recall needs y, .* searches within these classes"):
         NeighborRetriever(restrict_to_class=True).fit(np.eye(2), [0, 1]).recall(np.eye(2))
 
 
@@ -158,13 +158,13 @@ def test_a_corpus_has_no_labels_but_captions(embedded_corpus, method):
 
 
 def test_a_corpus_without_embeddings_says_so(corpus):
-    with pytest.raises(CorpusError, match=r"no embeddings to find neighbours among: build it"):
+    with pytest.raises(CorpusError, match=r"no embeddings to find neighbours in: build it"):
         NeighborRetriever(corpus).recall(np.eye(4), list("abcd"))
 
 
 def test_a_pool_without_embeddings_says_so(corpus):
     pool = CaptionRetriever(corpus).recall(["red"])
-    with pytest.raises(ValueError, match="pool has no embeddings to find neighbours among"):
+    with pytest.raises(ValueError, match="pool has no embeddings to find neighbours in"):
         NeighborRetriever(pool).recall(np.eye(4))
 
 

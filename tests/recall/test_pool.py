@@ -44,7 +44,7 @@ def test_every_column_must_have_one_row_a_label(field):
 
 
 def test_labels_must_be_one_dimensional():
-    with pytest.raises(ValueError, match=r"labels must be one class name a row.*\(1, 2\)"):
+    with pytest.raises(ValueError, match=r"labels must have one class name per row.*\(1, 2\)"):
         PrimingPool(labels=[["a", "b"]])
 
 
@@ -167,7 +167,7 @@ def test_numbers_beyond_single_precision_are_unreadable_images():
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
 def test_labels_must_not_be_missing(missing):
-    with pytest.raises(ValueError, match=r"labels holds missing values in 1 of 2 rows \(1\)"):
+    with pytest.raises(ValueError, match=r"labels has missing values in 1 of 2 rows \(1\)"):
         PrimingPool(np.array(["a", missing], dtype=object))
 
 
@@ -176,7 +176,7 @@ def test_columns_of_other_libraries_are_values():
     pool = PrimingPool(["a", "b"], images=pl.Series(["x", "y"]), **columns)
     assert (pool.ids.tolist(), pool.captions.tolist()) == ([1, 2], ["a", "b"])
     assert pool.images.tolist() == ["x", "y"]
-    with pytest.raises(ValueError, match=r"ids must be one value a row, got a table of shape"):
+    with pytest.raises(ValueError, match=r"ids must have one value per row, got a table of shape"):
         PrimingPool(["a", "b"], ids=pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from skclip.corpus import Corpus
 from skclip.exceptions import CorpusError, NoMatchWarning, UnreadableImageWarning
-from skclip.recall import CaptionRetriever
+from skclip.recall import CaptionRetriever, PrimingPool
 from skclip.recall._select import random_order
 
 
@@ -88,7 +88,7 @@ def test_test_images_are_not_recalled_by_content(photos, corpus):
 
 def test_test_images_that_cannot_be_read_are_named(photos, corpus):
     retriever = CaptionRetriever(corpus, exclude_images=[photos / "missing.png"])
-    with pytest.warns(UnreadableImageWarning, match=r"exclude_images holds 1 .*missing\.png"):
+    with pytest.warns(UnreadableImageWarning, match=r"exclude_images has 1 .*missing\.png"):
         assert kept(retriever, ["red"]) == ["pink.png", "red.png"]
 
 
@@ -217,7 +217,7 @@ def test_a_pool_shows_itself_in_a_notebook(photos, corpus):
     (photos / "pink.png").write_bytes(b"broken")
     html = CaptionRetriever(corpus).recall(["red", "green"])._repr_html_()
     assert html.count("<img ") == 3
-    assert html.count("data:image/jpeg;base64,") == 3
+    assert html.count("data:image/webp;base64,") == 3
     assert "red and white make pink" in html
     hostile = CaptionRetriever().fit(["<script>alert(1)</script> cat"]).recall(["cat"])
     assert "<script>" not in hostile._repr_html_()
@@ -256,3 +256,16 @@ def test_counts_that_are_remembered_cannot_be_changed():
     for values in counts.values():
         with pytest.raises(ValueError, match="read-only"):
             values[:] = 7
+
+
+def test_notebooks_get_little_however_much_there_is():
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (96, 96, 3), dtype=np.uint8) for _ in range(96)]
+    pool = PrimingPool(
+        [f"class {i // 8:02d} " + 300 * "x" for i in range(96)],
+        captions=["<b>" + 5000 * "&"] * 96,
+        images=noise,
+    )
+    html = pool._repr_html_()
+    assert len(html) < 200_000
+    assert html.count("<img") > 10

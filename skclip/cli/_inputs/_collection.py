@@ -15,7 +15,7 @@ from skclip.embedding import CLIPEmbedder
 __all__ = ["CORPUS_HELP", "open_collection"]
 
 CORPUS_HELP = (
-    "captioned collection to recall from: a corpus that `skclip index` wrote, a folder with images "
+    "captioned collection to recall from: a corpus written by `skclip index`, a folder with images "
     "and captions, or a table of captions (default: none)"
 )
 
@@ -24,10 +24,10 @@ CORPUS_HELP = (
 def open_collection(
     args: Namespace, embedder: CLIPEmbedder, options: dict[str, Any]
 ) -> Iterator[Corpus]:
-    """Open the corpus, or build one for the time of the block from a folder or a table."""
+    """Open the corpus, or build one from a folder or table, which is temporary by default."""
     path = find_file(args.corpus)
     corpus = Corpus(path) if is_corpus(path) else None
-    # a model without its tokenizer could not name a class
+    # the tokenizer is needed for class names: fail before indexing
     _ = embedder.load_model().tokenizer
     if corpus is not None:
         yield corpus
@@ -35,7 +35,7 @@ def open_collection(
     with temporary_folder("prime") as temporary:
         directory = args.save_corpus or temporary / "corpus"
         if not args.quiet:
-            where = args.save_corpus or "a temporary place (--save-corpus DIR keeps it)"
+            where = args.save_corpus or "a temporary folder (--save-corpus DIR keeps it)"
             say(f"indexing the captions of {args.corpus} in {where}")
         yield Corpus.build(
             path, directory, n_jobs=args.jobs, verbose=int(not args.quiet), **options

@@ -55,7 +55,7 @@ def given_vectors(args: Namespace) -> Vectors | None:
 
 
 def find_images(path: str | Path, *, option: str = "--images", quiet: bool = True) -> list[Path]:
-    """Return an image, or those below a folder in sorted order, by their file names' endings."""
+    """Return an image, or the sorted images below a folder, found by their suffixes."""
     path = find_file(path)
     if path.is_file():
         return [path]
@@ -65,13 +65,13 @@ def find_images(path: str | Path, *, option: str = "--images", quiet: bool = Tru
     images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise ValueError(
-            f"{option} {str(path)!r} holds no images: looked for files that end in "
+            f"{option} {str(path)!r} has no images, which are files ending in "
             f"{', '.join(sorted(IMAGE_SUFFIXES))}."
         )
     if not quiet and len(images) < len(files):
         others = sorted({file.suffix.lower() or "no ending" for file in files} - IMAGE_SUFFIXES)
         n_others = len(files) - len(images)
-        say(f"{n_others} files of {option} are no images by their endings: {', '.join(others[:9])}")
+        say(f"{n_others} files of {option} have no image suffix: {', '.join(others[:9])}")
     return images
 
 

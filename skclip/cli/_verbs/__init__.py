@@ -18,6 +18,7 @@ from skclip.cli._verbs import (
     _predict,
     _prime,
     _recall,
+    _report,
     _train,
 )
 
@@ -33,6 +34,7 @@ VERBS: dict[str, ModuleType] = {
     "index": _index,
     "embed": _embed,
     "recall": _recall,
+    "report": _report,
     "train": _train,
     "info": _info,
     "cache": _cache,

@@ -1,4 +1,4 @@
-"""Look into, prune or clear the embeddings that --cache keeps."""
+"""Inspect, prune or clear a cache of embeddings."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -12,8 +12,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
     actions = parser.add_subparsers(title="actions", required=True, dest="action", metavar="ACTION")
     for action, summary in (
-        ("info", "size, and number of embeddings by model"),
-        ("prune", "remove the embeddings that were not used for longest"),
+        ("info", "size, and number of embeddings per model"),
+        ("prune", "remove the least recently used embeddings"),
         ("clear", "remove all embeddings"),
     ):
         sub = actions.add_parser(action, help=summary, description=summary)
@@ -21,12 +21,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         if action == "prune":
             sub.add_argument("--max-bytes", type=int, metavar="N", help="size to shrink to")
             sub.add_argument(
-                "--max-age-days", type=float, metavar="N", help="longest time without use"
+                "--max-age-days",
+                type=float,
+                metavar="N",
+                help="maximum days since the last use",
             )
 
 
 def run(args: Namespace) -> int:
-    """Do what the action says."""
+    """Run the action."""
     if args.action == "info":
         info = cache_info(args.folder)
         tell(f"path: {info.path}")
@@ -37,7 +40,7 @@ def run(args: Namespace) -> int:
         say(f"{clear_cache(args.folder)} embeddings removed")
     else:
         if args.max_bytes is None and args.max_age_days is None:
-            raise ValueError("say what to remove by --max-bytes or --max-age-days.")
+            raise ValueError("give --max-bytes or --max-age-days: both are missing.")
         n_removed = prune_cache(
             args.folder, max_bytes=args.max_bytes, max_age_days=args.max_age_days
         )

@@ -1,10 +1,10 @@
-"""Show the whole job on images drawn on the spot: recall, filter, prime, predict, measure."""
+"""Show all steps on synthetic images: recall, filter, prime, predict, measure."""
 
 import time
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from skclip import (
     ZeroShotClassifier,
     ZeroShotFilter,
 )
+from skclip._optional import import_optional
 from skclip.cli._common import add_quiet_argument
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say, standard_output
@@ -27,12 +28,13 @@ from skclip.corpus import Corpus
 from skclip.datasets import CLASS_NAMES, make_captioned_images, write_captioned_folder
 from skclip.display import PoolDisplay
 from skclip.embedding import CLIPEmbedder
-from skclip.recall import CaptionRetriever, PrimingPool
+from skclip.recall import CaptionRetriever
+from skclip.report import pool_page
 
 __all__ = ["add_arguments", "run"]
 
-USUAL_STYLE = "flat"  # what the model has seen most of
-STYLES = ("sketch", "night", "mosaic")  # what it has hardly seen
+USUAL_STYLE = "flat"  # the most frequent style in the training data
+STYLES = ("sketch", "night", "mosaic")  # rare styles in the training data
 N_COLLECTION, N_HELD_OUT, N_SHOTS = 2000, 1000, 4
 AS_PUBLISHED = {"alpha": 0.9}
 STAGES = (
@@ -49,11 +51,11 @@ STAGES = (
 
 
 class Stopwatch:
-    """Add up the time of stages, and show which one is running."""
+    """Measure the time of stages, and show the current one."""
 
     def __init__(self, n_seeds: int, *, quiet: bool) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        # None shows the bar on a terminal only
+        # None shows the bar on terminals only
         self.bar: Any = tqdm(total=n_seeds * len(STAGES), leave=False, disable=quiet or None)
 
     @contextmanager
@@ -72,26 +74,29 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="DIR",
-        help="new or empty folder for the collections, the corpora, and a contact sheet of what "
-        "was recalled (default: a temporary one, without the sheet)",
+        help="new or empty folder for the collections, the corpora, the printed tables, and a page "
+        "and a contact sheet of recalled images (default: a temporary folder, without these)",
     )
     parser.add_argument(
         "--style",
         choices=STYLES,
         default=STYLES[0],
-        help="style of the images to classify; the model has hardly seen it (default: %(default)s)",
+        help="style of the images to classify, rare in the training data (default: %(default)s)",
     )
     parser.add_argument(
-        "--seeds", type=int, default=3, help="repetitions on other images (default: %(default)s)"
+        "--seeds", type=int, default=3, help="repetitions with other images (default: %(default)s)"
     )
     add_quiet_argument(parser)
 
 
 def run(args: Namespace) -> int:
-    """Run the job for every seed and print what came out."""
+    """Run the demo for every seed and print the results."""
     if args.seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}.")
     standard_output()
+    if args.output is not None:
+        for reason in _missing():  # before the work, while it can be installed
+            say(reason)
     with _folder(args.output) as folder:
         watch = Stopwatch(args.seeds, quiet=args.quiet)
         with watch.bar:
@@ -99,17 +104,30 @@ def run(args: Namespace) -> int:
             embedder = CLIPEmbedder("skclip-tiny", n_jobs=-1)
             embedder.load_model()
             watch.seconds["load the model"] = time.perf_counter() - begin
-            # the model is too small to share out: its threads would only wait for each other
+            # the model is too small for several threads
             with threadpool_limits(1):
                 results = [
                     run_seed(seed, args.style, folder / f"seed{seed}", embedder, watch)
                     for seed in range(args.seeds)
                 ]
-        print(summary(results, args.style))
-        print(stage_table(watch.seconds))
+        tables = f"{summary(results, args.style)}\n{stage_table(watch.seconds)}\n"
+        print(tables, end="")
         if args.output is not None:
-            write_contact_sheet(results[0]["pool"], results[0]["kept"], folder)
+            (folder / "results.txt").write_text(tables, encoding="utf-8")
+            write_pictures(results[0], folder)
     return 0
+
+
+def _missing() -> Iterator[str]:
+    """Yield what cannot be written for want of a library, and how to get it."""
+    for module, extra, what in (
+        ("matplotlib", "plot", "The contact sheet"),
+        ("jinja2", "report", "The page of what was recalled"),
+    ):
+        try:
+            import_optional(module, extra=extra, purpose=what)
+        except ImportError as error:
+            yield str(error)
 
 
 @contextmanager
@@ -127,7 +145,7 @@ def _folder(output: Path | None) -> Iterator[Path]:
 def run_seed(
     seed: int, style: str, folder: Path, embedder: CLIPEmbedder, watch: Stopwatch
 ) -> dict[str, Any]:
-    """Do the whole job once; nothing is chosen by looking at the held-out images."""
+    """Run all steps once; nothing is chosen on held-out images."""
     names = list(CLASS_NAMES)
     with watch.stage("draw"):
         collection = make_captioned_images(
@@ -170,13 +188,19 @@ def run_seed(
             f"primed + {N_SHOTS}-shot": primed.fit(X_shots, y_shots),
         }
         accuracy = {name: head.score(X, held_out.target) for name, head in heads.items()}
-    assert pool.ids is not None  # they are file names
-    drawn = collection.target[[int(Path(name).stem) for name in pool.ids]]
-    return {"accuracy": accuracy, "pool": pool, "kept": kept, "right": drawn == pool.labels}
+    assert pool.ids is not None  # ids are file names
+    true = collection.target[[int(Path(name).stem) for name in pool.ids]]
+    return {
+        "accuracy": accuracy,
+        "pool": pool,
+        "kept": kept,
+        "right": true == pool.labels,
+        "head": unlabelled["primed"],
+    }
 
 
 def summary(results: list[dict[str, Any]], style: str) -> str:
-    """Return the accuracies, and how well recall and filter did."""
+    """Return the accuracies, and the precision of recall and filter."""
     scores = {
         name: 100 * np.array([result["accuracy"][name] for result in results])
         for name in results[0]["accuracy"]
@@ -214,21 +238,22 @@ def summary(results: list[dict[str, Any]], style: str) -> str:
 
 
 def stage_table(seconds: dict[str, float]) -> str:
-    """Return the time of every stage and of all."""
+    """Return a table of the time of each stage and the total."""
     rows = [[name, f"{value:.2f}"] for name, value in seconds.items()]
     rows.append(["all", f"{sum(seconds.values()):.2f}"])
     return "\n" + _table(["stage", "seconds, all seeds"], rows)
 
 
-def write_contact_sheet(pool: PrimingPool, kept: Any, folder: Path) -> None:
-    """Write recalled images with kept and rejected marked, or say what is missing for it."""
-    path = folder / "contact_sheet.png"
-    try:
+def write_pictures(result: dict[str, Any], folder: Path) -> None:
+    """Write recalled images, kept and rejected marked, as far as the libraries are there."""
+    pool, kept = result["pool"], result["kept"]
+    with suppress(ImportError):  # said at the start
+        path = folder / "contact_sheet.png"
         PoolDisplay.from_pool(pool, kept=kept).plot().figure_.savefig(path, bbox_inches="tight")
-    except ImportError as error:
-        say(f"no contact sheet: {error}")
-    else:
-        say(f"contact sheet of what was recalled: {path}")
+        say(f"contact sheet of recalled images: {path}")
+    with suppress(ImportError):
+        page = pool_page(pool, head=result["head"], kept=kept, n_jobs=-1)
+        say(f"page of recalled images: {page.save(folder / 'pool.html')}")
 
 
 def _mean_std(values: Any, sign: str = "", *, digits: int = 1) -> str:
@@ -236,7 +261,7 @@ def _mean_std(values: Any, sign: str = "", *, digits: int = 1) -> str:
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
-    """Align cells: the first column to the left, the others to the right."""
+    """Return a table; the first column is left-aligned, the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = []
     for first, *others in [header, ["-" * width for width in widths], *rows]:

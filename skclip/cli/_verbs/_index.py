@@ -1,4 +1,4 @@
-"""Build a corpus from captioned images: a caption index, and embeddings if a model is named."""
+"""Build a corpus from captioned images: a caption index, and embeddings if a model is given."""
 
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -30,13 +30,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="corpus to write")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--append", action="store_true", help="add to the corpus that is there")
-    mode.add_argument("--overwrite", action="store_true", help="replace the corpus that is there")
+    mode.add_argument("--append", action="store_true", help="add to the existing corpus")
+    mode.add_argument("--overwrite", action="store_true", help="replace the existing corpus")
     add_embeddings_argument(parser, "IMAGES")
     add_table_arguments(parser)
     add_quiet_argument(parser)
     add_job_arguments(parser)
-    add_model_arguments(parser, default="none, captions alone")
+    add_model_arguments(parser, default="none, captions only")
 
 
 def run(args: Namespace) -> int:
@@ -66,7 +66,7 @@ def run(args: Namespace) -> int:
 
 
 def report(corpus: Corpus, *, quiet: bool) -> int:
-    """Say what a corpus holds, and in any case what could not be read; return the exit status."""
+    """Print a summary of a corpus, and always its failures; return the exit status."""
     embedded = "without embeddings" if corpus.model_id is None else f"embedded by {corpus.model_id}"
     if not quiet:
         say(f"{len(corpus)} captions, {embedded}, in {corpus.path}")
@@ -75,13 +75,13 @@ def report(corpus: Corpus, *, quiet: bool) -> int:
         reason = corpus.failures().column("reason")[0].as_py()
         say(
             f"error: none of the {n_failures} images could be read (the first: {reason}). "
-            "--images-root names the folder that the paths of a table start from; "
+            "--images-root gives the base folder of the paths of a table; "
             f"skclip info {corpus.path} --failures lists the images"
         )
         return 1
     if n_failures:
         say(
             f"{n_failures} images could not be read: skclip info {corpus.path} --failures lists "
-            "them, skclip embed --retry-failed tries them again"
+            "them, skclip embed --retry-failed embeds them again"
         )
     return 0

@@ -17,16 +17,16 @@ COLUMNS = ("label", "id", "caption", "image")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="class names to look for")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="class names to search for")
     parser.add_argument("--classes", metavar="FILE", help=CLASSES_HELP)
-    parser.add_argument("--corpus", required=True, help="corpus that `skclip index` wrote")
+    parser.add_argument("--corpus", required=True, help="corpus written by `skclip index`")
     parser.add_argument(
-        "--k", type=int, default=100, help="most images a class (default: %(default)s)"
+        "--k", type=int, default=100, help="most images per class (default: %(default)s)"
     )
     parser.add_argument(
         "--format",
         choices=sorted(set(FORMATS.values())),
-        help="what to write (default: what --output ends in, else csv)",
+        help="output format (default: the suffix of --output, else csv)",
     )
     parser.add_argument(
         "--output", default="-", metavar="FILE", help="file to write (default: standard output)"
@@ -37,7 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Recall and write the rows."""
     if bool(args.names) == (args.classes is not None):
-        raise ValueError("give class names, or a file of them by --classes.")
+        raise ValueError("give class names, or a file of them as --classes.")
     check_at_least_one(args, "k")
     kind = choose_format(args.output, args.format)
     check_names(args.names)
@@ -52,19 +52,19 @@ def run(args: Namespace) -> int:
 
 
 def check_names(names: list[str]) -> None:
-    """Raise for names that are blank or given twice."""
+    """Raise for blank or repeated names."""
     if not all(name.strip() for name in names):
         raise ValueError(f"NAME must be the name of a class, got {sample_of(names)}.")
     twice = [name for name, n in Counter(names).items() if n > 1]
     if twice:
         raise ValueError(
-            f"NAME is given more than once: {sample_of(twice)}. Give every class once; further "
-            "names of a class follow it in the file of --classes."
+            f"NAME is given more than once: {sample_of(twice)}. Give every class once; write "
+            "further names of a class after it in the file of --classes."
         )
 
 
 def rows_of(pool: PrimingPool) -> Iterator[Row]:
-    """Yield the rows of a pool; images kept as bytes have no path to show."""
+    """Yield the rows of a pool; images stored as bytes have no path."""
     nothing = [None] * len(pool)
     images = nothing if pool.images is None else pool.images
     captions = nothing if pool.captions is None else pool.captions

@@ -23,7 +23,7 @@ from skclip.exceptions import ModelNotFoundError, TrainingDivergedError
 
 __all__ = ["add_arguments", "run"]
 
-_TEACHER_HELP = "a model as `skclip embed --model` takes it, or a .npy file with one row a caption"
+_TEACHER_HELP = "a model as for `skclip embed --model`, or a .npy file with one row per caption"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -37,13 +37,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--output",
         required=True,
         metavar="DIR",
-        help="directory of the run: checkpoint, log.jsonl and, in the end, model/. The same "
-        "command goes on where it was interrupted",
+        help="directory of the run: checkpoint, log.jsonl and finally model/. The same command "
+        "resumes an interrupted run",
     )
     parser.add_argument(
         "--student",
         default=defaults.student,
-        help="a model open_clip knows, or a JSON file with a model configuration (default: "
+        help="a model name of open_clip, or a JSON file with a model configuration (default: "
         "%(default)s)",
     )
     parser.add_argument("--image-teacher", metavar="MODEL", help=_TEACHER_HELP)
@@ -59,11 +59,11 @@ def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -
     options: dict[str, tuple[Any, str]] = {
         "lambda_nn": (float, "weight of the nearest neighbours"),
         "lambda_xnn": (float, "weight of their counterparts in the other modality"),
-        "batch_size": (int, "pairs a forward pass"),
-        "accumulate": (int, "forward passes a step"),
+        "batch_size": (int, "pairs per forward pass"),
+        "accumulate": (int, "forward passes per step"),
         "learning_rate": (float, "largest rate"),
-        "weight_decay": (float, "decay of matrices"),
-        "warmup": (float, "share of steps to the largest rate"),
+        "weight_decay": (float, "weight decay of matrices"),
+        "warmup": (float, "fraction of steps for the warm-up"),
         "checkpoint_every": (int, "steps between checkpoints"),
         "device": (str, "torch device"),
         "dtype": (str, "float32, bfloat16, float16 or auto"),
@@ -82,13 +82,13 @@ def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -
     group.add_argument("--compile", action="store_true", help="use torch.compile")
     group.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     group.add_argument(
-        "--jobs", type=int, default=-1, help="workers that decode images (default: one a core)"
+        "--jobs", type=int, default=-1, help="workers that decode images (default: one per core)"
     )
 
 
 def run(args: Namespace) -> int:
-    """Train, or go on training."""
-    # open_clip takes seconds, which no other verb may cost
+    """Train, or resume training."""
+    # importing open_clip takes seconds: not for other verbs
     from skclip.distill import find_architecture
 
     check_at_least_one(args, "batch_size", "accumulate", "epochs", "steps", "checkpoint_every")
@@ -99,8 +99,8 @@ def run(args: Namespace) -> int:
         given, spelled = getattr(args, option), f"--{option.replace('_', '-')}"
         if given is None and (args.lambda_nn or args.lambda_xnn):
             raise ValueError(
-                f"{spelled} is missing: give a model or a .npy file with one row a caption, or set "
-                "--lambda-nn and --lambda-xnn to 0, which is plain CLIP training."
+                f"{spelled} is missing: give a model or a .npy file with one row per caption, or "
+                "set --lambda-nn and --lambda-xnn to 0 for plain CLIP training."
             )
         _check_teacher(given, spelled)
     if is_dry_run(args):
@@ -140,12 +140,12 @@ def run(args: Namespace) -> int:
     if not args.quiet:
         last = trainer.log_[-1]
         say(f"{last['step']} steps, loss {last['loss']:.3f}, {last['images_per_second']} images/s")
-        say(f"load it by --model local-dir:{args.output / 'model'}")
+        say(f"load it with --model local-dir:{args.output / 'model'}")
     return 0
 
 
 def _open_pairs(args: Namespace) -> Corpus:
-    """Open the corpus, or write one into the run's directory: any source then reads alike."""
+    """Open the corpus, or build one in the run's directory, to read all sources alike."""
     if is_corpus(source := find_file(args.source)):
         return Corpus(source)
     return Corpus.build(
@@ -159,7 +159,7 @@ def _open_pairs(args: Namespace) -> Corpus:
 
 
 def _check_teacher(given: str | None, option: str) -> None:
-    """Raise if a teacher cannot be found: captions would be read and images embedded in vain."""
+    """Raise if a teacher cannot be found, before reading captions and embedding images."""
     if given is None:
         return
     if not given.endswith(".npy"):

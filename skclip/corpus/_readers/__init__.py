@@ -1,4 +1,4 @@
-"""Whatever holds captions, as rows: folders, tables, archives, what other tools wrote."""
+"""Read captions as rows from folders, tables, archives, and the output of other tools."""
 
 from skclip.corpus._readers._columns import Columns, caption_text, is_missing
 from skclip.corpus._readers._finder import ImageFinder, list_files

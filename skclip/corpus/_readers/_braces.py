@@ -1,4 +1,4 @@
-"""Ranges in braces: ``{00000..00123}.tar`` is 124 archives."""
+"""Ranges in braces: ``{00000..00123}.tar`` means 124 archives."""
 
 import os
 import re
@@ -12,9 +12,9 @@ _MOST = 1_000_000
 
 
 def expand_braces(path: str) -> list[str]:
-    """Return the paths that ``{00000..00010}`` stands for; a path without braces is itself.
+    """Return the paths of a range such as ``{00000..00010}``; other paths are unchanged.
 
-    A file that has such a name is itself, too. A range may go down.
+    The path of an existing file is not expanded. A range may be descending.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def expand_braces(path: str) -> list[str]:
         step = 1 if first <= last else -1
         if (abs(last - first) + 1) * len(paths) > _MOST:
             raise CorpusError(
-                f"The range {path!r} stands for more than {_MOST} paths: name a folder instead."
+                f"The range {path!r} gives more than {_MOST} paths: give a folder instead."
             )
         width = len(found[1]) if found[1].startswith("0") else 0
         numbers = [f"{n:0{width}d}" for n in range(first, last + step, step)]

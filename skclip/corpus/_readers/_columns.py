@@ -1,4 +1,4 @@
-"""From any table to the columns of a corpus: caption, id, image."""
+"""From a table to the columns of a corpus: caption, id, image."""
 
 import io
 import os
@@ -30,7 +30,7 @@ __all__ = [
     "rows_table",
 ]
 
-# Names that img2dataset, clip-retrieval, Hugging Face datasets, LAION and Flickr use.
+# Names used by img2dataset, clip-retrieval, Hugging Face datasets, LAION and Flickr.
 _CAPTION_NAMES = ("caption", "captions", "text", "alt_text", "title", "description", "comment")
 _IMAGE_NAMES = (
     "image",
@@ -48,7 +48,7 @@ _ID_NAMES = ("id", "key", "uid", "sample_id", "image_id")
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns that matter; None where a table has no such column.
+    """Names of the columns to read; None if a table has no such column.
 
     Parameters
     ----------
@@ -82,19 +82,21 @@ def find_columns(names: Sequence[str], wanted: Columns, *, where: str) -> Column
         Columns of the table.
 
     wanted : Columns
-        Columns the user named; the others are found by their usual names.
+        Columns named by the user; the others are found by their usual names.
 
     where : str
-        What the table is, for messages.
+        Name of the table, for messages.
 
     Returns
     -------
     columns : Columns
-        The caption column is always there.
+        The columns; ``caption`` is never None.
     """
     for name in wanted.present:
         if name not in names:
-            raise CorpusError(f"{where} has no column {name!r}; it has {sample_of(names, 20)}.")
+            raise CorpusError(
+                f"{where} has no column {name!r}; its columns are {sample_of(names, 20)}."
+            )
 
     lower = {name.strip().lower(): name for name in reversed(names)}
 
@@ -108,13 +110,13 @@ def find_columns(names: Sequence[str], wanted: Columns, *, where: str) -> Column
     )
     if columns.caption is None:
         raise CorpusError(
-            f"{where} has no caption column (looked for {', '.join(_CAPTION_NAMES)}); it has "
-            f"{sample_of(names, 20)}: name the right one by caption_column=."
+            f"{where} has no caption column (expected {', '.join(_CAPTION_NAMES)}); its columns "
+            f"are {sample_of(names, 20)}: name one as caption_column=."
         )
     for name in columns.present:
         if names.count(name) > 1:
             raise CorpusError(
-                f"{where} has {names.count(name)} columns {name!r}: leave one, or rename them."
+                f"{where} has {names.count(name)} columns {name!r}: keep one, or rename them."
             )
     return columns
 
@@ -127,34 +129,33 @@ def rows_table(
     *,
     problems: Sequence[str | None] | None = None,
 ) -> pa.Table:
-    """Return rows of a corpus, image bytes in a column ``data`` of their own.
+    """Return rows of a corpus, with image bytes in a column ``data``.
 
     Parameters
     ----------
     captions : iterable of str, list of str or None
-        A list gives a row for each of its captions. A missing caption becomes an empty one: its
-        row is never recalled by name.
+        A list gives one row for each of its captions. A missing caption becomes empty; its row is
+        never recalled by name.
 
     images : sequence or None
         Paths, URLs, bytes, ``{"bytes", "path"}`` dictionaries, PIL images or arrays.
 
     ids : sequence or None
-        Identifiers; where there is none, it is the image path.
+        Identifiers; a missing one is replaced by the image path.
 
     doubts : Doubts
-        Gets a note of captions that no file can hold.
+        Collects notes on captions with characters that files cannot store.
 
     problems : sequence of str or None, default=None
-        Why an image is missing, where that is known.
+        Reasons for missing images, if known.
 
     Returns
     -------
     table : pyarrow.Table
-        Columns ``id`` (null where nothing has an identifier or a path, empty where those of a row
-        are missing), ``caption``,
-        ``image``, ``data`` and ``problem``.
+        Columns ``id`` (null if no row has an identifier or path, empty if a row has none),
+        ``caption``, ``image``, ``data`` and ``problem``.
     """
-    texts, row = _one_caption_a_row(captions, doubts)
+    texts, row = _one_caption_per_row(captions, doubts)
     n_given = row[-1] + 1 if row else 0
     paths, data, reasons = image_columns([None] * n_given if images is None else images)
     names: Iterable[Any] = paths
@@ -176,8 +177,8 @@ def rows_table(
     return table.add_column(1, "caption", pa.array(texts, pa.string()))
 
 
-def _one_caption_a_row(captions: Iterable[Any], doubts: Doubts) -> tuple[list[str], list[int]]:
-    """Return captions as text, and the number of the given row that each is of."""
+def _one_caption_per_row(captions: Iterable[Any], doubts: Doubts) -> tuple[list[str], list[int]]:
+    """Return captions as text, and the row number of each."""
     texts: list[str] = []
     row: list[int] = []
     for i, given in enumerate(captions):
@@ -189,7 +190,7 @@ def _one_caption_a_row(captions: Iterable[Any], doubts: Doubts) -> tuple[list[st
 
 
 def caption_list(given: Any) -> Sequence[Any]:
-    """Return the captions of one row: a list of them, or the one that it has."""
+    """Return the captions of one row as a list."""
     if isinstance(given, list | tuple | np.ndarray) or hasattr(given, "to_pylist"):
         values = given.to_pylist() if hasattr(given, "to_pylist") else list(given)
         return values or [None]
@@ -197,7 +198,7 @@ def caption_list(given: Any) -> Sequence[Any]:
 
 
 def caption_text(caption: Any) -> str:
-    """Return a caption as text; empty where it is missing.
+    """Return a caption as text; empty if it is missing.
 
     Examples
     --------
@@ -214,7 +215,7 @@ def caption_text(caption: Any) -> str:
             return bytes(caption).decode("utf-8")
         except UnicodeDecodeError as error:
             raise CorpusError(
-                f"The caption {sample_of([bytes(caption[:40])])} is bytes that are no UTF-8 "
+                f"The caption {sample_of([bytes(caption[:40])])} is bytes that are not UTF-8 "
                 f"({error.reason}): decode it first."
             ) from error
     if isinstance(caption, Number | np.generic | date):
@@ -226,7 +227,7 @@ def caption_text(caption: Any) -> str:
 
 
 def _replaced(text: str, doubts: Doubts) -> str:
-    """Return a caption without lone surrogates, which no file can hold."""
+    """Return a caption without lone surrogates, which files cannot store."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -273,7 +274,7 @@ def image_columns(
 
 
 def encode_image(image: Any) -> bytes:
-    """Return the bytes of an image; those that are only in memory become PNG, without loss."""
+    """Return the bytes of an image; images in memory are encoded as PNG, without loss."""
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if not isinstance(image, Image.Image):
@@ -290,24 +291,24 @@ def archive_rows(
     problems: Sequence[str | None],
     doubts: Doubts,
 ) -> pa.Table:
-    """Return rows of a corpus whose images are runs of bytes of other files.
+    """Return rows of a corpus whose images are byte ranges of other files.
 
     Parameters
     ----------
     captions : sequence of str, list of str or None
-        One a row, or a list of them.
+        One caption, or a list of captions, per row.
 
     ids : sequence of str
-        One a row.
+        One identifier per row.
 
     places : sequence of (path, offset, size) or None
-        Where the image is.
+        Locations of the images.
 
     problems : sequence of str or None
-        Why there is none.
+        Reasons for missing images.
 
     doubts : Doubts
-        Gets a note of captions that no file can hold.
+        Collects notes on captions with characters that files cannot store.
 
     Returns
     -------
@@ -325,7 +326,7 @@ def archive_rows(
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, pandas' NA and NaT."""
+    """Return whether a value means missing: None, NaN, pandas' NA and NaT."""
     return (
         value is None
         or (isinstance(value, float | np.floating) and bool(np.isnan(value)))

@@ -1,4 +1,4 @@
-"""CSV, TSV and text files, as people save them."""
+"""Read CSV, TSV and text files in common encodings."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ __all__ = ["check_quotes", "csv_batches", "csv_names", "has_header", "text_lines
 _HEAD = 1 << 16
 _CHUNK = 1 << 20
 _DELIMITERS = (",", "\t", ";", "|")
-# The rest of a quoted cell; marks within it are doubled.
+# The rest of a quoted cell; quotation marks within it are doubled.
 _QUOTED = re.compile(r'(?:[^"]|"")*+"')
 
 
 class _Dialect(NamedTuple):
-    """How a file is written: its encoding, its delimiter, and whether cells may be quoted."""
+    """The format of a file: encoding, delimiter, and whether cells may be quoted."""
 
     encoding: str
     delimiter: str
@@ -40,7 +40,7 @@ def csv_names(path: Path) -> list[str]:
 
 
 def csv_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield some columns of a CSV or TSV file as text; what the others hold does not matter."""
+    """Yield some columns of a CSV or TSV file as text; the others are ignored."""
     with _open(path, list(columns)) as reader:
         for batch in reader:
             cells = [unguard_column(column) for column in batch.columns]
@@ -48,7 +48,7 @@ def csv_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 
 def has_header(path: Path, wanted: Columns) -> bool:
-    """Whether a text file begins with the header of a table that has captions and images."""
+    """Return whether a text file begins with the header of a table of captions and images."""
     head, dialect = _head(path), _dialect(path)
     if dialect.delimiter not in head:
         return False
@@ -60,7 +60,7 @@ def has_header(path: Path, wanted: Columns) -> bool:
 
 
 def text_lines(path: Path, batch_size: int) -> Iterator[list[str]]:
-    """Yield the lines of a text file, some at a time."""
+    """Yield the lines of a text file in batches."""
     encoding = _dialect(path).encoding
     batch: list[str] = []
     n_lines = 0
@@ -70,8 +70,8 @@ def text_lines(path: Path, batch_size: int) -> Iterator[list[str]]:
                 n_lines += 1
                 if len(line) > MAX_TEXT:
                     raise CorpusError(
-                        f"Line {n_lines} of {str(path)!r} is longer than {MAX_TEXT} characters: "
-                        "no caption is so long."
+                        f"Line {n_lines} of {str(path)!r} is longer than {MAX_TEXT} characters, "
+                        "the limit for a caption."
                     )
                 batch.append(line.rstrip("\r\n"))
                 if len(batch) == batch_size:
@@ -79,7 +79,7 @@ def text_lines(path: Path, batch_size: int) -> Iterator[list[str]]:
                     batch = []
     except UnicodeDecodeError as error:
         raise CorpusError(
-            f"{str(path)!r} is no {encoding.upper()} text from about line {n_lines + 1} on "
+            f"{str(path)!r} is not {encoding.upper()} text from about line {n_lines + 1} on "
             f"({error.reason}): save it as UTF-8."
         ) from error
     if batch:
@@ -95,19 +95,19 @@ def _head(path: Path) -> str:
 
 
 def _dialect(path: Path) -> _Dialect:
-    """Tell by the first line how a file is written."""
+    """Return the format of a file, determined from its first line."""
     with path.open("rb") as file:
         encoding = encoding_of(file.read(_HEAD))
     tabs = path.suffix.lower() == ".tsv"
     usual, head = "\t" if tabs else ",", _head(path)
     others = [delimiter for delimiter in _DELIMITERS if delimiter in head]
     delimiter = usual if usual in head or not others else others[0]
-    # a TSV has no quoting: a quotation mark is part of the caption
+    # a TSV has no quoting: quotation marks are part of the caption
     return _Dialect(encoding, delimiter, quoted=not (tabs and delimiter == "\t"))
 
 
 def check_quotes(path: Path) -> None:
-    """Refuse a file that ends within a quoted cell: it has swallowed the rows after its quote."""
+    """Raise if a file ends within a quoted cell, which would hide all rows after its quote."""
     encoding, delimiter, quoted = _dialect(path)
     if not quoted:
         return
@@ -126,13 +126,13 @@ def check_quotes(path: Path) -> None:
                 opened = 0
     if opened:
         raise CorpusError(
-            f"{str(path)!r} ends within the quoted cell that begins in line {opened}: close its "
-            "quotation mark, or double the mark if it is part of the text."
+            f"{str(path)!r} ends within the quoted cell that begins in line {opened}: add the "
+            "closing quotation mark, or double the mark if it is part of the text."
         )
 
 
 def _opens(line: str, delimiter: str, *, within: bool) -> bool:
-    """Whether a line that begins within a quoted cell, or not, ends within one."""
+    """Return whether a line ends within a quoted cell."""
     at = 0
     while True:
         if within or line.startswith('"', at):
@@ -147,7 +147,7 @@ def _opens(line: str, delimiter: str, *, within: bool) -> bool:
 
 @contextmanager
 def _open(path: Path, columns: list[str] | None) -> Iterator[pyarrow.csv.CSVStreamingReader]:
-    """Open a file; without columns, for its header alone."""
+    """Open a file; without columns, read only its header."""
     encoding, delimiter, quoted = _dialect(path)
     with (
         arrow_source(path) as source,

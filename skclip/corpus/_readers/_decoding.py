@@ -1,4 +1,4 @@
-"""From the bytes of a caption file to its text, and what was doubtful on the way."""
+"""Decode the bytes of a caption file, and collect doubtful texts."""
 
 import codecs
 import json
@@ -9,12 +9,12 @@ from skclip.exceptions import DoubtfulTextWarning
 
 __all__ = ["MAX_TEXT", "Doubts", "decoded", "encoding_of", "json_caption"]
 
-# Bytes of the longest text that may be a caption: a member of an archive can claim any size.
+# Maximum number of bytes of a caption, to limit the memory for members of archives.
 MAX_TEXT = 1 << 20
 
 CAPTION_KEYS = ("caption", "text")
 
-# UTF-32 goes first: its mark begins with that of UTF-16.
+# UTF-32 comes first: its mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -25,7 +25,7 @@ _MARKS = (
 
 
 class Doubts:
-    """Texts that were not read as they may have been meant, told in one warning."""
+    """Texts that may have been read wrongly, collected for one warning."""
 
     _SHOWN = 5
 
@@ -34,13 +34,13 @@ class Doubts:
         self._n = 0
 
     def add(self, name: str, why: str) -> None:
-        """Note what is doubtful about a file, a member or a row."""
+        """Add the reason why a file, a member or a row is doubtful."""
         self._n += 1
         if self._n <= self._SHOWN:
             self._first.append(f"{name}: {why}")
 
     def warn(self) -> None:
-        """Warn of all that was noted since the last time."""
+        """Warn of all doubts added since the last warning."""
         if not self._n:
             return
         more = f" and {self._n - self._SHOWN} more" if self._n > self._SHOWN else ""
@@ -53,7 +53,7 @@ class Doubts:
 
 
 def encoding_of(head: bytes) -> str:
-    """Return the encoding that the beginning of a text shows; UTF-8 where it shows none.
+    """Return the encoding detected from the beginning of a text; UTF-8 by default.
 
     Examples
     --------
@@ -64,13 +64,13 @@ def encoding_of(head: bytes) -> str:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    if head.count(0) * 4 > len(head):  # UTF-16 without a mark: every other byte of a letter is 0
+    if head.count(0) * 4 > len(head):  # UTF-16 without a mark: every other byte of Latin text is 0
         return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
     return "utf-8"
 
 
 def decoded(data: bytes, name: str, doubts: Doubts) -> str:
-    """Return a text; what is no Unicode is read as Western European, and noted.
+    """Return a text; text that is not Unicode is read as Western European, with a doubt.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ def decoded(data: bytes, name: str, doubts: Doubts) -> str:
         The whole file.
 
     name : str
-        What it is called.
+        Name of the file.
 
     doubts : Doubts
-        Gets a note where the encoding is a guess.
+        Collects a note if the encoding is a guess.
 
     Returns
     -------
@@ -92,9 +92,9 @@ def decoded(data: bytes, name: str, doubts: Doubts) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        # bytes without a meaning in Windows-1252 have one in Latin-1
+        # bytes that are invalid in Windows-1252 are valid in Latin-1
         guess = "cp1252" if not set(data) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "latin-1"
-        doubts.add(name, f"no {encoding.removesuffix('-sig').upper()}, read as {guess}")
+        doubts.add(name, f"not {encoding.removesuffix('-sig').upper()}, read as {guess}")
         return data.decode(guess)
 
 
@@ -104,14 +104,14 @@ def json_caption(text: str) -> str | list[str]:
     Raises
     ------
     ValueError
-        If there is none; the message continues a sentence that begins with the file's name.
+        If there is none. The message continues a sentence that begins with the file's name.
     """
     try:
         content: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"is no JSON object but {type(content).__name__}")
+        raise ValueError(f"is not a JSON object but {type(content).__name__}")
     for key in CAPTION_KEYS:
         value = content.get(key)
         if isinstance(value, str):

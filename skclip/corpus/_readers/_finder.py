@@ -1,4 +1,4 @@
-"""Find the images that a table of captions speaks of."""
+"""Find the images of a table of captions."""
 
 import os
 import unicodedata
@@ -13,10 +13,9 @@ __all__ = ["ImageFinder", "list_files"]
 
 
 def list_files(root: Path) -> list[str]:
-    """Return all files below a folder, relative to it, in sorted order; hidden ones are left out.
+    """Return all files below a folder, as sorted relative paths, without hidden ones.
 
-    Links to folders are followed. A folder that can be reached in several ways, or a link that
-    leads back, is read once.
+    Links to folders are followed. Every folder is read once, even if several links lead to it.
 
     Parameters
     ----------
@@ -26,17 +25,17 @@ def list_files(root: Path) -> list[str]:
     Returns
     -------
     files : list of str
-        Paths with ``/`` between their parts.
+        Paths with ``/`` as separator.
 
     Raises
     ------
     CorpusError
-        If a folder cannot be listed: what lies in it would be lost.
+        If a folder cannot be listed, because its files would be missing.
     """
     found: list[str] = []
     folders, links, seen = [""], list[str](), set[tuple[int, int]]()
     while folders or links:
-        if not folders:  # a folder is named by its own place rather than by a link
+        if not folders:  # read a folder by its own path rather than by a link
             links.sort()
         below = folders.pop() if folders else links.pop(0)
         try:
@@ -57,21 +56,21 @@ def list_files(root: Path) -> list[str]:
                         folders.append(name)
         except OSError as error:
             raise CorpusError(
-                f"The folder {str(root / below)!r} cannot be listed ({error.strerror}): what lies "
-                "in it would be missing. Make it readable, or move it away."
+                f"The folder {str(root / below)!r} cannot be listed ({error.strerror}), so its "
+                "files would be missing. Make it readable, or move it away."
             ) from error
     return sorted(found)
 
 
 class ImageFinder:
-    """Find images by the paths that a table gives, starting from a folder.
+    """Find images by the paths of a table, relative to a folder.
 
-    The table is the user's own: its paths may lead anywhere.
+    The table is trusted: its paths may lead anywhere.
 
     Parameters
     ----------
     root : Path
-        Folder that relative paths start from.
+        Base folder of relative paths.
     """
 
     def __init__(self, root: Path) -> None:
@@ -79,12 +78,12 @@ class ImageFinder:
 
     @cached_property
     def files(self) -> list[str]:
-        """What :func:`list_files` returns."""
+        """Result of :func:`list_files`."""
         return list_files(self._root)
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
-        """Files by relative path and by bare name, whatever their Unicode form."""
+        """Files by relative path and by bare name, in one Unicode form."""
         by_name: dict[str, list[str]] = {}
         for path in self.files:
             for name in {path, path.rpartition("/")[2]}:
@@ -92,20 +91,20 @@ class ImageFinder:
         return by_name
 
     def find(self, image: str) -> tuple[str | None, str | None]:
-        """Look for an image.
+        """Find an image.
 
         Parameters
         ----------
         image : str
-            A path, absolute or from the root, a bare name below the root, or an address.
+            A path, absolute or relative to the root, a bare name below the root, or a URL.
 
         Returns
         -------
         path : str or None
-            Where it is: absolute or from the root; an address as it is.
+            Path, absolute or relative to the root; URLs are unchanged.
 
         problem : str or None
-            Why there is no path.
+            Reason if there is no path.
         """
         if is_remote(image):
             return image, None

@@ -1,4 +1,4 @@
-"""A folder of images with captions beside them: tables for all, or one small file each."""
+"""A folder of images with captions in tables, or in one small file per image."""
 
 import unicodedata
 import warnings
@@ -23,7 +23,7 @@ from skclip.exceptions import CorpusError, UnusablePairWarning
 __all__ = ["read_captions_file", "read_folder"]
 
 _BATCH = 4096
-# So many missing images of a table, with hardly one found: it speaks of another folder.
+# With this many missing images, and hardly one found, a table belongs to another folder.
 _MISSES = 300
 
 
@@ -33,22 +33,22 @@ def read_folder(root: Path, request: Request) -> Iterator[pa.Table]:
     Parameters
     ----------
     root : Path
-        Folder with images, below it too, and either a table that gives captions by image path
-        (CSV, TSV, text with a header, or Parquet, which may be in several shards), or a ``.txt``
-        or ``.json`` file beside each image.
+        Folder with images, also in subfolders. Captions are in a table with image paths (CSV,
+        TSV, text with a header, or Parquet, also in several shards), or in a ``.txt`` or
+        ``.json`` file beside each image.
 
     request : Request
-        What is asked.
+        Options for the source.
 
     Yields
     ------
     table : pyarrow.Table
-        Rows as :func:`rows_table` gives them.
+        Rows as returned by :func:`rows_table`.
 
     Warns
     -----
     UnusablePairWarning
-        If there are tables that are not read.
+        If some tables are not read.
     """
     finder = ImageFinder(root)
     tables = _Tables.of(root, finder, request)
@@ -71,7 +71,7 @@ def read_folder(root: Path, request: Request) -> Iterator[pa.Table]:
         )
     if unused := tables.unused(chosen):
         warnings.warn(
-            f"Tables of the folder {str(root)!r} are left out: {unused}. The captions come from "
+            f"Tables of the folder {str(root)!r} are not read: {unused}. The captions come from "
             + (f"{chosen[0].name!r}." if chosen else "the files beside the images."),
             UnusablePairWarning,
             stacklevel=2,
@@ -95,7 +95,7 @@ class _Tables:
 
     @classmethod
     def of(cls, root: Path, finder: ImageFinder, request: Request) -> "_Tables":
-        """Look at the files of a folder."""
+        """Find the tables among the files of a folder."""
         tables, files = cls(), frozenset(finder.files)
         for name in (file for file in finder.files if "/" not in file):
             path, kind = root / name, Path(name).suffix.lower()
@@ -117,21 +117,21 @@ class _Tables:
         return tables
 
     def are_shards(self, paths: list[Path]) -> bool:
-        """Whether tables are the parts of one: Parquet files of the same columns."""
+        """Return whether tables are shards of one table: Parquet files with the same columns."""
         kinds = {path.suffix.lower() for path in paths}
         return kinds == {".parquet"} and len({tuple(self.names[path]) for path in paths}) == 1
 
     def unused(self, chosen: list[Path] | None = None) -> str:
-        """Say which tables are not read, and why."""
+        """Return the tables that are not read, with reasons, as text."""
         left = [(path, why) for path, why in self.reasons.items() if path not in (chosen or [])]
-        said = "; ".join(f"{path.name!r}: {why}" for path, why in left[:5])
-        return f"{said} and {len(left) - 5} more" if len(left) > 5 else said
+        reasons = "; ".join(f"{path.name!r}: {why}" for path, why in left[:5])
+        return f"{reasons} and {len(left) - 5} more" if len(left) > 5 else reasons
 
 
 def read_captions_file(
     path: Path, request: Request, finder: ImageFinder | None = None
 ) -> Iterator[pa.Table]:
-    """Yield the rows of a table of captions, its images looked up.
+    """Yield the rows of a table of captions, with the paths of its images.
 
     Parameters
     ----------
@@ -139,15 +139,15 @@ def read_captions_file(
         CSV, TSV, Parquet or text file.
 
     request : Request
-        What is asked.
+        Options for the source.
 
     finder : ImageFinder, default=None
-        Knows the files of the folder; None means ``images_root``, or the folder of ``path``.
+        Finds images; None searches ``images_root``, or the folder of ``path``.
 
     Yields
     ------
     table : pyarrow.Table
-        Rows as :func:`rows_table` gives them; ``problem`` is set where the image is missing.
+        Rows as returned by :func:`rows_table`; ``problem`` is set if the image is missing.
     """
     root = request.images_root or path.parent
     finder = ImageFinder(root) if finder is None else finder
@@ -163,15 +163,15 @@ def read_captions_file(
         n_missing += len(missing)
         if request.stop_early and n_missing >= _MISSES and n_missing >= 0.99 * n_images:
             raise CorpusError(
-                f"Of the first {n_images} images that {str(path)!r} names, {n_missing} are not "
-                f"below {str(root)!r} ({sample_of(missing, 2)}): give the folder they are in by "
-                "images_root=, or, to search captions alone, captions without images."
+                f"Of the first {n_images} images in {str(path)!r}, {n_missing} are not "
+                f"below {str(root)!r} ({sample_of(missing, 2)}): give their folder as "
+                "images_root=, or, to search captions only, give captions without images."
             )
         yield _located(table, [(None, None) if i is None else found[i] for i in images])
 
 
 def _located(table: pa.Table, places: list[tuple[str | None, str | None]]) -> pa.Table:
-    """Return rows with the places of their images, and the reasons where there is none."""
+    """Return rows with the paths of their images, or reasons for missing images."""
     problems = table.column("problem").to_pylist()
     columns = {
         "image": [place and stored_path(place) for place, _ in places],
@@ -184,8 +184,8 @@ def _located(table: pa.Table, places: list[tuple[str | None, str | None]]) -> pa
 
 
 def _pairs(finder: ImageFinder) -> list[tuple[str, str]]:
-    """Return images with the files beside them that hold their captions."""
-    # names that differ in their Unicode form or the case of their ending alone belong together
+    """Return images with the caption files beside them."""
+    # names that differ only in Unicode form or the case of their suffix belong together
     files = {_sidecar_key(path): path for path in sorted(finder.files, reverse=True)}
     images = (path for path in finder.files if Path(path).suffix.lower() in IMAGE_SUFFIXES)
     return [(image, sidecar) for image in images if (sidecar := _sidecar(image, files))]
@@ -222,7 +222,7 @@ def _read_sidecar(path: Path, request: Request) -> str | list[str]:
     except OSError as error:
         raise CorpusError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     if len(data) > MAX_TEXT:
-        raise CorpusError(f"{str(path)!r} has more than {MAX_TEXT} bytes: no caption is so long.")
+        raise CorpusError(f"{str(path)!r} has more than {MAX_TEXT} bytes, the limit for a caption.")
     text = decoded(data, repr(str(path)), request.doubts)
     if path.suffix.lower() == ".txt":
         return " ".join(text.split())

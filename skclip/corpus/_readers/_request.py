@@ -1,4 +1,4 @@
-"""What is asked of a source of captions."""
+"""Options for reading a source of captions."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,24 +12,24 @@ __all__ = ["Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a source, whatever it is.
+    """Options for reading any source.
 
     Parameters
     ----------
     columns : Columns, default=Columns()
-        Columns of a table that the user named.
+        Columns named by the user.
 
     images_root : Path or None, default=None
-        Folder that the relative image paths of a table start from; None means its own.
+        Base folder of the relative image paths of a table; None means the table's folder.
 
     images_found : bool, default=True
-        Whether images are looked up: who reads captions alone need not.
+        Whether images are located; not needed to read captions only.
 
     stop_early : bool, default=True
-        Whether a table of which no image is found is refused after the first few hundred.
+        Whether to raise if none of the first few hundred images of a table is found.
 
     doubts : Doubts
-        Gets notes of texts that may be wrong.
+        Collects notes on texts that may be wrong.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -39,9 +39,9 @@ class Request:
     doubts: Doubts = field(default_factory=Doubts)
 
     def refuse_images_root(self, what: str) -> None:
-        """Raise if ``images_root`` is given for a source that is no table."""
+        """Raise if ``images_root`` is given for a source that is not a table."""
         if self.images_root is not None:
             raise CorpusError(
-                f"images_root={str(self.images_root)!r} goes with a table of captions: {what} "
-                "have images of their own."
+                f"images_root={str(self.images_root)!r} is only for tables of captions: {what} "
+                "contain their images."
             )

@@ -1,4 +1,4 @@
-"""What a corpus can be built from, as runs of rows."""
+"""Open any source of a corpus as parts with rows."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ SOURCE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".tar")
 
 @dataclass(frozen=True)
 class Part:
-    """Rows that share a folder of images and, if there are any, an embeddings file.
+    """Rows that share a folder of images and, if given, an embeddings file.
 
     Parameters
     ----------
@@ -49,10 +49,10 @@ class Part:
         Rows in order; read once.
 
     image_root : str or None
-        Folder that relative image paths start from.
+        Base folder of relative image paths.
 
     embeddings : str or None
-        Absolute path of a ``.npy`` file with one row a caption, used where it lies.
+        Absolute path of a ``.npy`` file with one row per caption; it is not copied.
     """
 
     tables: Iterable[pa.Table]
@@ -61,20 +61,20 @@ class Part:
 
 
 def open_source(source: Any, request: Request) -> Iterator[Part]:
-    """Yield the parts of whatever holds captions.
+    """Yield the parts of a source of captions.
 
     Parameters
     ----------
     source : path-like, list of path-like, data frame, (captions, images) or list of str
-        What :meth:`skclip.corpus.Corpus.build` takes.
+        Any source for :meth:`skclip.corpus.Corpus.build`.
 
     request : Request
-        What is asked.
+        Options for the source.
 
     Yields
     ------
     part : Part
-        In a fixed order: the same source gives the same rows every time.
+        Parts in a fixed order: the same source always gives the same rows.
 
     Warns
     -----
@@ -83,7 +83,7 @@ def open_source(source: Any, request: Request) -> Iterator[Part]:
     """
     root = request.images_root
     if root is not None and not root.is_dir():
-        raise CorpusError(f"images_root={str(root)!r} is no folder.")
+        raise CorpusError(f"images_root={str(root)!r} is not a folder.")
     first_row = 0
 
     def numbered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -116,9 +116,9 @@ def _parts(source: Any, request: Request) -> Iterator[Part]:
 
 
 def _numbered(table: pa.Table, first_row: int) -> pa.Table:
-    """Return rows with their numbers as ids where there are none.
+    """Return rows with their numbers as missing ids.
 
-    Where other rows have ids, a plain number may be one of them.
+    If other rows have ids, the number is marked, since it could be one of them.
     """
     ids = table.column("id")
     lacking = pc.equal(ids, "")
@@ -132,9 +132,9 @@ def _numbered(table: pa.Table, first_row: int) -> pa.Table:
 
 
 def _as_paths(source: Any) -> list[str]:
-    """Return the paths that a source is given by; nothing if it is given otherwise.
+    """Return the paths of a source given as paths; empty for other sources.
 
-    A list of strings is one of captions, unless all of them are files that can be read.
+    A list of strings is a list of captions, unless all of them are readable files.
     """
     if isinstance(source, str | os.PathLike):
         return expand_braces(os.fspath(source))
@@ -148,7 +148,7 @@ def _as_paths(source: Any) -> list[str]:
         return [path for item in source for path in expand_braces(item)]
     if all(Path(item).suffix.lower() in IMAGE_SUFFIXES and os.path.isfile(item) for item in source):
         raise CorpusError(
-            f"The list holds image files ({sample_of(source)}), not captions: give (captions, "
+            f"The list has image files ({sample_of(source)}), not captions: give (captions, "
             "images), or the folder."
         )
     return []
@@ -163,7 +163,7 @@ def _open_paths(given: Sequence[str], request: Request) -> Iterator[Part]:
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise CorpusError(f"The source {sample_of(missing)} does not exist.")
-    # archives in a row share a part: their images are named by absolute paths
+    # consecutive archives share a part: their images have absolute paths
     for archives, run in groupby(paths, key=_is_archive):
         if archives:
             request.refuse_images_root("archives")

@@ -1,4 +1,4 @@
-"""Captions in tables: CSV, TSV and Parquet files, data frames, and plain sequences."""
+"""Read captions from tables: CSV, TSV and Parquet files, data frames, and sequences."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ _BATCH = 4096
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what a library raises over a file into an error that names it."""
+    """Convert errors of libraries to an error that names the file."""
     try:
         yield
     except CorpusError as error:
@@ -58,21 +58,21 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_table_file(path: Path, request: Request) -> Iterator[pa.Table]:
-    """Yield the rows of a CSV, TSV or Parquet file, or of a text file with a caption a line.
+    """Yield the rows of a CSV, TSV or Parquet file, or of a text file with a caption per line.
 
     Parameters
     ----------
     path : Path
-        File to read; its suffix says what it is. A text file whose first line is the header of a
-        table with captions and images is one.
+        File to read; its suffix gives the format. A text file whose first line is the header of
+        captions and images is read as a table.
 
     request : Request
-        What is asked.
+        Options for the source.
 
     Yields
     ------
     table : pyarrow.Table
-        Rows as :func:`rows_table` gives them.
+        Rows as returned by :func:`rows_table`.
     """
     kind = path.suffix.lower()
     with reading(path):
@@ -112,12 +112,12 @@ def frame_columns(
 def read_pairs(
     captions: Any, images: Any = None, ids: Any = None, *, doubts: Doubts
 ) -> Iterator[pa.Table]:
-    """Yield the rows of captions and images that are in memory."""
+    """Yield the rows of captions and images in memory."""
     captions, images, ids = as_values(captions), as_values(images), as_values(ids)
     for name, values in (("images", images), ("ids", ids)):
         if values is not None and len(values) != len(captions):
             raise CorpusError(
-                f"There are {len(captions)} captions but {len(values)} {name}: give one a caption."
+                f"There are {len(captions)} captions but {len(values)} {name}: give one for each."
             )
     for start in range(0, len(captions), _BATCH):
         part = slice(start, start + _BATCH)
@@ -130,15 +130,15 @@ def read_pairs(
 
 
 def as_values(column: Any) -> Any:
-    """Return a column of any library as a sequence of Python objects; None stays None."""
-    for method in ("to_pylist", "to_list"):  # Arrow; pandas and polars, lists within them too
+    """Return a column of any library as a sequence of Python objects; None is unchanged."""
+    for method in ("to_pylist", "to_list"):  # Arrow; pandas and polars, including nested lists
         if hasattr(column, method):
             return getattr(column, method)()
     return column if column is None or isinstance(column, list | tuple) else list(column)
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the column names of a CSV, TSV, headed text, or Parquet file."""
+    """Return the column names of a CSV, TSV, Parquet, or text file with a header."""
     with reading(path):
         if path.suffix.lower() != ".parquet":
             return csv_names(path)
@@ -148,7 +148,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def _arrow_rows(batch: pa.RecordBatch, columns: Columns, doubts: Doubts) -> pa.Table:
-    """Return the rows of a batch; plain text never becomes Python objects."""
+    """Return the rows of a batch, without converting plain text to Python objects."""
     assert columns.caption is not None
     images = None if columns.image is None else batch.column(columns.image)
     ids = None if columns.id is None else batch.column(columns.id)
@@ -176,7 +176,7 @@ def _arrow_rows(batch: pa.RecordBatch, columns: Columns, doubts: Doubts) -> pa.T
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    """Whether values of a type read the same in Arrow as in Python."""
+    """Return whether values of a type have the same text in Arrow as in Python."""
     types = pa.types
     return bool(
         types.is_string(kind)
@@ -192,12 +192,12 @@ def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBa
 
 
 def is_frame(source: Any) -> bool:
-    """Whether ``source`` is a data frame of some library."""
+    """Return whether ``source`` is a data frame of any library."""
     return hasattr(source, "columns") and hasattr(source, "__getitem__")
 
 
 def is_pair(source: Any) -> bool:
-    """Whether ``source`` is ``(captions, images)``."""
+    """Return whether ``source`` is ``(captions, images)``."""
     return (
         isinstance(source, tuple)
         and len(source) == 2

@@ -1,4 +1,4 @@
-"""The folders that img2dataset and clip-retrieval write."""
+"""Read the output folders of img2dataset and clip-retrieval."""
 
 import os
 import warnings
@@ -29,16 +29,16 @@ _IMG2DATASET = {"key", "status", "url"}
 
 
 def is_img2dataset(root: Path) -> bool:
-    """Whether a folder is img2dataset's output: a table of downloads a shard."""
+    """Return whether a folder is img2dataset's output: one table of downloads per shard."""
     for path in sorted(root.glob("*.parquet")):
-        with suppress(CorpusError):  # one that is damaged is named when it is read
+        with suppress(CorpusError):  # a damaged table raises an error when it is read
             if set(column_names(path)) >= _IMG2DATASET:
                 return True
     return False
 
 
 def read_img2dataset(root: Path, request: Request) -> Iterator[pa.Table]:
-    """Yield the downloads of img2dataset, failed ones with the reason.
+    """Yield the downloads of img2dataset, with the reasons of failed ones.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def read_img2dataset(root: Path, request: Request) -> Iterator[pa.Table]:
         Output folder, with ``--output_format`` webdataset, files or parquet.
 
     request : Request
-        What is asked.
+        Options for the source.
 
     Yields
     ------
@@ -56,7 +56,7 @@ def read_img2dataset(root: Path, request: Request) -> Iterator[pa.Table]:
     Warns
     -----
     UnusablePairWarning
-        If there are archives without the table that img2dataset writes when a shard is complete.
+        If archives lack the table that img2dataset writes when a shard is complete.
     """
     tables = sorted(root.glob("*.parquet"))
     unfinished = {path.stem for path in root.glob("*.tar")} - {path.stem for path in tables}
@@ -65,7 +65,7 @@ def read_img2dataset(root: Path, request: Request) -> Iterator[pa.Table]:
         warnings.warn(
             f"{len(archives)} archives in {str(root)!r} have no table beside them "
             f"({sample_of(archives)}) and are left out: img2dataset writes the table when a shard "
-            "is complete. Run it again to complete them, or name the archives to read what is in "
+            "is complete. Run it again to complete them, or give the archives to read what is in "
             "them.",
             UnusablePairWarning,
             stacklevel=2,
@@ -74,7 +74,7 @@ def read_img2dataset(root: Path, request: Request) -> Iterator[pa.Table]:
         names = column_names(path)
         if lacking := _IMG2DATASET - set(names):
             raise CorpusError(
-                f"{str(path)!r} is no table of img2dataset as those beside it: it lacks "
+                f"{str(path)!r} is not a table of img2dataset like those beside it: it has no "
                 f"{sample_of(sorted(lacking))}. Move it out of the folder."
             )
         yield from _read_downloads(path, request)
@@ -87,7 +87,7 @@ def _read_downloads(path: Path, request: Request) -> Iterator[pa.Table]:
     archive, folder = path.with_suffix(".tar"), path.with_suffix("")
     members = {}
     if archive.exists():
-        # the table has the captions: those in the archive do not matter
+        # captions come from the table; those in the archive are ignored
         members = {sample.key: sample.image for sample in iter_samples(archive, Doubts())}
     kinds = [kind for kind in _KINDS if kind in names]
     wanted = dict.fromkeys(["key", "status", "error_message", caption, *kinds])
@@ -115,14 +115,14 @@ def _read_downloads(path: Path, request: Request) -> Iterator[pa.Table]:
 
 
 def _image_file(folder: Path, key: Any) -> str | None:
-    if Path(str(key)).name != str(key):  # a table of downloads speaks of its own folder alone
+    if Path(str(key)).name != str(key):  # a table may only name files of its folder
         return None
     paths = (folder / f"{key}.{kind}" for kind in _KINDS)
     return next((str(path) for path in paths if path.exists()), None)
 
 
 def _missing(images: list[Any], problems: list[str | None]) -> list[str | None]:
-    """Add the reason where a download counts as successful but there is no image."""
+    """Add the reason if a successful download has no image."""
     return [
         "the image is missing" if image is None and problem is None else problem
         for image, problem in zip(images, problems, strict=True)
@@ -130,12 +130,12 @@ def _missing(images: list[Any], problems: list[str | None]) -> list[str | None]:
 
 
 def is_clip_retrieval(root: Path) -> bool:
-    """Whether a folder is the output of clip-retrieval's inference."""
+    """Return whether a folder is the output of clip-retrieval's inference."""
     return (root / "img_emb").is_dir() and (root / "metadata").is_dir()
 
 
 def read_clip_retrieval(root: Path, request: Request) -> Iterator[tuple[Path, Iterator[pa.Table]]]:
-    """Yield the embeddings files of clip-retrieval with the rows they belong to.
+    """Yield the embeddings files of clip-retrieval with their rows.
 
     Parameters
     ----------
@@ -143,26 +143,24 @@ def read_clip_retrieval(root: Path, request: Request) -> Iterator[tuple[Path, It
         Output folder, with ``img_emb`` and ``metadata``.
 
     request : Request
-        What is asked.
+        Options for the source.
 
     Yields
     ------
     embeddings : Path
-        ``.npy`` file, to be used where it lies.
+        ``.npy`` file, which is not copied.
 
     tables : iterator of pyarrow.Table
-        Rows of a corpus, one a row of the embeddings.
+        Rows of a corpus, one per row of the embeddings.
     """
     files = sorted((root / "img_emb").glob("img_emb_*.npy"))
     if not files:
-        raise CorpusError(f"{str(root / 'img_emb')!r} holds no img_emb_*.npy.")
+        raise CorpusError(f"{str(root / 'img_emb')!r} has no img_emb_*.npy.")
     for embeddings in files:
         number = embeddings.stem.removeprefix("img_emb_")
         metadata = root / "metadata" / f"metadata_{number}.parquet"
         if not metadata.exists():
-            raise CorpusError(
-                f"{str(embeddings)!r} has no {metadata.name} that tells its captions."
-            )
+            raise CorpusError(f"{str(embeddings)!r} has no {metadata.name} with its captions.")
         with reading(metadata), arrow_source(metadata) as source:
             n_rows = pq.read_metadata(source).num_rows
         with reading(embeddings):
@@ -170,7 +168,7 @@ def read_clip_retrieval(root: Path, request: Request) -> Iterator[tuple[Path, It
         if len(shape) != 2 or shape[0] != n_rows:
             raise CorpusError(
                 f"{str(embeddings)!r} has shape {shape} but {metadata.name} has {n_rows} rows: "
-                "expected one embedding a row."
+                "expected one embedding per row."
             )
         yield embeddings, _read_metadata(metadata, request)
 
@@ -184,8 +182,8 @@ def _read_metadata(path: Path, request: Request) -> Iterator[pa.Table]:
             captions = rows[columns.caption]
             if any(isinstance(caption, list) for caption in captions):
                 raise CorpusError(
-                    f"{str(path)!r} has lists of captions, and its embeddings are one a row: "
-                    "give one caption a row."
+                    f"{str(path)!r} has lists of captions, but one embedding per row: give one "
+                    "caption per row."
                 )
             images = rows[columns.image] if columns.image else [None] * batch.num_rows
             ids = rows[columns.id] if columns.id else images if columns.image else None
@@ -193,7 +191,7 @@ def _read_metadata(path: Path, request: Request) -> Iterator[pa.Table]:
 
 
 def _existing(image: Any) -> str | None:
-    """Return an image that can be found; of archives clip-retrieval keeps the key alone."""
+    """Return an existing image; for archives, clip-retrieval stores only the key."""
     if not isinstance(image, str) or is_remote(image):
         return image if isinstance(image, str) else None
     local = find_file(image)

@@ -1,7 +1,7 @@
-"""WebDataset archives: tar files whose members are samples, told apart by the stem of their name.
+"""WebDataset archives: tar files in which members with the same stem form a sample.
 
-Images stay in the archive; the corpus notes where they begin. An archive comes from elsewhere: its
-members have plain names inside it, and none is read that is too long to be a caption.
+Images stay in the archive, and the corpus stores their offsets. Archives are untrusted: member
+names that lead out of the archive, and texts too long for a caption, are not read.
 """
 
 import tarfile
@@ -30,7 +30,7 @@ class Sample:
     Parameters
     ----------
     key : str
-        Stem that the members share.
+        Common stem of the members.
 
     image : tuple of int or None
         Offset and size of the image in the archive.
@@ -39,10 +39,10 @@ class Sample:
         Captions of the text members, by suffix.
 
     problem : str or None
-        What is wrong with it.
+        Problem of the image, if any.
 
     doubt : str or None
-        Why its JSON member has no caption, which matters where there is no text member.
+        Reason why the JSON member has no caption; used if there is no text member.
 
     kinds : set of str
         Suffixes of the members.
@@ -57,7 +57,7 @@ class Sample:
 
     @property
     def caption(self) -> str | list[str]:
-        """Caption from the ``.txt`` member, or from the ``.json`` one; empty without any."""
+        """Caption from the ``.txt`` member, else from the ``.json`` member, else empty."""
         return next((self.captions[k] for k in _TEXT_KINDS if k in self.captions), "")
 
 
@@ -70,12 +70,12 @@ def read_webdataset(archives: Sequence[Path], doubts: Doubts) -> Iterator[pa.Tab
         Tar files without compression, in order.
 
     doubts : Doubts
-        Gets notes of captions that cannot be read as they are.
+        Collects notes on captions that may be read wrongly.
 
     Yields
     ------
     table : pyarrow.Table
-        Rows of a corpus, images as offsets into the archives.
+        Rows of a corpus, with images as offsets into the archives.
     """
     for archive in archives:
         samples = list(iter_samples(archive, doubts))
@@ -89,10 +89,10 @@ def read_webdataset(archives: Sequence[Path], doubts: Doubts) -> Iterator[pa.Tab
 
 
 def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
-    """Yield the samples of a tar file; where it is cut off, a last one that says so.
+    """Yield the samples of a tar file; if it is truncated, one more with that problem.
 
-    Members of a sample belong together wherever they stand. Hidden ones, which macOS adds, and
-    those whose name leads out of the archive do not count.
+    Members of a sample need not be consecutive. Hidden members, which macOS adds, and members whose
+    name leads out of the archive are ignored.
 
     Parameters
     ----------
@@ -100,12 +100,12 @@ def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
         Tar file without compression.
 
     doubts : Doubts
-        Gets notes of captions that cannot be read as they are.
+        Collects notes on captions that may be read wrongly.
 
     Yields
     ------
     sample : Sample
-        In the order of their first members.
+        Samples in the order of their first members.
     """
     samples: list[Sample] = []
     latest: dict[str, Sample] = {}
@@ -114,7 +114,7 @@ def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
         end = archive.stat().st_size
         with tarfile.open(archive, "r:") as tar:
             for member in tar:
-                if member.size < 0:  # the next header would be sought before this one
+                if member.size < 0:  # the next header would be before this one
                     raise tarfile.ReadError(f"{member.name} has the size {member.size}")
                 name = _plain_name(member.name)
                 if name is None:
@@ -123,7 +123,7 @@ def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
                     continue
                 key, suffix = _split(name)
                 sample = latest.get(key)
-                # the same member again is of another sample: archives were joined
+                # a repeated member belongs to another sample: archives were joined
                 if sample is None or suffix in sample.kinds:
                     sample = latest[key] = Sample(key)
                     samples.append(sample)
@@ -135,10 +135,10 @@ def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
     except (tarfile.TarError, ValueError, OverflowError, EOFError) as error:
         if not samples:
             raise CorpusError(
-                f"{str(archive)!r} is no tar file ({error}); compressed ones must be unpacked "
-                "first, since images are read from the middle."
+                f"{str(archive)!r} is not a tar file ({error}). Unpack compressed archives "
+                "first, because images are read by their offsets."
             ) from error
-        broken = f"the archive is cut off: {error}"
+        broken = f"the archive is truncated: {error}"
     yield from samples
     if broken:
         yield Sample(archive.name, problem=broken)
@@ -153,10 +153,10 @@ def _read_member(
     end: int,
     doubts: Doubts,
 ) -> None:
-    """Take what a member says into its sample."""
+    """Add the contents of a member to its sample."""
     name = f"{member.name!r} in {archive.name}"
     if member.offset_data + member.size > end:
-        sample.problem = f"{member.name} is cut off in {archive.name}"
+        sample.problem = f"{member.name} is truncated in {archive.name}"
     elif member.issparse():
         sample.problem = (
             f"{member.name} is a sparse file in {archive.name}: it has no bytes to read"
@@ -164,7 +164,7 @@ def _read_member(
     elif suffix in _IMAGE_KINDS:
         sample.image = (member.offset_data, member.size)
     elif member.size > MAX_TEXT:
-        doubts.add(name, f"no caption is as long as its {member.size} bytes, left out")
+        doubts.add(name, f"its {member.size} bytes are too long for a caption, left out")
     else:
         content = tar.extractfile(member)
         assert content is not None
@@ -179,7 +179,7 @@ def _read_member(
 
 
 def _plain_name(name: str) -> str | None:
-    """Return a member's name; empty where it is hidden, None where it leads out of the archive."""
+    """Return a member's name; empty if hidden, None if it leads out of the archive."""
     while name.startswith("./"):
         name = name[2:]
     parts = name.split("/")

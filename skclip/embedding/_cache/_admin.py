@@ -1,4 +1,4 @@
-"""Look into, prune and clear a folder of cached embeddings."""
+"""Inspect, prune and clear a folder of cached embeddings."""
 
 import os
 import sqlite3
@@ -22,7 +22,7 @@ __all__ = ["CacheInfo", "cache_info", "clear_cache", "prune_cache"]
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """What a cache holds.
+    """The size of a cache and the number of its embeddings.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class CacheInfo:
         Size on disk.
 
     n_vectors : dict of {str: int}
-        Number of embeddings by model, modality and precision.
+        Number of embeddings for each model, modality and precision.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class CacheInfo:
 
 
 def cache_info(path: str | os.PathLike[str]) -> CacheInfo:
-    """Tell what a cache holds.
+    """Return the size of a cache and the number of its embeddings.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def prune_cache(
     max_bytes: int | None = None,
     max_age_days: float | None = None,
 ) -> int:
-    """Remove embeddings that were not used for long, and give the space back.
+    """Remove embeddings that have not been used recently, and free their space.
 
     Parameters
     ----------
@@ -100,10 +100,10 @@ def prune_cache(
         Folder given to :class:`~skclip.embedding.CLIPEmbedder` as ``cache``.
 
     max_bytes : int, default=None
-        Size to shrink to; the longest unused embeddings go first.
+        Size to shrink to; the least recently used embeddings are removed first.
 
     max_age_days : float, default=None
-        Embeddings unused for more days than this go. Use is recorded by day.
+        Remove embeddings unused for more days than this. Use is recorded per day.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def prune_cache(
         If there is no cache.
 
     OSError
-        If its file is damaged, of another format, or must not be written to.
+        If its file is damaged, of another format, or read-only.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def prune_cache(
     0
     """
     if max_bytes is None and max_age_days is None:
-        raise ValueError("Say what to remove by max_bytes or max_age_days.")
+        raise ValueError("Give max_bytes or max_age_days: both are None.")
     for name, limit in (("max_bytes", max_bytes), ("max_age_days", max_age_days)):
         if limit is not None and limit < 0:
             raise ValueError(f"{name} must not be negative, got {limit!r}.")
@@ -152,7 +152,7 @@ def prune_cache(
 
 
 def clear_cache(path: str | os.PathLike[str]) -> int:
-    """Remove all embeddings of a cache, and what was set aside as damaged.
+    """Remove all embeddings of a cache, and files set aside as damaged.
 
     Parameters
     ----------
@@ -186,12 +186,12 @@ def clear_cache(path: str | os.PathLike[str]) -> int:
 
 
 class _DamagedCacheError(OSError):
-    """The file is no cache any more; :func:`clear_cache` removes it."""
+    """The file is damaged; :func:`clear_cache` removes it."""
 
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], *, writes: bool) -> Iterator[sqlite3.Connection]:
-    """Open the cache; errors that SQLite words for programmers are worded for users."""
+    """Open the cache; translate SQLite's errors for users."""
     folder = _folder(path)
     if not (folder / FILE).is_file():
         raise FileNotFoundError(f"{os.fspath(path)!r} holds no cache of embeddings ({FILE}).")
@@ -201,8 +201,8 @@ def _opened(path: str | os.PathLike[str], *, writes: bool) -> Iterator[sqlite3.C
     except sqlite3.Error as error:
         if is_damage(error):
             raise _DamagedCacheError(
-                f"The cache {str(folder)!r} is damaged ({error}): an embedder that uses it sets "
-                "it aside and begins a new one; clear_cache removes it."
+                f"The cache {str(folder)!r} is damaged ({error}). clear_cache removes it; an "
+                "embedder that uses it sets it aside and starts a new cache."
             ) from error
         raise OSError(f"The cache {str(folder)!r} cannot be used ({error}).") from error
 

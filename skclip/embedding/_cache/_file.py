@@ -1,4 +1,4 @@
-"""The SQLite file of a cache folder: how it is laid out, opened, and found to be unusable."""
+"""The SQLite file of a cache folder: its layout, how it is opened, and its errors."""
 
 import errno
 import sqlite3
@@ -24,7 +24,7 @@ PRAGMA user_version = {FORMAT};
 
 
 def connect(folder: Path) -> sqlite3.Connection:
-    """Open the file of a cache folder; make both if need be.
+    """Open the file of a cache folder; create both if they do not exist.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ def connect(folder: Path) -> sqlite3.Connection:
     Returns
     -------
     connection : sqlite3.Connection
-        For use by one thread at a time.
+        May be used by one thread at a time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not _is_made(folder):
         with FileLock(folder / LOCK, timeout=60):
-            if not _is_made(folder):  # nobody else was faster
+            if not _is_made(folder):  # no other process has made it meanwhile
                 _make_file(folder)
     connection = sqlite3.connect(folder / FILE, timeout=60, check_same_thread=False)
     try:
@@ -58,10 +58,10 @@ def _is_made(folder: Path) -> bool:
 
 
 def _make_file(folder: Path) -> None:
-    """Make the file of a cache under another name.
+    """Make the file of a cache under another name, then rename it.
 
-    SQLite does not wait for other processes where it changes the journal of a file: it fails at
-    once. So nobody else has the file open before it is whole.
+    SQLite fails at once, without waiting for other processes, when it changes the journal mode of a
+    file that is open elsewhere. Other processes therefore see the file only when it is complete.
     """
     temporary = folder / f"{FILE}.new"
     for left in ("", "-wal", "-shm", "-journal"):
@@ -73,7 +73,7 @@ def _make_file(folder: Path) -> None:
 
 
 def connect_read_only(folder: Path) -> sqlite3.Connection:
-    """Open the file of a cache folder that cannot be written to.
+    """Open the file of a read-only cache folder.
 
     Parameters
     ----------
@@ -83,9 +83,9 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
     Returns
     -------
     connection : sqlite3.Connection
-        For use by one thread at a time.
+        May be used by one thread at a time.
     """
-    # immutable: no locks and no files beside it, which could not be made
+    # immutable: without locks and files beside it, which could not be created
     uri = f"{(folder / FILE).absolute().as_uri()}?mode=ro&immutable=1"
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     try:
@@ -98,7 +98,7 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
 
 
 def distrust(connection: sqlite3.Connection) -> None:
-    """Let triggers and views of a file from elsewhere call nothing, and check its pages."""
+    """Forbid function calls in triggers and views of an untrusted file, and check its pages."""
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
 
@@ -115,21 +115,21 @@ def _format(connection: sqlite3.Connection) -> int:
 
 
 def damage(why: str) -> sqlite3.DatabaseError:
-    """Return the error for contents that skclip has not written, as SQLite's own for bad pages."""
+    """Return an error for contents not written by skclip, of the class SQLite uses for damage."""
     error = sqlite3.DatabaseError(why)
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
     return error
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell whether the file is no cache any more."""
+    """Return whether an error means that the file is damaged."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    # our own statements are right: an error in them is one in the tables
+    # our statements are correct: an error in them means that the tables are wrong
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
 def is_refusal(error: Exception) -> bool:
-    """Tell whether the system does not let us write."""
+    """Return whether an error means that the file cannot be written to."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or (
         getattr(error, "errno", None) in (errno.EROFS, errno.EACCES, errno.EPERM)

@@ -1,8 +1,8 @@
-"""Who makes which embedding: processes that share a cache divide the work instead of repeating it.
+"""Leases on embeddings: processes that share a cache divide the work instead of repeating it.
 
-A claim is a row of the cache that says: this embedding is being made, by the worker with this
-number. A worker holds the lock file of its number for as long as it works. When it dies, however
-it dies, the system lets go of the lock, and its claims count no longer.
+A lease is a row of the cache: it holds the key of an embedding and the number of the worker that
+computes it. A worker holds the lock file of its number while it works. The system releases the lock
+when the worker ends for any reason; its leases are then void.
 """
 
 import sqlite3
@@ -12,19 +12,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-__all__ = ["Claims"]
+__all__ = ["Leases"]
 
 MAX_WORKERS = 256
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS claims (
+CREATE TABLE IF NOT EXISTS leases (
     model INTEGER, content BLOB, worker INTEGER, PRIMARY KEY (model, content)
 )
 """
 
 
-class Claims:
-    """The claims of one worker on embeddings of one model.
+class Leases:
+    """The leases of one worker on embeddings of one model.
 
     Parameters
     ----------
@@ -40,48 +40,48 @@ class Claims:
         self._worker, self._lock = self._take_number()
 
     def take(self, contents: Sequence[bytes], connection: sqlite3.Connection) -> list[bytes]:
-        """Claim this worker's share of the contents that nobody has made or is making.
+        """Take leases on this worker's part of the contents that are neither cached nor leased.
 
         Parameters
         ----------
         contents : sequence of bytes
-            Keys of embeddings that were not found.
+            Keys of embeddings that are not in the cache.
 
         connection : sqlite3.Connection
-            To the cache.
+            Connection to the cache.
 
         Returns
         -------
         mine : list of bytes
-            What the caller is to embed, in order; empty if others are at work on all of it.
+            Keys that the caller must embed, in order; empty if other workers embed all of them.
         """
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(SCHEMA)
-            self.settle(connection)  # the worker that had this number before may have died
+            self.end_all(connection)  # the previous worker with this number may have died
             n_workers = 1 + self._count_others(connection)
-            share = -(-len(contents) // n_workers)
+            n_mine = -(-len(contents) // n_workers)
             mine: list[bytes] = []
             for content in contents:
-                if len(mine) == share:
+                if len(mine) == n_mine:
                     break
-                # in the same breath: what has been made since the caller looked is not made again
-                claimed = connection.execute(
-                    "INSERT INTO claims SELECT ?1, ?2, ?3 WHERE NOT EXISTS "
+                # in one statement, to skip rows added since the caller looked
+                leased = connection.execute(
+                    "INSERT INTO leases SELECT ?1, ?2, ?3 WHERE NOT EXISTS "
                     "(SELECT 1 FROM vectors WHERE model = ?1 AND content = ?2) "
                     "ON CONFLICT DO NOTHING",
                     (self._model_id, content, self._worker),
                 )
-                if claimed.rowcount:
+                if leased.rowcount:
                     mine.append(content)
         return mine
 
-    def settle(self, connection: sqlite3.Connection) -> None:
-        """Give all claims back; within the transaction that stores what was claimed."""
+    def end_all(self, connection: sqlite3.Connection) -> None:
+        """End all leases, within the transaction that stores the leased rows."""
         self._drop(self._worker, connection)
 
     def release(self) -> None:
-        """Stop working: whatever is still claimed is free again."""
+        """Release the lock file, which ends all remaining leases."""
         self._lock.release()
 
     def _take_number(self) -> tuple[int, FileLock]:
@@ -93,7 +93,7 @@ class Claims:
         raise OSError(f"{MAX_WORKERS} processes use it already")
 
     def _count_others(self, connection: sqlite3.Connection) -> int:
-        """Count the other workers at work, and drop the claims of those that are gone."""
+        """Count the other active workers, and drop the leases of those that have ended."""
         n_others = 0
         for worker in range(MAX_WORKERS):
             if worker == self._worker:
@@ -112,10 +112,10 @@ class Claims:
 
     def _drop(self, worker: int, connection: sqlite3.Connection) -> None:
         connection.execute(
-            "DELETE FROM claims WHERE model = ? AND worker = ?", (self._model_id, worker)
+            "DELETE FROM leases WHERE model = ? AND worker = ?", (self._model_id, worker)
         )
 
     def _lock_of(self, worker: int) -> FileLock:
         path = self._folder / f".working-{self._model_id}-{worker}.lock"
-        # a generator may be closed by another thread than the one that began it
+        # another thread may close a generator than the one that started it
         return FileLock(path, timeout=0, thread_local=False)

@@ -1,9 +1,8 @@
-"""Embeddings that are computed once: one row for every content, model, precision and decoding.
+"""Cached embeddings: one row for each content, model, precision and decoding.
 
-One SQLite file in a folder. Its write-ahead log lets many processes read while one writes, and
-makes every batch of rows whole or absent, whatever kills the process. Nothing here stops an
-embedding run: a cache that cannot be used is reported (:attr:`EmbeddingCache.problems`) and done
-without.
+The cache is one SQLite file in a folder. Its write-ahead log lets many processes read while one
+writes, and stores each batch of rows completely or not at all. A cache that cannot be used does not
+stop an embedding run: it is reported (:attr:`EmbeddingCache.problems`) and ignored.
 """
 
 import os
@@ -27,7 +26,7 @@ from skclip.embedding._cache._file import (
     is_damage,
     is_refusal,
 )
-from skclip.embedding._cache._leases import Claims
+from skclip.embedding._cache._leases import Leases
 
 __all__ = ["DAY", "EmbeddingCache"]
 
@@ -42,21 +41,21 @@ class EmbeddingCache:
     Parameters
     ----------
     folder : path
-        Made if it does not exist. Models and processes may share it.
+        Created if it does not exist. Models and processes may share it.
 
     model : str
-        What decides a row besides the content: fingerprint, modality, precision, decoding.
+        What determines a row besides the content: fingerprint, modality, precision, decoding.
 
     label : str
-        How people know the model.
+        Name of the model for display.
 
     n_features : int or None, default=None
-        Width of its rows; rows of another width are damaged. None takes any.
+        Width of the rows; rows of another width are damaged. None accepts any width.
 
     Attributes
     ----------
     problems : list of str
-        What went wrong, for the caller to warn about.
+        Problems for the caller to warn about.
     """
 
     def __init__(
@@ -73,31 +72,31 @@ class EmbeddingCache:
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
         self._model_id = 0
-        self._claims: Claims | None = None
-        self._read_only = self._useless = self._set_aside_before = False
+        self._leases: Leases | None = None
+        self._read_only = self._disabled = self._set_aside_before = False
         self._stale: list[bytes] = []
 
     def get(self, contents: Iterable[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """Return the rows that are there; damaged ones are not."""
+        """Return the cached rows, without damaged ones."""
         return self._attempt(partial(self._select, contents)) or {}
 
-    def claim(self, contents: Sequence[bytes]) -> Sequence[bytes]:
-        """Return what the caller is to embed of ``contents``, the rest being in others' hands.
+    def lease(self, contents: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the part of ``contents`` that the caller must embed; other workers embed the rest.
 
-        Whoever claims calls :meth:`put`, or :meth:`close` without it. Who cannot use the cache
-        embeds everything.
+        The caller then calls :meth:`put`, or :meth:`close` if it gives up. If the cache cannot be
+        used, the caller must embed everything.
         """
 
         def take(connection: sqlite3.Connection) -> list[bytes]:
-            if self._claims is None:
-                self._claims = Claims(self.folder, self._model_id)
-            return self._claims.take(contents, connection)
+            if self._leases is None:
+                self._leases = Leases(self.folder, self._model_id)
+            return self._leases.take(contents, connection)
 
         mine = self._attempt(take, writes=True)
         return contents if mine is None else mine
 
     def put(self, rows: Mapping[bytes, NDArray[np.float32]]) -> None:
-        """Add finite rows, all of them or, if the process dies, none."""
+        """Add finite rows, in one transaction."""
         sound = {content: row for content, row in rows.items() if np.isfinite(row).all()}
         blobs = [(content, row.tobytes()) for content, row in sound.items()]
         values = [(content, blob, zlib.crc32(blob), _today()) for content, blob in blobs]
@@ -107,15 +106,15 @@ class EmbeddingCache:
                 connection.executemany(
                     f"INSERT OR REPLACE INTO vectors VALUES ({self._model_id}, ?, ?, ?, ?)", values
                 )
-                if self._claims is not None:
-                    self._claims.settle(connection)
+                if self._leases is not None:
+                    self._leases.end_all(connection)
 
         self._attempt(insert, writes=True)
         if self._read_only:
-            self.problems.append(f"{self.folder} is read-only: it was read and got nothing new")
+            self.problems.append(f"{self.folder} is read-only: it was read, and no rows were added")
 
     def close(self) -> None:
-        """Record what was used, and let go of the file; the next call opens it again."""
+        """Record which rows were used, and close the file; the next call opens it again."""
         with self._lock:
             if self._stale:
                 self._attempt(self._touch, writes=True)
@@ -156,7 +155,7 @@ class EmbeddingCache:
         return found
 
     def _row(self, vector: Any, checksum: Any) -> NDArray[np.float32] | None:
-        """Return what was stored, or None if nobody can have stored that."""
+        """Return the stored row, or None if it is damaged."""
         if not isinstance(vector, bytes) or len(vector) % 4 or zlib.crc32(vector) != checksum:
             return None
         row = np.frombuffer(vector, dtype=np.float32)
@@ -164,7 +163,7 @@ class EmbeddingCache:
         return row if is_sound else None
 
     def _remove(self, content: bytes, connection: sqlite3.Connection) -> None:
-        """Remove a row, so that it can be claimed."""
+        """Remove a row, so that it can be leased."""
         if not self._read_only:
             with connection:
                 connection.execute(
@@ -172,7 +171,7 @@ class EmbeddingCache:
                 )
 
     def _touch(self, connection: sqlite3.Connection) -> None:
-        """Note today as the last use: once a day and row, so that reading seldom writes."""
+        """Record today as the last use: once per row and day, so that reading seldom writes."""
         with connection:
             connection.executemany(
                 "UPDATE vectors SET used = ? WHERE model = ? AND content = ?",
@@ -183,40 +182,40 @@ class EmbeddingCache:
     def _attempt(
         self, action: Callable[[sqlite3.Connection], T], *, writes: bool = False
     ) -> T | None:
-        """Run ``action``; None if that is impossible, now and from here on.
+        """Run ``action``; return None, and stop using the cache, if that is impossible.
 
-        A damaged file is set aside first, one that must not be written to is only read.
+        A damaged file is set aside first. A read-only file is only read.
         """
         with self._lock:
-            while not (self._useless or (writes and self._read_only)):
+            while not (self._disabled or (writes and self._read_only)):
                 try:
                     return action(self._open())
                 except (sqlite3.Error, OSError) as error:
                     self._release()
                     try:
-                        self._answer(error)
+                        self._prepare_retry(error)
                     except OSError as second:
-                        self._give_up(second)
+                        self._disable(second)
             return None
 
-    def _answer(self, error: Exception) -> None:
-        """Do what makes another attempt worthwhile, once of a kind."""
+    def _prepare_retry(self, error: Exception) -> None:
+        """Prepare for another attempt, once per kind of error."""
         if is_damage(error) and not self._set_aside_before:
             self._set_aside_before = True
             self._set_aside(error)
         elif is_refusal(error) and (self.folder / FILE).is_file() and not self._read_only:
             self._read_only = True
         else:
-            self._give_up(error)
+            self._disable(error)
 
-    def _give_up(self, error: Exception) -> None:
-        self._useless = True
-        self.problems.append(f"{self.folder} cannot be used from here on ({error})")
+    def _disable(self, error: Exception) -> None:
+        self._disabled = True
+        self.problems.append(f"{self.folder} cannot be used any more ({error})")
 
     def _release(self) -> None:
-        if self._claims is not None:
-            self._claims.release()
-            self._claims = None
+        if self._leases is not None:
+            self._leases.release()
+            self._leases = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -229,7 +228,7 @@ class EmbeddingCache:
         return self._connection
 
     def _find_model(self, connection: sqlite3.Connection) -> int:
-        """Return the number of the model in this file; -1 if it is not there and cannot be."""
+        """Return the number of the model in this file; -1 if it has none and cannot be added."""
         query = "SELECT id FROM models WHERE key = ?"
         found = connection.execute(query, (self.model,)).fetchone()
         if found is None and not self._read_only:
@@ -246,7 +245,7 @@ class EmbeddingCache:
         return found[0]
 
     def _set_aside(self, error: Exception) -> None:
-        """Rename the damaged file, unless another process has done so meanwhile."""
+        """Rename the damaged file, unless another process has done so."""
         if _inode(self.folder / FILE) != self._inode:
             return
         name = f"{FILE}.damaged-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"

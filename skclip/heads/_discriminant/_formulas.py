@@ -6,13 +6,12 @@ Classes are Gaussians with one covariance. With :math:`S` the scatter within cla
 .. math:: \mathrm{score}_c(x) = P m_c \cdot x - \tfrac12 m_c^\top P m_c
           + \tfrac12 \frac{\mathrm{tr}(P S)}{\nu n_c}
 
-with :math:`\nu` the degrees of freedom of :math:`S`. The last term takes away what the noise of a
-mean of few rows adds to its squared length: classes with few rows would lose without it. The ridge
-:math:`\Lambda` is one number for all features, :math:`\lambda I`, or one a feature.
+with the degrees of freedom :math:`\nu` of :math:`S`. The last term removes what noise adds to the
+squared length of a mean; without it, classes with few rows would score too low. The ridge
+:math:`\Lambda` is :math:`\lambda I`, or diagonal with one number per feature.
 Wang et al., "A Hard-to-Beat Baseline for Training-free CLIP-based Adaptation", arXiv 2402.04087.
 
-Pure functions on float64 arrays. Called by GaussianDiscriminantClassifier, by the imprinter for
-its whitening and by the stacked head.
+All arrays are float64.
 """
 
 from typing import NamedTuple
@@ -39,12 +38,12 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# Scatter of less than this share of the squared lengths is what rounding leaves of equal rows.
+# Scatter below this fraction of the squared lengths is rounding error of equal rows.
 NO_SCATTER = 1e-6
 
 
 class Discriminant(NamedTuple):
-    """Weights and intercepts of the scores, and the inverse they were made with."""
+    """Weights and intercepts of the scores, and the inverse of the ridged scatter."""
 
     coef: Array
     intercept: Array
@@ -60,7 +59,7 @@ def within_scatter(sums: ClassSums) -> tuple[Array, float]:
     Parameters
     ----------
     sums : ClassSums
-        With a second moment. Weights are frequencies: weight two is a row twice.
+        With a second moment. Weights are frequencies: 2 counts as the row twice.
 
     Returns
     -------
@@ -106,7 +105,7 @@ def published_ridge(scatter: Array, n: float) -> float:
     Returns
     -------
     ridge : float
-        Positive. Without scatter it is 1: the discriminant is then that of class means.
+        Positive. Without scatter it is 1, and the discriminant is that of class means.
     """
     return float(np.trace(scatter)) / max(n - 1, 1) or 1.0
 
@@ -116,8 +115,8 @@ def feature_ridge(scatter: Array, n: float) -> Array:
 
     .. math:: \lambda_j = \frac{2 d}{n - 1} \max(S_{jj}, \bar S / 2)
 
-    with :math:`\bar S = \mathrm{tr}(S) / d`. A few features of CLIP spread ten times as much as
-    the others, within classes too: one ridge for all is too little for those.
+    with :math:`\bar S = \mathrm{tr}(S) / d`. A few features of CLIP have ten times the scatter of
+    the others, also within classes. A single ridge is too small for them.
 
     Parameters
     ----------
@@ -156,8 +155,8 @@ def fit_discriminant(
         Class means, not normalised.
 
     counts : ndarray of shape (n_classes,)
-        Sum of the weights of each class. The score of a class without any is finite and means
-        nothing.
+        Sum of the weights of each class. The score of a class with count 0 is finite but
+        meaningless.
 
     scatter : ndarray of shape (n_features, n_features)
         From :func:`within_scatter`.
@@ -191,7 +190,7 @@ def fit_discriminant(
 def whitener(scatter: Array, ridge: float | Array) -> Array:
     r"""Return the symmetric root :math:`P^{1/2}` of :math:`P = d (S + \Lambda)^{-1}`.
 
-    Rows times it have the same scatter in all directions, apart from the ridge.
+    Rows multiplied by it have the same scatter in all directions, apart from the ridge.
 
     Parameters
     ----------
@@ -224,7 +223,7 @@ def left_out_scores(
     *,
     prior: MeanPrior | None = None,
 ) -> Array:
-    r"""Score every row by the discriminant that is fitted without it, in closed form.
+    r"""Score every row by the discriminant fitted without it, in closed form.
 
     With :math:`r = x - m_c`, :math:`u = A^{-1} r`, :math:`f = w n_c / (n_c - w)` and
     :math:`g = f / (1 - f r^\top u)`, the fit without the row has
@@ -232,12 +231,12 @@ def left_out_scores(
     .. math:: A_-^{-1} = A^{-1} + g u u^\top, \qquad m_c^- = m_c - \frac{w}{n_c - w} r, \qquad
               \mathrm{tr}(A_-^{-1} S_-) = d - \mathrm{tr} A^{-1} \Lambda - g u^\top \Lambda u
 
-    at the same ridge. A row goes with its whole weight.
+    with the same ridge. A row is left out with its whole weight.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        The rows of the fit, unit rows. Zero rows are not part of it and are scored as such.
+        Unit rows of the fit. Zero rows are not part of the fit, and are scored as zero rows.
 
     codes : ndarray of shape (n_samples,)
         Class of each row.
@@ -246,20 +245,18 @@ def left_out_scores(
         Weight of each row.
 
     means, counts, scatter, dof, ridge
-        As in :func:`fit_discriminant`, of all rows; means and counts are those of the rows, without
-        the prior.
+        As in :func:`fit_discriminant`, of all rows; means and counts are without the prior.
 
     rows : ndarray of int, default=None
         Positions of the rows to score; ``None`` means all.
 
     prior : MeanPrior, default=None
-        Prior of the means, held fixed as the ridge is.
+        Prior of the means, which stays the same without the row.
 
     Returns
     -------
     scores : ndarray of shape (n_rows, n_classes)
-        NaN for the class that has no other row, unless there is a prior; the other scores of such
-        a row are those of the fit without it.
+        Without a prior, NaN for the own class of a row that is alone in it.
     """
     eigenvalues, axes = ridge_axes(scatter, ridge)
     if rows is not None:
@@ -299,7 +296,7 @@ def ridge_axes(scatter: Array, ridge: float | Array) -> tuple[Array, Array]:
         Scatter of the rows along the axes, not negative.
 
     axes : ndarray of shape (n_features, n_features)
-        Columns; along each of them the ridge is one.
+        Axes as columns; the ridge along each is one.
     """
     root = np.broadcast_to(np.sqrt(ridge), len(scatter))
     eigenvalues, axes = scipy.linalg.eigh(scatter / np.outer(root, root))
@@ -317,12 +314,12 @@ def left_out_in_axes(
     factor: float = 1.0,
     prior: MeanPrior | None = None,
 ) -> Array:
-    """Score rows as :func:`left_out_scores` does, all given in the axes of :func:`ridge_axes`.
+    """Compute :func:`left_out_scores` from arrays in the axes of :func:`ridge_axes`.
 
     Parameters
     ----------
     X, codes, weight, means, counts, dof, prior
-        See there; rows and means are multiplied by the axes.
+        As in :func:`left_out_scores`; rows and means are multiplied by the axes.
 
     eigenvalues : ndarray of shape (n_features,)
         From :func:`ridge_axes`.
@@ -333,7 +330,7 @@ def left_out_in_axes(
     Returns
     -------
     scores : ndarray of shape (n_samples, n_classes)
-        See there.
+        As in :func:`left_out_scores`.
     """
     d, own = len(eigenvalues), (np.arange(len(X)), codes)
     shrink = 1 / (eigenvalues + factor)
@@ -379,6 +376,6 @@ def _ridged(scatter: Array, ridge: float | Array) -> Array:
 
 
 def _positive(counts: Array) -> Array:
-    """Return counts to divide by: one where there is none."""
+    """Return counts with zeros replaced by one, for division."""
     positive: Array = np.where(counts > 0, counts, 1.0)
     return positive

@@ -1,8 +1,9 @@
 """Gaussian discriminant analysis (GDA) as an estimator, with exact updates.
 
-The formulas are functions of ``_discriminant``; the state is one :class:`ClassSums` with a second
-moment. Called by users and by the stacked head.
+The state is one :class:`ClassSums` with a second moment.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
@@ -46,10 +47,10 @@ from skclip.heads._discriminant._mean_prior import MeanPrior, posterior_means, t
 
 __all__ = ["GaussianDiscriminantClassifier"]
 
-# Scale of cosines to class means where no row can be left out: the best on the test rows of nine
-# sets with one image a class lies between 14 and 80.
+# Scale of cosines to class means if no row can be left out. The best scales on the test rows of
+# nine sets with one image per class are between 14 and 80.
 ONE_IMAGE_SCALE = 30.0
-# The same for the discriminant, over its degrees of freedom a feature: between 0.15 and 0.6.
+# The same for the discriminant, divided by its degrees of freedom per feature: 0.15 to 0.6.
 TYPICAL_SCALE = 0.33
 
 
@@ -63,40 +64,40 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     .. math:: \mathrm{score}_c(x) = P m_c \cdot x - \tfrac12 m_c^\top P m_c
               + \tfrac12 \frac{\mathrm{tr}(P S)}{\nu n_c} + \frac{\log \pi_c}{s}
 
-    One image a class has no scatter: the scores are then those of class means.
+    With one image per class there is no scatter, and the scores are those of class means.
 
-    Sums are all that is kept of the rows. Therefore :meth:`partial_fit` over any split of the rows
-    gives the scores that :meth:`fit` gives, :meth:`forget` takes rows away as if they had never
-    been seen, and :meth:`merge` adds what another process has counted.
+    The state consists of sums. Therefore updates are exact: :meth:`partial_fit` over any split of
+    the rows gives the scores of :meth:`fit` on all of them, :meth:`forget` those of a fit without
+    the rows, and :meth:`merge` those of a fit on the rows of both heads.
 
     Parameters
     ----------
     ridge : {"feature", "published", "loo"} or float, default="feature"
-        What is added to the diagonal of :math:`S`:
+        Diagonal of :math:`\Lambda`:
 
-        - ``"feature"``: :math:`2 d / (n - 1)` times the diagonal of :math:`S`, or half its mean
-          where that is more, so that features that spread more are shrunk more;
+        - ``"feature"``: :math:`2 d / (n - 1)` times the diagonal of :math:`S`, of which no entry
+          counts as less than half the mean; features with more scatter are shrunk more;
         - ``"published"``: :math:`\mathrm{tr}(S) / (n - 1)` for every feature;
-        - ``"loo"``: the multiple of ``"feature"`` of the best leave-one-out likelihood;
-        - a number: so many times the mean of the diagonal of :math:`S`, for every feature.
+        - ``"loo"``: the multiple of ``"feature"`` with the best leave-one-out likelihood;
+        - a number: this multiple of the mean of the diagonal of :math:`S`, for every feature.
 
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head that class means are shrunk to. Its classes are known from the start; those
+        Text head towards which the class means are shrunk. All its classes are known; those
         without images are predicted by their text.
 
     shrinkage : float, default=4.0
-        How many images the text row of a class counts as, :math:`\sigma`. With text, :math:`m_c` is
-        :math:`(\sigma t'_c + \sum_i w_i x_i) / (\sigma + n_c)`, and :math:`t'_c` is the text row
-        moved to where images lie: :math:`\bar m + \beta (t_c - \bar t)`, :math:`\beta` the slope of
-        class means on text rows. Has no part without ``zero_shot``.
+        Number of images :math:`\sigma` that the text row of a class counts as. With text,
+        :math:`m_c` is :math:`(\sigma t'_c + \sum_i w_i x_i) / (\sigma + n_c)`. The text row is
+        first mapped to the space of images: :math:`t'_c = \bar m + \beta (t_c - \bar t)`, with the
+        slope :math:`\beta` of class means on text rows. Ignored without ``zero_shot``.
 
     priors : "empirical" or array-like of shape (n_classes,), default=None
-        Probability :math:`\pi_c` of each class, in the order of ``classes_``. ``None`` gives all
-        classes the same, as published; ``"empirical"`` gives their shares of the rows.
+        Probability :math:`\pi_c` of each class, in the order of ``classes_``. None is uniform, as
+        published; ``"empirical"`` is the class frequencies.
 
     logit_scale : float or "auto", default="auto"
         Scale :math:`s` of the probabilities :math:`\mathrm{softmax}(s \cdot \mathrm{score})`.
-        ``"auto"`` takes the one of the best leave-one-out likelihood: see the notes.
+        ``"auto"`` is the scale with the best leave-one-out likelihood; see the Notes.
 
     Attributes
     ----------
@@ -107,16 +108,16 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         Weighted sum of the unit rows of each class, float64.
 
     class_count_ : ndarray of shape (n_classes,)
-        Sum of the weights of each class's rows; zero rows carry no evidence and do not count.
+        Sum of the weights of the rows of each class, without zero rows.
 
     second_moment_ : ndarray of shape (n_features, n_features)
         Weighted sum of the outer products of all unit rows, float64.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        :math:`P m_c`. One row a class, also for two classes.
+        :math:`P m_c`; two rows for two classes.
 
     intercept_ : ndarray of shape (n_classes,)
-        The constant terms; :math:`-\infty` for a class without evidence, which is never
+        The constant terms; :math:`-\infty` for a class without rows and text, which is never
         predicted.
 
     text_head_ : TextHead or None
@@ -138,27 +139,29 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     --------
     NearestClassMean : Class means alone.
     sklearn.discriminant_analysis.LinearDiscriminantAnalysis : With ``solver="lsqr"`` and
-        ``shrinkage="auto"``, the covariances of the classes are shrunk one by one. Without
-        updates; one to four images a class are too few for it.
+        ``shrinkage="auto"``, the covariance of each class is shrunk by itself. No updates; one to
+        four images per class are too few for it.
 
     Notes
     -----
-    A weight is a frequency: two is the row given twice. Weights that sum to less than the number
-    of classes leave no degrees of freedom.
+    A weight is a frequency: 2 counts as the row twice. Weights that sum to less than the number of
+    classes leave no degrees of freedom.
 
-    The scale of the scores is the published one, and as log odds they would be far too large: the
-    covariance is that of the rows it was made of. ``logit_scale="auto"`` scores each row by the fit
-    without it, in closed form, and takes the scale at which the labels are likeliest, each class
-    weighing as its prior. Copies of a row are left out together. Under updates the scale follows
-    the degrees of freedom, to which it is proportional. Where no class has two rows there is
-    nothing to leave out, and the scale is 30 for cosines. With uniform priors it changes no label.
+    The scores have the published scale, which is far too large for log odds, since the covariance
+    is that of the training rows. ``logit_scale="auto"`` maximises the likelihood of the labels,
+    with each row scored by the fit without it, in closed form. Copies of a row are left out
+    together, and classes are weighted by their priors. Updates change the scale in proportion to
+    the degrees of freedom. If no class has two rows, no row can be left out, and the scale is 30
+    for cosines. With uniform priors the scale does not change predicted labels.
 
-    ``ridge="loo"`` and ``logit_scale="auto"`` need rows. :meth:`partial_fit` chooses on the rows of
-    the first call that has any to leave out, and keeps the choice.
+    ``ridge="loo"`` and ``logit_scale="auto"`` need rows. :meth:`partial_fit` makes the choice in
+    the first call with rows that can be left out, and keeps it.
+
+    A zero row gets the scores ``intercept_``.
 
     With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
-    libraries, such as torch tensors on any device: fitted arrays, scores and predictions lie where
-    ``X`` lies. Matrices of features are inverted in numpy, and so are rows left out.
+    libraries, such as torch tensors on any device. Fitted arrays, scores and predictions are then
+    on the device of ``X``. The covariance is inverted, and rows are left out, in numpy.
 
     References
     ----------
@@ -174,14 +177,14 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     >>> head.predict([[1.0, 0.1], [0.7, 0.7]])
     array(['cat', 'dog'], dtype='<U3')
 
-    A new class arrives, and a row is withdrawn:
+    Add a new class, and remove a row:
 
     >>> head.partial_fit([[-1.0, 0.0]], ["fox"]).classes_
     array(['cat', 'dog', 'fox'], dtype='<U3')
     >>> head.forget(X[:1], ["cat"]).class_count_
     array([1., 2., 1.])
 
-    Text stands in for a class without images:
+    A class without images is predicted by its text:
 
     >>> text = {"cat": [1.0, 0.0], "dog": [0.6, 0.8], "fox": [-1.0, 0.0]}
     >>> head = GaussianDiscriminantClassifier(zero_shot=text)
@@ -189,7 +192,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     array(['fox'], dtype='<U3')
     """
 
-    # the factor of the ridge, and the scale over the degrees of freedom a feature
+    # factor of the ridge, and scale divided by degrees of freedom per feature
     _choice: tuple[float, float] | None
     text_head_: TextHead | None
 
@@ -221,7 +224,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Compute means and covariance.
+        """Compute class means and covariance.
 
         Parameters
         ----------
@@ -232,7 +235,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row: 2 is the row twice, 0 is the row left out.
+            Weight of every row: 2 counts as the row twice, 0 as no row.
 
         Returns
         -------
@@ -260,8 +263,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
             Class labels.
 
         classes : array-like of shape (n_classes,), default=None
-            Classes to know from now on, with or without rows. Not needed: any call may bring
-            new classes.
+            Further classes, with or without rows. Not needed for the labels in ``y``, which may
+            be new in any call.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of every row.
@@ -277,7 +280,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         return self._add(X, y, classes, sample_weight, reset=first)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take rows away that were fitted before, as if they had never been seen.
+        """Remove fitted rows; the head is as if fitted without them.
 
         Parameters
         ----------
@@ -293,21 +296,21 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         Returns
         -------
         self : GaussianDiscriminantClassifier
-            The updated head. A class whose last row went keeps its label and is not predicted
-            until it gets new rows, unless a text head stands in.
+            The updated head. A class that has lost its last row stays in ``classes_``. Without a
+            text head it is not predicted until it gets new rows.
 
         Raises
         ------
         ValueError
-            If the rows weigh more than what the head has seen of their class.
+            If the rows weigh more than the fitted rows of their class.
         """
         check_is_fitted(self)
         check_same_namespace(X, self, attribute="coef_", method="forget")
         gone = self._statistics(X, y, sample_weight, reset=False)[-1]
         return self._set_state(self._state() - gone, self.coef_, self.classes_)
 
-    def merge(self, other: "GaussianDiscriminantClassifier") -> Self:
-        """Add what another head has seen, as if its rows had been fitted here.
+    def merge(self, other: GaussianDiscriminantClassifier) -> Self:
+        """Add the rows of another head; the result is as if fitted on the rows of both.
 
         Parameters
         ----------
@@ -367,7 +370,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
         state = ClassSums.empty(classes, X.shape[1], with_second=True)
         for rows in gen_row_blocks(X.shape[0], X.shape[1]):
-            # differences of sums follow: they are summed in float64, where a device has it
+            # float64 where the device has it, since differences of sums are taken
             block = X[rows, :] if is_elsewhere(X) else cast(X[rows, :], np.float64)
             state += ClassSums.of_rows(block, codes[rows], classes, weight[rows], with_second=True)
         if not np.isfinite(state.sums).all():
@@ -375,12 +378,12 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         return X, codes, weight, state
 
     def _state(self) -> ClassSums:
-        """Return the state in numpy, where states are added."""
+        """Return the state as numpy arrays."""
         parts = (self.classes_, self.class_sum_, self.class_count_, self.second_moment_)
         return ClassSums(*map(to_numpy, parts))
 
     def _set_state(self, state: ClassSums, X: Any, y: Any) -> Self:
-        """Keep the state, and the head it gives, where ``X`` lies; the labels where ``y`` lies."""
+        """Store state and head on the device of ``X``, and labels on the device of ``y``."""
         if not state.known.any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "
@@ -403,7 +406,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         return self
 
     def _ridge(self, scatter: NDArray[np.float64], n: float) -> NDArray[np.float64]:
-        """Return the ridge of every feature; that which is multiplied for ``"loo"``."""
+        """Return the ridge of every feature; for ``"loo"``, the ridge to multiply."""
         if self.ridge in ("feature", "loo"):
             return feature_ridge(scatter, n)
         if self.ridge == "published":
@@ -426,7 +429,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         return text_prior(text, state.means, state.counts, float(self.shrinkage))
 
     def _class_priors(self, state: ClassSums) -> NDArray[np.float64]:
-        """Return the prior of every class, zero without images and text."""
+        """Return the prior of every class; zero for classes without images and text."""
         if self.priors is None:
             priors = np.ones(len(state.classes))
         elif isinstance(self.priors, str):
@@ -441,8 +444,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
                 )
         if self.text_head_ is None:
             priors = np.where(state.known, priors, 0)
-        shares: NDArray[np.float64] = priors / priors.sum()
-        return shares
+        normalized: NDArray[np.float64] = priors / priors.sum()
+        return normalized
 
     def _left_out_choice(
         self,
@@ -451,7 +454,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         weight: NDArray[Any],
         state: ClassSums,
     ) -> tuple[float, float] | None:
-        """Return ``_choice``, or None where no row can be left out."""
+        """Return ``_choice``, or None if no row can be left out."""
         scatter, dof = within_scatter(state)
         if not scatter.any():
             return None
@@ -478,10 +481,9 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     def _left_out_scores(
         self, X: NDArray[Any], codes: NDArray[np.integer], weight: NDArray[Any]
     ) -> NDArray[np.float64]:
-        r"""Score the rows of the fit, in numpy, each by the fit without it at the same ridge.
+        r"""Score each row of the fit, in numpy, by the fit without it with the same ridge.
 
-        NaN for the class that has no other row, and :math:`-\infty` for one without any, unless
-        there is text.
+        Without text, NaN for a class with no other row and :math:`-\infty` for one without rows.
         """
         state = self._state()
         scatter, dof = within_scatter(state)

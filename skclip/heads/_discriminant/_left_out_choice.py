@@ -1,7 +1,4 @@
-"""Scale and ridge of the Gaussian discriminant by exact leave-one-out likelihood.
-
-Called by GaussianDiscriminantClassifier; the imprinter tells copies by it too.
-"""
+"""Scale and ridge of the Gaussian discriminant, by exact leave-one-out likelihood."""
 
 from typing import Any, NamedTuple
 
@@ -26,13 +23,13 @@ Array = NDArray[np.float64]
 # Factors of the ridge to choose from.
 RIDGE_FACTORS = np.geomspace(0.1, 100, 13)
 
-# Rows that are left out: so many that rows times classes stay below this, and at least 1000.
+# Limit of rows times classes for the rows to leave out, and the least number of rows.
 MAX_SCORES = 2_000_000
 MIN_ROWS = 1000
 
 
 class LeftOutChoice(NamedTuple):
-    """A factor of the ridge, the scale of its scores and the left-out loss of every factor."""
+    """Chosen factor of the ridge, scale of its scores, and left-out losses of all factors."""
 
     factor: float
     scale: float
@@ -42,9 +39,9 @@ class LeftOutChoice(NamedTuple):
 def distinct_rows_of_classes(
     X: NDArray[Any], codes: NDArray[np.integer], weight: Array
 ) -> tuple[NDArray[np.intp], Array]:
-    """Return one of all copies of each row within its class, in an order of their own.
+    """Merge equal rows within each class.
 
-    Of two copies, each would be left out with the other still there.
+    Otherwise the left-out score of a row would depend on its own copies.
 
     Parameters
     ----------
@@ -60,14 +57,14 @@ def distinct_rows_of_classes(
     Returns
     -------
     rows : ndarray of int
-        Positions, without rows of weight zero and rows of zeros, by class and by features: the
-        same rows whatever the order of ``X``.
+        Positions, without rows of weight zero and rows of zeros, sorted by class and by features.
+        The rows do not depend on the order of ``X``.
 
     weight : ndarray of shape (n_rows,)
-        Weight of each with its copies.
+        Weight of each row with its copies.
     """
     evident = np.flatnonzero((weight > 0) & X.any(axis=1))
-    # copies are neighbours in this order, unless others share three of their features
+    # copies are adjacent in this order, unless other rows equal them in three features
     keys = (X[evident, -1], X[evident, X.shape[1] // 2], X[evident, 0], codes[evident])
     order = evident[np.lexsort(keys)]
     first = np.ones(len(order), dtype=bool)
@@ -80,23 +77,23 @@ def distinct_rows_of_classes(
 
 
 def spread_out_part(n_rows: int, n_classes: int) -> slice:
-    """Return which of many rows, ordered by class, a choice is made on: every so-and-so-manieth."""
+    """Return a slice with a constant step, which limits the number of rows ordered by class."""
     return slice(None, None, max(1, -(-n_rows // max(MIN_ROWS, MAX_SCORES // n_classes))))
 
 
 def fit_scale(
     scores: Array, codes: NDArray[np.integer], weight: Array, log_prior: Array
 ) -> tuple[float, float]:
-    r"""Return the scale of scores at which the labels are likeliest, and their mean loss.
+    r"""Return the scale of scores with the largest likelihood of the labels, and its mean loss.
 
     The loss of row :math:`i` is that of :math:`\mathrm{softmax}(s z_i + \log \pi)`, convex in
-    :math:`s`. So that scores that make no mistake give no infinite scale, one row more counts
-    whose label may be any (Platt, 1999).
+    :math:`s`. One row with an unknown label is added, so that scores without mistakes do not give
+    an infinite scale (Platt, 1999).
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples, n_classes)
-        :math:`z`, left out.
+        Left-out scores :math:`z`.
 
     codes : ndarray of shape (n_samples,)
         Class of each row.
@@ -110,7 +107,7 @@ def fit_scale(
     Returns
     -------
     scale : float
-        Positive. Scores that say nothing about the labels get the smallest scale looked at.
+        Positive. The smallest scale tried if the scores are unrelated to the labels.
 
     loss : float
         Mean negative log-likelihood at that scale.
@@ -150,7 +147,7 @@ def choose_ridge(
 ) -> LeftOutChoice | None:
     r"""Choose a multiple of a ridge by exact leave-one-out likelihood.
 
-    Every ridge is judged at the scale that suits it best. One eigendecomposition serves all.
+    Every ridge is compared at its best scale. One eigendecomposition serves all ridges.
 
     Parameters
     ----------
@@ -161,19 +158,19 @@ def choose_ridge(
         Class of each row.
 
     weight : ndarray of shape (n_samples,)
-        Weight of each row; it is left out as a whole.
+        Weight of each row, which is left out with its whole weight.
 
     means, counts, scatter, dof
         As in :func:`skclip.heads._discriminant._formulas.fit_discriminant`, of all rows.
 
     base : float or ndarray of shape (n_features,)
-        The ridge that is multiplied.
+        The ridge to multiply.
 
     class_weight : ndarray of shape (n_classes,)
-        Prior probability of each class: what its rows weigh together.
+        Prior probability of each class, which is the total weight of its rows.
 
     factors : ndarray, default=RIDGE_FACTORS
-        Multiples to try; with one, its scale is all there is to find.
+        Multiples to try; with one, only its scale is fitted.
 
     prior : MeanPrior, default=None
         Prior of the means.
@@ -181,13 +178,13 @@ def choose_ridge(
     Returns
     -------
     choice : LeftOutChoice or None
-        None where every class has one row: none can be left out.
+        None if every class has one row: no row can be left out.
     """
     usable = counts[codes] - weight > 1e-9 * np.maximum(counts[codes], 1)
     if not usable.any():
         return None
     X, codes, weight = X[usable], codes[usable], weight[usable]
-    shares = class_weight[codes] * weight / np.bincount(codes, weight, len(means))[codes]
+    row_weight = class_weight[codes] * weight / np.bincount(codes, weight, len(means))[codes]
     log_prior = np.log(np.maximum(class_weight, 1e-300))
     if prior is None:
         log_prior = np.where(counts > 0, log_prior, -np.inf)
@@ -198,7 +195,7 @@ def choose_ridge(
     fits = []
     for factor in factors:
         scores = left_out_in_axes(X, codes, weight, means, counts, eigenvalues, dof, factor, prior)
-        fits.append(fit_scale(scores, codes, shares, log_prior))
+        fits.append(fit_scale(scores, codes, row_weight, log_prior))
     scales, losses = np.array(fits).T
     best = int(np.argmin(losses))
     return LeftOutChoice(float(factors[best]), float(scales[best]), losses)

@@ -1,7 +1,4 @@
-"""Text rows as prior means of the classes, for heads of class means and a covariance.
-
-Called by GaussianDiscriminantClassifier and by the functions of ``_discriminant``.
-"""
+"""Text rows as prior means of the classes, for the Gaussian discriminant."""
 
 from typing import NamedTuple
 
@@ -14,19 +11,19 @@ Array = NDArray[np.float64]
 
 
 class MeanPrior(NamedTuple):
-    """Means expected before any row is seen, and how many rows they count as."""
+    """Prior means of the classes, and the number of rows they count as."""
 
     means: Array
     n_rows: float
 
 
 def text_prior(text: Array, means: Array, counts: Array, n_rows: float) -> MeanPrior:
-    r"""Return text rows as means of images, moved to where images lie.
+    r"""Return text rows mapped to the space of images.
 
     .. math:: t'_c = \bar m + \beta (t_c - \bar t)
 
-    with :math:`\beta \ge 0` the slope of class means on text rows. Images and texts of one model
-    lie apart: text rows as they are would pull all means to where no image is.
+    with the slope :math:`\beta \ge 0` of class means on text rows. Embeddings of images and texts
+    are far apart: shrinking to the text rows themselves would move all means away from the images.
 
     Parameters
     ----------
@@ -37,10 +34,10 @@ def text_prior(text: Array, means: Array, counts: Array, n_rows: float) -> MeanP
         Class means.
 
     counts : ndarray of shape (n_classes,)
-        Sum of the weights of each class; slope and centres are those of classes that have any.
+        Sum of the weights of each class; slope and centres are those of classes with rows.
 
     n_rows : float
-        How many rows a text row counts as.
+        Number of rows that a text row counts as.
 
     Returns
     -------
@@ -50,13 +47,13 @@ def text_prior(text: Array, means: Array, counts: Array, n_rows: float) -> MeanP
     known = counts > 0
     centre, deviation = means[known].mean(axis=0), text - text[known].mean(axis=0)
     spread = np.sum(deviation[known] ** 2)
-    # one class with rows has no slope: text and images are taken to differ alike
+    # one class with rows has no slope: use 1
     slope = np.sum(deviation[known] * (means[known] - centre)) / spread if spread else 1.0
     return MeanPrior(centre + max(slope, 0) * deviation, n_rows)
 
 
 def posterior_means(means: Array, counts: Array, prior: MeanPrior | None) -> tuple[Array, Array]:
-    """Return class means under a prior, and the rows a plain mean as noisy would be of.
+    """Return posterior class means, and the counts of plain means with the same noise.
 
     Parameters
     ----------
@@ -67,15 +64,16 @@ def posterior_means(means: Array, counts: Array, prior: MeanPrior | None) -> tup
         Sum of the weights of each class.
 
     prior : MeanPrior or None
-        None returns what was given.
+        None returns ``means`` and ``counts``.
 
     Returns
     -------
     means : ndarray of shape (n_classes, n_features)
-        For :func:`fit_discriminant`.
+        Posterior means, for :func:`fit_discriminant`.
 
     counts : ndarray of shape (n_classes,)
-        The same; infinite for a class without rows, whose mean has no noise.
+        Counts, for :func:`fit_discriminant`; infinite for a class without rows, whose mean has no
+        noise.
     """
     if prior is None:
         return means, counts

@@ -1,7 +1,7 @@
 """Multi-proxy imprinting (IMPRINT, arXiv 2503.14572): several vectors per class.
 
-``_imprinter`` is the estimator. ``_normalization``, ``_generation`` and ``_aggregation`` are the
-NORM, GEN and AGG steps of the paper; ``_choose_k`` is the number of proxies.
+``_normalization``, ``_generation`` and ``_aggregation`` are the steps NORM, GEN and AGG of the
+paper.
 """
 
 from skclip.heads._imprinting._imprinter import MultiProxyImprinter

@@ -1,7 +1,7 @@
-"""From similarities to proxies to one score a class: the AGG step of IMPRINT.
+"""Reduce similarities to proxies to one score per class: the AGG step of IMPRINT.
 
-All functions take similarities with the proxies along the first axis, class after class: those of
-class ``c`` are ``similarity[bounds[c]:bounds[c + 1]]``.
+Proxies are along the first axis, class after class: those of class ``c`` are
+``similarity[bounds[c]:bounds[c + 1]]``.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ def aggregate(
         Larger is closer.
 
     bounds : ndarray of shape (n_classes + 1,)
-        Where the proxies of each class begin and end.
+        Positions where the proxies of each class begin and end.
 
     how : {"max", "logsumexp", "mean"}
         The reduction.
@@ -51,7 +51,7 @@ def aggregate(
     if how == "max":
         scores[filled] = best
         return scores
-    # shifted by the best, so that no exponential overflows and at least one is 1
+    # shifted by the maximum against overflow
     shifted = np.exp((similarity - np.repeat(best, counts[filled], axis=0)) / temperature)
     scores[filled] = best + temperature * np.log(np.add.reduceat(shifted, starts, axis=0))
     return scores
@@ -63,7 +63,7 @@ def neighbor_votes(
     n_neighbors: int,
     distance: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    r"""Share of the votes of the ``n_neighbors`` closest proxies of all classes.
+    r"""Return the fractions of the votes of the ``n_neighbors`` closest proxies of all classes.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def neighbor_votes(
         Larger is closer.
 
     bounds : ndarray of shape (n_classes + 1,)
-        Where the proxies of each class begin and end.
+        Positions where the proxies of each class begin and end.
 
     n_neighbors : int
-        Voters; all proxies vote when there are fewer.
+        Number of voting proxies, at most all.
 
     distance : ndarray of shape (n_proxies, n_samples), default=None
-        A vote weighs :math:`1 / (\mathrm{distance} + 10^{-10})`; ``None`` gives every voter the
-        same weight.
+        The weight of a vote is :math:`1 / (\mathrm{distance} + 10^{-10})`; None gives equal
+        weights.
 
     Returns
     -------

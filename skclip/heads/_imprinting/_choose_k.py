@@ -1,4 +1,4 @@
-"""Number of proxies a class: given for all, given a class, or chosen by cross-validation."""
+"""Number of proxies per class: given, or chosen by cross-validation."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from skclip.heads._imprinting._normalization import whiten_rows, within_class_wh
 
 __all__ = ["K_CANDIDATES", "choose_k", "folds_of_kept", "proxies_per_class"]
 
-# What k="auto" tries: the published grid.
+# Candidates of k="auto": the published grid.
 K_CANDIDATES = (1, 2, 3, 5, 10, 20)
 
 
@@ -25,7 +25,7 @@ def proxies_per_class(k: int | Mapping[Any, int], classes: Iterable[Any]) -> lis
     Parameters
     ----------
     k : int or mapping of label to int
-        One number for all, or one a class.
+        One number for all classes, or one per class.
 
     classes : iterable of labels
         The classes to look up.
@@ -33,7 +33,7 @@ def proxies_per_class(k: int | Mapping[Any, int], classes: Iterable[Any]) -> lis
     Returns
     -------
     counts : list of int
-        One a class.
+        One per class.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def proxies_per_class(k: int | Mapping[Any, int], classes: Iterable[Any]) -> lis
     >>> proxies_per_class({"cat": 3}, ["dog", "cat"])
     Traceback (most recent call last):
         ...
-    ValueError: k names no number of proxies for: 'dog'. Give every class one, or one int for all.
+    ValueError: k has no number of proxies for: 'dog'. Give one per class, or one int for all.
     """
     classes = list(classes)
     if not isinstance(k, Mapping):
@@ -51,8 +51,8 @@ def proxies_per_class(k: int | Mapping[Any, int], classes: Iterable[Any]) -> lis
     missing = [c for c in classes if c not in k]
     if missing:
         raise ValueError(
-            f"k names no number of proxies for: {sample_of(missing)}. Give every class one, or "
-            "one int for all."
+            f"k has no number of proxies for: {sample_of(missing)}. Give one per class, or one int "
+            "for all."
         )
     wrong = [c for c in classes if not isinstance(k[c], Integral) or k[c] < 1]
     if wrong:
@@ -65,7 +65,7 @@ def proxies_per_class(k: int | Mapping[Any, int], classes: Iterable[Any]) -> lis
 def folds_of_kept(
     cv: Any, y: NDArray[Any], kept: NDArray[np.bool_]
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Split all rows, and return the folds as positions among those kept.
+    """Split all rows, and return the folds as positions among the kept rows.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ def folds_of_kept(
         Label of every row.
 
     kept : ndarray of shape (n_samples,)
-        Which rows are kept.
+        Mask of the kept rows.
 
     Returns
     -------
     folds : list of (train, test)
-        Without those of which no row to train on or to test on was kept.
+        Folds without kept rows to train or to test on are left out.
     """
     position = np.cumsum(kept) - 1
     folds = [
@@ -103,13 +103,13 @@ def choose_k(
 ) -> tuple[int, dict[int, NDArray[np.float64]]]:
     """Choose the smallest ``k`` that is not clearly worse than the best, by cross-validation.
 
-    A number is clearly worse when its accuracy falls short of the best by more than one standard
-    error of the difference, fold by fold.
+    A number is clearly worse if its accuracy is lower than the best by more than one standard
+    error of the difference over folds.
 
     Parameters
     ----------
     estimator : estimator
-        Has parameters ``k`` and ``normalize_inputs``, and takes ``sample_weight``.
+        With parameters ``k`` and ``normalize_inputs``, and ``sample_weight`` in ``fit``.
 
     X : ndarray of shape (n_samples, n_features)
         Rows.
@@ -121,15 +121,15 @@ def choose_k(
         Positive weights.
 
     cv : int, splitter, iterable or None
-        As in scikit-learn; ``None`` means five stratified folds, fewer when the smallest class
-        has fewer rows.
+        As in scikit-learn; None is five stratified folds, fewer if the smallest class has fewer
+        rows.
 
     seed : int
         ``random_state`` of every fit.
 
     candidates : sequence of int, default=K_CANDIDATES
-        Numbers to try, ascending. Of those not below the size of the largest class, which all
-        keep every row, only the first is tried.
+        Numbers to try, ascending. Of the numbers not below the size of the largest class, only
+        the first is tried, since all of them keep every row.
 
     Returns
     -------
@@ -137,18 +137,18 @@ def choose_k(
         The choice.
 
     scores : dict of int to ndarray of shape (n_splits,)
-        Accuracy of every candidate on every fold; no fold where there is one candidate.
+        Accuracy of every candidate on every fold; empty if there is one candidate.
     """
     sizes = np.unique(y, return_counts=True)[1]
     below = [k for k in candidates if k < sizes.max()]
     tried = [*below, *list(candidates[len(below) : len(below) + 1])]
-    if len(tried) == 1:  # one row a class: nothing to choose, and no fold could hold one out
+    if len(tried) == 1:  # one row per class: nothing to choose, and no folds
         return tried[0], {tried[0]: np.empty(0)}
     if cv is None:
         cv = StratifiedKFold(int(np.clip(sizes.min(), 2, 5)), shuffle=True, random_state=seed)
     scores: dict[int, list[float]] = {k: [] for k in tried}
     with warnings.catch_warnings():
-        # a class of one row is missing from one fold for every candidate alike
+        # a class with one row is missing from a fold, for all candidates
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         splits = list(check_cv(cv, y, classifier=True).split(X, y))
     whitens = estimator.get_params(deep=False).get("normalize_inputs") == "whiten"

@@ -1,4 +1,4 @@
-"""Proxies of a class from its rows: the GEN step of IMPRINT. Called by the imprinter."""
+"""Proxies of a class from its rows: the GEN step of IMPRINT."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -17,7 +17,7 @@ __all__ = ["WeightedRows", "distinct_rows", "generate_proxies", "split_by_class"
 
 
 class WeightedRows(NamedTuple):
-    """Rows ``(n, d)`` of one class, or its proxies, and the weight each stands for ``(n,)``."""
+    """Rows or proxies ``(n, d)`` of one class, and their weights ``(n,)``."""
 
     rows: NDArray[Any]
     weight: NDArray[Any]
@@ -26,7 +26,7 @@ class WeightedRows(NamedTuple):
 def split_by_class(
     X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any], n_classes: int
 ) -> list[WeightedRows]:
-    """Gather the rows of each class, sorted by their first feature.
+    """Split rows by class, each class sorted by its first feature.
 
     Parameters
     ----------
@@ -40,12 +40,12 @@ def split_by_class(
         Positive weights.
 
     n_classes : int
-        Classes, also those without a row.
+        Number of classes, including those without rows.
 
     Returns
     -------
     classes : list of WeightedRows
-        One a class.
+        One per class.
     """
     order = np.lexsort((X[:, 0], codes))
     bounds = np.searchsorted(codes[order], np.arange(n_classes + 1))
@@ -56,10 +56,9 @@ def split_by_class(
 
 
 def distinct_rows(rows: NDArray[Any], weight: NDArray[Any]) -> WeightedRows:
-    """Sort rows by their entries; rows that are equal become one of their summed weight.
+    """Sort rows by their entries, and merge equal rows, adding their weights.
 
-    Whatever is computed from the result depends neither on the order of the rows nor on whether
-    a row of weight two was given once or twice.
+    The result does not depend on the order of the rows, and a row of weight 2 equals two rows.
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ def generate_proxies(
     seed: int,
     on_done: Callable[[int], object] | None = None,
 ) -> list[WeightedRows]:
-    """Make the proxies of every class; a class with at most ``k`` rows keeps its rows.
+    """Compute the proxies of every class; a class with at most ``k`` rows keeps its rows.
 
     Parameters
     ----------
@@ -108,15 +107,14 @@ def generate_proxies(
         Seed of every class; the proxies of a class do not depend on the other classes.
 
     on_done : callable, default=None
-        Called whenever classes have got their proxies, with the number of these classes; k-means
-        finishes many at once.
+        Called when classes are finished, with their number; k-means finishes many at once.
 
     Returns
     -------
     proxies : list of WeightedRows
-        One a class.
+        One per class.
     """
-    on_done = on_done or _tell_nobody
+    on_done = on_done or _ignore
     if generation == "kmeans":
         return _kmeans(classes, k, seed, on_done)
     proxies = []
@@ -126,12 +124,12 @@ def generate_proxies(
     return proxies
 
 
-def _tell_nobody(n_done: int) -> None:
-    """Stand in for ``on_done``."""
+def _ignore(n_done: int) -> None:
+    """Do nothing: the default of ``on_done``."""
 
 
 def _proxies_of(one: WeightedRows, generation: Any, n: int, seed: int) -> WeightedRows:
-    """Make the proxies of one class by any generation but k-means, which takes all at once."""
+    """Compute the proxies of one class by any generation except k-means."""
     if not isinstance(generation, str):
         return _cluster(one, generation, seed)
     if generation == "all" or len(one.rows) <= n:
@@ -165,29 +163,29 @@ def _kmeans(
 
 
 def _means(one: WeightedRows, labels: NDArray[np.intp]) -> WeightedRows:
-    """Weighted mean of the rows under each label ``0, 1, ...``; negative labels are left out."""
+    """Return the weighted mean of the rows of each label ``0, 1, ...``, without negative labels."""
     kept = np.flatnonzero(labels >= 0)
     weight = np.bincount(labels[kept], one.weight[kept])
-    share = np.zeros((len(weight), len(one.rows)), dtype=one.rows.dtype)
-    share[labels[kept], kept] = one.weight[kept] / weight[labels[kept]]
-    return WeightedRows(share @ one.rows, weight)
+    averaging = np.zeros((len(weight), len(one.rows)), dtype=one.rows.dtype)
+    averaging[labels[kept], kept] = one.weight[kept] / weight[labels[kept]]
+    return WeightedRows(averaging @ one.rows, weight)
 
 
 def _chosen(one: WeightedRows, indices: NDArray[np.intp]) -> WeightedRows:
-    """Rows chosen as proxies; each stands for the rows that are nearest to it."""
+    """Return chosen rows as proxies, each with the weight of the rows nearest to it."""
     proxies = one.rows[indices]
     nearest = nearest_proxy(one.rows, proxies)
     return WeightedRows(proxies, np.bincount(nearest, one.weight, minlength=len(proxies)))
 
 
 def _random(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
-    """Choose without replacement, each time with probability proportional to weight."""
+    """Choose without replacement, with probabilities proportional to the weights."""
     arrival = np.random.RandomState(seed).standard_exponential(len(one.rows)) / one.weight
     return np.sort(np.argsort(arrival, kind="stable")[:n])
 
 
 def _farthest(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
-    """Start from a random row, then always take the row farthest from those chosen."""
+    """Start from a random row, then add the row farthest from the chosen ones each time."""
     rows, weight = one
     target = (1 - np.random.RandomState(seed).random_sample()) * weight.sum()
     indices = np.empty(n, dtype=np.intp)
@@ -201,7 +199,7 @@ def _farthest(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
 
 
 def _covariance(one: WeightedRows, n: int, seed: int) -> NDArray[np.intp]:
-    """Take the rows with the largest sums of sample-by-sample covariance."""
+    """Choose the rows with the largest sums of sample-by-sample covariance."""
     centered = one.rows - one.rows.mean(axis=1, keepdims=True)
     sums = centered @ (one.weight @ centered)
     return np.argsort(-sums, kind="stable")[:n]
@@ -220,10 +218,10 @@ _CHOOSERS: dict[str, Callable[[WeightedRows, int, int], NDArray[np.intp]]] = {
 
 
 def _cluster(one: WeightedRows, clusterer: Any, seed: int) -> WeightedRows:
-    """Means of the clusters that a clone of ``clusterer`` finds; rows it calls noise are left out.
+    """Return the means of the clusters that a clone of ``clusterer`` finds, without noise.
 
-    Rows that are not more than its ``n_clusters`` (``n_components`` of a mixture), or all noise,
-    are their own proxies.
+    If there are at most ``n_clusters`` rows (``n_components`` of a mixture), or all rows are noise,
+    the rows are the proxies.
     """
     clusterer = clone(clusterer)
     parameters = clusterer.get_params()
@@ -244,12 +242,12 @@ def _cluster(one: WeightedRows, clusterer: Any, seed: int) -> WeightedRows:
 
 
 def _labels(clusterer: Any, rows: NDArray[Any]) -> NDArray[Any]:
-    """Labels of a fitted clusterer; a mixture has none and predicts them."""
+    """Return the labels of a fitted clusterer; a mixture predicts them."""
     if hasattr(clusterer, "labels_"):
         return np.asarray(clusterer.labels_)
     if hasattr(clusterer, "predict"):
         return np.asarray(clusterer.predict(rows))
     raise ValueError(
         f"generation must be a clusterer, got {clusterer!r}, which has neither labels_ nor "
-        "predict after fit. Give one such as KMeans, or the name of a generation."
+        "predict after fit. Give a clusterer such as KMeans, or the name of a generation."
     )

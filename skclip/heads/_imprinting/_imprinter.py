@@ -1,7 +1,6 @@
-"""Multi-proxy weight imprinting (IMPRINT): a few vectors a class, classified by the best match.
+"""Multi-proxy weight imprinting (IMPRINT): a few proxies per class, classified by the closest."""
 
-Generation, normalisation and aggregation are functions of sibling modules; here they are chained.
-"""
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -30,7 +29,7 @@ from skclip._validation import (
 from skclip.heads._class_sums import ClassSums, second_moment
 from skclip.heads._discriminant import distinct_rows_of_classes
 from skclip.heads._imprinting._choose_k import choose_k, folds_of_kept, proxies_per_class
-from skclip.heads._imprinting._kept_rows import LEAST_SQUARES, SUMS, ProxyMemoryMixin
+from skclip.heads._imprinting._kept_rows import LEAST_SQUARES, SUMS, KeptProxiesMixin
 from skclip.heads._imprinting._least_squares import leave_one_out_regularization
 from skclip.heads._imprinting._normalization import (
     quantile_reference,
@@ -53,105 +52,103 @@ _WITHOUT_K = (*SUMS, "all")
 
 
 class _Evidence(NamedTuple):
-    """The rows of a call that count, their codes and weights, and what came of labels."""
+    """Rows of a call that are not ignored, with codes, weights and all labels."""
 
     X: NDArray[Any]
     codes: NDArray[Any]
     weight: NDArray[np.float64]
-    labels: NDArray[Any]  # distinct, of all rows
-    all_codes: NDArray[Any]  # of the rows that do not count too
+    labels: NDArray[Any]  # distinct labels of all rows
+    all_codes: NDArray[Any]  # codes of all rows, also of ignored ones
     kept: NDArray[np.bool_]
 
 
-class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator):
-    r"""Classify embeddings by the best matching of a few proxies a class (IMPRINT).
+class MultiProxyImprinter(CallbackSupportMixin, KeptProxiesMixin, BaseEstimator):
+    r"""Classify embeddings by the closest of a few proxies per class (IMPRINT).
 
-    The rows of each class are condensed to a few proxies (generation, GEN). A query is compared
-    with all of them, and the similarities to the proxies of a class become its score
-    (aggregation, AGG). Rows are normalised before (NORMpre), proxies after (NORMpost), queries at
-    inference (NORMinf). The best of the published comparison, L2, 20 centres of k-means, L2, L2,
-    maximum, is ``k=20``; the default chooses ``k`` by the rows it gets, since 20 centres of few
-    rows are the rows themselves.
+    The rows of each class are summarised by a few proxies (generation, GEN). A query is compared
+    with all proxies, and its similarities to the proxies of a class are reduced to a score
+    (aggregation, AGG). Training rows are normalised before generation (NORMpre), proxies after it
+    (NORMpost), and queries at prediction (NORMinf). ``k=20`` is the best method of the published
+    comparison: L2, 20 centres of k-means, L2, L2, maximum. The default chooses ``k`` by
+    cross-validation, since 20 proxies of few rows are the rows themselves.
 
-    Read more in the user guide on imprinting, which also lists the parameters of every published
-    row.
+    The user guide on imprinting lists the parameters of every published method.
 
     Parameters
     ----------
     generation : str or clusterer, default="kmeans"
-        How the proxies of a class are made:
+        Method that makes the proxies of a class:
 
         - ``"mean"``: the mean;
-        - ``"kmeans"``: ``k`` centres of k-means, all classes clustered at once;
-        - ``"kmedoids"``: ``k`` rows of least total distance to the others;
-        - ``"farthest"``: ``k`` rows, each the farthest from those before;
-        - ``"covariance"``: the ``k`` rows of largest summed sample covariance;
-        - ``"random"``: ``k`` rows;
+        - ``"kmeans"``: ``k`` centres of k-means, computed for all classes at once;
+        - ``"kmedoids"``: the ``k`` rows with the smallest total distance to the others;
+        - ``"farthest"``: ``k`` rows, each the farthest from the rows before;
+        - ``"covariance"``: the ``k`` rows with the largest sums of sample covariance;
+        - ``"random"``: ``k`` random rows;
         - ``"all"``: every row;
-        - ``"least_squares"``: the class's row of the class-balanced ridge regression;
-        - ``"kmeans_least_squares"``: the same with the clusters of k-means as classes;
+        - ``"least_squares"``: the weights of the class in a class-balanced ridge regression;
+        - ``"kmeans_least_squares"``: the same, with the clusters of k-means as classes;
         - a clusterer: the means of the clusters that a clone of it finds in each class. ``k`` is
-          not used then; a class of at most its ``n_clusters`` rows keeps its rows.
+          not used; a class with at most ``n_clusters`` rows keeps its rows.
 
     k : int, mapping of label to int, or "auto", default="auto"
-        Proxies a class. A class with fewer distinct rows uses what it has. ``"auto"`` chooses, of
-        1, 2, 3, 5, 10 and 20, the smallest whose cross-validated accuracy is within one standard
-        error of the best.
+        Number of proxies per class. A class with fewer distinct rows uses all of them.
+        ``"auto"`` chooses among 1, 2, 3, 5, 10 and 20 the smallest number whose cross-validated
+        accuracy is within one standard error of the best.
 
     normalize_inputs : {"l2", "quantile", "whiten"} or None, default="l2"
-        Normalisation of the training rows before proxies are made. ``"whiten"`` evens out the
-        scatter within classes, as :class:`GaussianDiscriminantClassifier` does, of unit rows, and
-        normalises them again; queries are whitened too, before ``normalize_queries``.
+        Normalisation of the training rows before generation. ``"whiten"`` whitens unit rows by
+        the scatter within classes, as in :class:`GaussianDiscriminantClassifier`, and normalises
+        them again. Queries are also whitened, before ``normalize_queries``.
 
     normalize_proxies : {"l2", "quantile", "quantile_in_order"} or None, default="l2"
-        Normalisation of the proxies. ``"quantile"`` gives all proxies the distribution of
-        entries of the reference. ``"quantile_in_order"`` is its published form: the reference of
-        a class is what the proxies of the classes before it became, so that the result depends
-        on the order of the classes, and the first class is not normalised.
+        Normalisation of the proxies. ``"quantile"`` maps the entries of each proxy to the
+        reference distribution. ``"quantile_in_order"`` is the published form: the reference of a
+        class is the normalised proxies of the classes before it. The result depends on the order
+        of the classes, and the first class is not normalised.
 
     normalize_queries : {"l2", "quantile"} or None, default="l2"
         Normalisation of the rows to predict.
 
     quantile_reference : array-like or None, default=None
-        Sample of the reference distribution of ``"quantile"``, of any shape. ``None`` takes the
-        entries of what is there: the training rows for inputs, all proxies for proxies, the
-        normalised proxies for queries.
+        Sample of the reference distribution of ``"quantile"``, of any shape. None takes the
+        training rows for inputs, all proxies for proxies, and the normalised proxies for queries.
 
     aggregation : {"max", "logsumexp", "mean", "nearest"}, default="max"
-        From similarities to one score a class: the largest, its smooth form
-        :math:`\tau \log \sum e^{s/\tau}`, the mean, or the share of votes of the
+        Reduction of the similarities to one score per class: the maximum, its smooth form
+        :math:`\tau \log \sum e^{s/\tau}`, the mean, or the fraction of the votes of the
         ``n_neighbors`` closest proxies of all classes.
 
     temperature : float, default=0.01
-        :math:`\tau` of ``aggregation="logsumexp"``; ``"max"`` is its limit for 0.
+        :math:`\tau` of ``aggregation="logsumexp"``; the limit for 0 is ``"max"``.
 
     n_neighbors : int, default=5
-        Voters of ``aggregation="nearest"``; all proxies vote when there are fewer.
+        Number of voting proxies of ``aggregation="nearest"``, at most all proxies.
 
     weights : {"uniform", "distance"}, default="uniform"
-        Weight of a vote of ``aggregation="nearest"``: one, or one over the distance.
+        Weight of a vote for ``aggregation="nearest"``: 1, or 1 / distance.
 
     metric : str, default="inner_product"
-        Similarity to a proxy: ``"inner_product"``, ``"cosine"``, or minus the distance named:
-        ``"euclidean"``, ``"manhattan"``, ``"chebyshev"``, ``"mahalanobis"``. The last uses the
+        Similarity to a proxy: ``"inner_product"``, ``"cosine"``, or the negative distance
+        ``"euclidean"``, ``"manhattan"``, ``"chebyshev"`` or ``"mahalanobis"``. The last uses the
         covariance of the proxies plus :math:`10^{-6} I`.
 
     regularization : float or "auto", default="auto"
-        Ridge :math:`\lambda` of the least-squares generations. ``"auto"`` chooses the one whose
-        leave-one-out predictions have the best balanced accuracy; of equally accurate ones that
-        of least squared error.
+        Ridge :math:`\lambda` of the least-squares generations. ``"auto"`` chooses the ridge with
+        the best leave-one-out balanced accuracy, and of equally accurate ones that with the
+        smallest squared error.
 
     cv : int, cross-validation generator, iterable or None, default=None
-        Folds of ``k="auto"``. ``None`` means five stratified folds of the distinct rows, fewer
-        when the smallest class has fewer rows.
+        Folds for ``k="auto"``. None is five stratified folds of the distinct rows, fewer if the
+        smallest class has fewer rows.
 
     logit_scale : float, default=100.0
-        Probabilities are the softmax of the scores times this. With ``aggregation="nearest"``
-        they are the shares of the votes.
+        Probabilities are the softmax of the scores times this scale. With
+        ``aggregation="nearest"`` they are the fractions of the votes.
 
     random_state : int, RandomState instance or None, default=None
-        Start of k-means and of farthest points, and the choice of random rows. The proxies of a
-        class depend on its own rows and this seed only.
+        Seed for the start of k-means and of farthest points, and for random rows. The proxies of
+        a class depend only on its own rows and this seed.
 
     Attributes
     ----------
@@ -165,21 +162,20 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         Class label of each proxy.
 
     proxy_weights_ : ndarray of shape (n_proxies,)
-        Sum of the weights of the rows each proxy stands for.
+        Sum of the weights of the rows assigned to each proxy.
 
     k_ : int or mapping of label to int
-        Proxies a class that were asked for; with ``k="auto"`` the choice.
+        ``k``, or the chosen number of proxies per class with ``k="auto"``.
 
     k_scores_ : dict of int to ndarray of shape (n_splits,)
         Accuracy of every candidate on every fold. Only with ``k="auto"``.
 
     neural_collapse_score_ : float
-        NC1 of the training rows, every class weighing the same; NaN where the class means
-        coincide. Reported beside ``k_``, not used for it. Only with ``k="auto"`` and at least two
-        classes.
+        NC1 of the training rows, with equal weight per class; NaN if the class means coincide.
+        Not used to choose ``k_``. Only with ``k="auto"`` and at least two classes.
 
     regularization_ : float
-        Ridge of the least-squares generations, and only there.
+        Ridge. Only for the least-squares generations.
 
     logit_scale_ : float
         Scale of the probabilities.
@@ -192,23 +188,23 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
 
     See Also
     --------
-    NearestClassMean : One mean a class.
-    skclip.metrics.neural_collapse_score : Spread within classes relative to between.
+    NearestClassMean : One mean per class.
+    skclip.metrics.neural_collapse_score : Variability within relative to between classes.
 
     Notes
     -----
-    Rows of zeros and rows of weight zero are ignored in ``fit``; a class that has no others is
-    known but never predicted. A weight of two is the same as the row given twice, and the order
-    of the rows does not matter.
+    Rows of zeros and rows of weight zero are ignored in ``fit``; a class without other rows is in
+    ``classes_`` but never predicted. A weight of 2 equals the row given twice, and the order of the
+    rows does not matter. In ``predict``, a zero row has similarity 0 to every proxy, with the
+    default parameters.
 
-    With ``normalize_inputs="whiten"`` proxies depend on the rows of all classes of the first call.
-    :meth:`partial_fit` is exact for ``"mean"``, ``"all"`` and ``"least_squares"``. For the other
-    generations the proxies stand for the rows they were made of: new proxies are made of the old
-    ones, with their weights, and the new rows.
+    With ``normalize_inputs="whiten"`` proxies depend on the rows of all classes in the first call.
+    :meth:`partial_fit` is exact for ``"mean"``, ``"all"`` and ``"least_squares"``. Other
+    generations make new proxies from the old proxies, with their weights, and the new rows.
 
-    With scikit-learn 1.9 and later, callbacks follow ``fit`` class by class; k-means finishes many
-    classes at once. Means and least squares are one step, and callbacks hear nothing of the folds
-    of ``k="auto"``. They cannot end ``fit`` early: the classes left would have no proxies.
+    With scikit-learn 1.9 and later, callbacks are called once per class; k-means finishes many
+    classes at once. Means and least squares have no subtasks, and the folds of ``k="auto"`` call no
+    callbacks. Callbacks cannot stop ``fit`` early, since classes without proxies would remain.
 
     References
     ----------
@@ -228,7 +224,7 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
     >>> imprinter.predict([[-0.9, 0.1]])
     array(['across'], dtype='<U6')
 
-    A class arrives later, and one goes:
+    Add a class, and remove one:
 
     >>> imprinter.partial_fit([[0.7, 0.7]], ["diagonal"]).classes_
     array(['across', 'diagonal', 'up'], dtype='<U8')
@@ -298,7 +294,7 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Make the proxies of every class.
+        """Compute the proxies of every class.
 
         Parameters
         ----------
@@ -309,7 +305,7 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row: 2 is the row twice, 0 is the row left out.
+            Weight of every row: 2 counts as the row twice, 0 as no row.
 
         Returns
         -------
@@ -320,16 +316,16 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         n_tasks = 0 if self.generation in SUMS else len(np.unique(evidence.codes))
         context = self._init_callback_context(max_subtasks=n_tasks)
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        told: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**told)
+        details: dict[str, Any] = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**details)
 
         def after_classes(n_classes: int) -> None:
             for _ in range(n_classes):
-                task = context.subcontext(task_name="class").call_on_fit_task_begin(**told)
-                task.call_on_fit_task_end(**told)
+                task = context.subcontext(task_name="class").call_on_fit_task_begin(**details)
+                task.call_on_fit_task_end(**details)
 
         self._update(evidence, None, reset=True, on_done=after_classes)
-        context.call_on_fit_task_end(**told, reconstruction_attributes={})
+        context.call_on_fit_task_end(**details, reconstruction_attributes={})
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -342,8 +338,8 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
     ) -> Self:
         """Add rows; classes may be new.
 
-        ``k="auto"``, ``regularization="auto"``, and the quantiles and the whitening of the
-        training rows are those of the first call.
+        The choices of ``k="auto"`` and ``regularization="auto"``, and the quantiles and the
+        whitening of the training rows, are made in the first call.
 
         Parameters
         ----------
@@ -354,8 +350,8 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
             Class labels.
 
         classes : array-like of shape (n_classes,), default=None
-            Classes to know from now on, with or without rows. Not needed: any call may bring
-            new classes.
+            Further classes, with or without rows. Not needed for the labels in ``y``, which may
+            be new in any call.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of every row.
@@ -437,9 +433,9 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
         return self._set_state(every, state, moment, X.dtype)
 
     def _start(self, evidence: _Evidence, seed: int) -> None:
-        """Settle what later calls of ``partial_fit`` do not change."""
+        """Set what later calls of ``partial_fit`` do not change."""
         X, weight = evidence.X, evidence.weight
-        # codes of the classes that have rows that count
+        # codes among the classes with rows
         known, codes = np.unique(evidence.codes, return_inverse=True)
         for name in ("k_", "k_scores_", "neural_collapse_score_", "regularization_"):
             if hasattr(self, name):
@@ -461,18 +457,18 @@ class MultiProxyImprinter(CallbackSupportMixin, ProxyMemoryMixin, BaseEstimator)
 
     def _choose_k(self, evidence: _Evidence, codes: NDArray[Any], seed: int) -> None:
         X, weight, kept = evidence.X, evidence.weight, evidence.kept
-        # a clone would bring the callbacks of this fit along
+        # not a clone, which would have the callbacks of this fit
         silent = type(self)(**self.get_params(deep=False))
         rows, mass, cv = np.arange(len(X)), weight, self.cv
-        if cv is None:  # a weight of two is the row twice, on one side of a fold
+        if cv is None:  # equal rows must be in one fold
             rows, mass = distinct_rows_of_classes(X, codes, weight)
-        else:  # folds are those of the rows as they came
+        else:  # folds of the rows as given
             cv = folds_of_kept(cv, evidence.all_codes, kept)
         y = evidence.labels[evidence.codes]
         self.k_, self.k_scores_ = choose_k(silent, X[rows], y[rows], mass, cv=cv, seed=seed)
         if codes.any():
-            shares = weight / np.bincount(codes, weight)[codes]
+            balanced = weight / np.bincount(codes, weight)[codes]
             try:
-                self.neural_collapse_score_ = neural_collapse_score(X, y, sample_weight=shares)
+                self.neural_collapse_score_ = neural_collapse_score(X, y, sample_weight=balanced)
             except ValueError:  # the class means coincide
                 self.neural_collapse_score_ = np.nan

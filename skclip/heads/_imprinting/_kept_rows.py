@@ -1,4 +1,6 @@
-"""What MultiProxyImprinter remembers of its rows, and how it forgets them."""
+"""State of MultiProxyImprinter, and how rows are forgotten."""
+
+from __future__ import annotations
 
 from itertools import pairwise
 from typing import Any, Self
@@ -24,24 +26,24 @@ from skclip.heads._imprinting._normalization import normalize_rows, whiten_rows
 from skclip.heads._imprinting._proxies import means_of, sums_of
 from skclip.heads._imprinting._scores import ProxyScoresMixin
 
-__all__ = ["LEAST_SQUARES", "SUMS", "ProxyMemoryMixin"]
+__all__ = ["LEAST_SQUARES", "SUMS", "KeptProxiesMixin"]
 
-# Generations whose proxies are sums of rows: updated and forgotten exactly.
+# Generations whose proxies are functions of class sums, with exact updates.
 SUMS = ("mean", "least_squares")
 LEAST_SQUARES = ("least_squares", "kmeans_least_squares")
 
 
-def _keeps_sums(imprinter: "ProxyMemoryMixin") -> bool:
+def _keeps_sums(imprinter: KeptProxiesMixin) -> bool:
     if imprinter.generation not in SUMS:
         raise AttributeError(
-            f"Rows can be forgotten one by one with generation in {SUMS} only, where proxies are "
-            f"sums; this one has generation={imprinter.generation!r}."
+            f"forget needs generation in {SUMS}, where proxies are functions of class sums, got "
+            f"generation={imprinter.generation!r}. Use forget_class, or fit again."
         )
     return True
 
 
-class ProxyMemoryMixin(ProxyScoresMixin):
-    """Keep the proxies before their last normalisation, and what rows each stands for."""
+class KeptProxiesMixin(ProxyScoresMixin):
+    """Keep the proxies before their last normalisation, with the weight of their rows."""
 
     generation: Any
     logit_scale: float
@@ -55,7 +57,7 @@ class ProxyMemoryMixin(ProxyScoresMixin):
 
     @available_if(_keeps_sums)
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take rows away that were fitted before, as if they had never been seen.
+        """Remove fitted rows; the head is as if fitted without them.
 
         Parameters
         ----------
@@ -71,18 +73,18 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         Returns
         -------
         self : MultiProxyImprinter
-            The updated head. A class whose last row went keeps its label and is not predicted
-            until it gets new rows.
+            The updated head. A class that has lost its last row stays in ``classes_`` and is not
+            predicted until it gets new rows.
 
         Raises
         ------
         ValueError
-            If the rows weigh more than what the head has seen of their class.
+            If the rows weigh more than the fitted rows of their class.
         """
         check_is_fitted(self)
         X, y = check_labelled_embeddings(self, X, y, reset=False)
         arrived, codes = encode_labels(y)
-        # a row of zeros was never counted, whatever a normalisation makes of it
+        # a row of zeros was not counted, even if its normalised row is not zero
         weight = check_sample_weight(sample_weight, X) * X.any(axis=1)
         rows = self._normalized(X)
         gone = ClassSums.of_rows(rows, codes, arrived, weight, unit=False)
@@ -110,19 +112,19 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         unknown = unknown_labels(labels, self.classes_)
         if unknown:
             raise ValueError(
-                f"labels holds classes this head has never seen: {sample_of(unknown)}. It knows "
+                f"labels holds classes this head does not know: {sample_of(unknown)}. It knows "
                 f"{sample_of(self.classes_)}."
             )
         if self.generation in LEAST_SQUARES:
             raise ValueError(
-                f"generation={self.generation!r} keeps one matrix for all classes, from which a "
-                "class cannot be taken without its rows. Use forget(X, y) with the rows of the "
-                "class (generation='least_squares'), or fit again without them."
+                f"generation={self.generation!r} has one matrix for all classes: a class cannot "
+                "be removed without its rows. Use forget(X, y) with the rows of the class "
+                "(generation='least_squares'), or fit again without them."
             )
         gone = np.zeros(len(self.classes_), dtype=bool)
         gone[encode_known(labels, self.classes_)] = True
         if gone.all():
-            raise ValueError("labels holds every class of this head: at least one must stay.")
+            raise ValueError("labels holds every class of this head: at least one must remain.")
         kept = [one for one, out in zip(self._state(), gone, strict=True) if not out]
         return self._set_state(self.classes_[~gone], kept, None, self.proxies_.dtype)
 
@@ -146,8 +148,8 @@ class ProxyMemoryMixin(ProxyScoresMixin):
         counts = [len(one.rows) for one in state]
         if not any(counts):
             raise ValueError(
-                "No row carries evidence any more: every class would be without proxies. Keep at "
-                "least one row."
+                "No row carries evidence any more: no class would have proxies. Keep at least one "
+                "row."
             )
         self.classes_, self._moment = classes, moment
         self.proxy_classes_ = np.repeat(classes, counts)

@@ -1,8 +1,7 @@
 """k-means of many classes at once: batches of classes of similar size, and their inner products.
 
-scikit-learn's ``KMeans`` in a loop over classes spends its time between the small products; here
-the steps between them are taken for all classes of a batch at once. Called by the imprinter, once
-a fit.
+In a loop of scikit-learn's ``KMeans`` over classes, overhead between small matrix products takes
+most of the time. Here each step is computed for all classes of a batch at once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,21 +33,21 @@ def kmeans_of_groups(
 ) -> list[NDArray[np.intp]]:
     r"""Cluster the rows of each group into ``n_clusters``, all groups together.
 
-    Greedy k-means++ start and Lloyd's iterations, as scikit-learn's ``KMeans`` does them; then
-    two clusters are merged and a third is split as long as that lowers the inertia, which finds
-    the modes that one start has missed. Every group consumes the same random numbers, so that
-    its clusters depend on its own rows and ``seed`` only, not on which other groups there are.
+    Greedy k-means++ start and Lloyd's iterations, as in scikit-learn's ``KMeans``. Then two
+    clusters are merged and a third is split as long as that lowers the inertia, which finds modes
+    that a single start has missed. Every group uses the same random numbers, so that its clusters
+    depend only on its own rows and ``seed``.
 
     Parameters
     ----------
     groups : sequence of ndarray of shape (n_g, n_features)
-        The rows of each group, more than ``n_clusters`` of them.
+        Rows of each group, more than ``n_clusters``.
 
     weights : sequence of ndarray of shape (n_g,)
         Positive weights of the rows.
 
     n_clusters : int
-        Clusters a group, at least 1.
+        Clusters per group, at least 1.
 
     seed : int
         Seed of the start.
@@ -58,23 +57,22 @@ def kmeans_of_groups(
 
     tol : float, default=1e-4
         A group has converged when no label changes or an iteration lowers its inertia by less
-        than this share.
+        than this fraction.
 
     on_done : callable, default=None
-        Called in this thread after every batch, with the number of groups in it.
+        Called in this thread after every batch, with its number of groups.
 
     Returns
     -------
     labels : list of ndarray of shape (n_g,)
-        Cluster of each row, ``0 ... n_clusters - 1``, none of them empty.
+        Cluster of each row, ``0 ... n_clusters - 1``; no cluster is empty.
 
     Notes
     -----
     With fewer rows than about twice the features, distances come from the Gram matrix of the
     group, :math:`G = (X - \mu)(X - \mu)^\top`: for a cluster with normalised weights :math:`a`
     its centre :math:`m = X^\top a` has :math:`\lVert x_i - m \rVert^2 = G_{ii} - 2 (G a)_i +
-    a^\top G a`. The :math:`d` features are then read once, not once an iteration, and the
-    candidates of k-means++ cost nothing.
+    a^\top G a`. The :math:`d` features are then read once instead of in every iteration.
     """
     blas = _thread_controller().select(user_api="blas")
     n_threads = max((library.num_threads for library in blas.lib_controllers), default=1)
@@ -97,7 +95,7 @@ def kmeans_of_groups(
     if n_threads == 1 or len(batches) < n_threads:
         collect(map(labels_of, batches))
     else:
-        # the products of a group are too small for the threads of BLAS to share
+        # the products of a group are too small for the threads of BLAS
         with blas.limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
             collect(pool.map(labels_of, batches))
     return labels
@@ -105,12 +103,12 @@ def kmeans_of_groups(
 
 @cache
 def _thread_controller() -> ThreadpoolController:
-    # finding the libraries that are loaded takes as long as clustering them
+    # cached, since finding the loaded libraries takes as long as clustering
     return ThreadpoolController()
 
 
 def _gen_batches(sizes: Sequence[int], n_threads: int) -> Iterator[NDArray[np.intp]]:
-    """Yield groups of similar size: padding below a quarter, memory and share limited."""
+    """Yield batches of groups of similar size, with limited padding, memory and work per thread."""
     order = np.argsort(sizes, kind="stable")
     limit = min(BATCH_ELEMENTS, int(np.sum(np.square(sizes)) / n_threads) + 1)
     start = 0
@@ -136,7 +134,7 @@ def _cluster_batch(
     """Stack groups of similar size and cluster them; labels ``(B, n)`` with padding."""
     weight = np.zeros((len(groups), max(map(len, groups))), dtype=groups[0].dtype)
     for padded, w in zip(weight, weights, strict=True):
-        padded[: len(w)] = w / w.max()  # only ratios count, and float32 may not hold the weights
+        padded[: len(w)] = w / w.max()  # only ratios matter, and weights may overflow float32
     by_gram = _gram_pays(weight.shape[1], groups[0].shape[1], n_clusters)
     products = (_GramProducts if by_gram else _DirectProducts)(
         groups, [w[: len(group)] for w, group in zip(weight, groups, strict=True)]
@@ -145,14 +143,14 @@ def _cluster_batch(
 
 
 def _gram_pays(n_rows: int, n_features: int, n_clusters: int) -> bool:
-    """Compare the multiply-adds of both ways for 15 iterations and the start."""
+    """Return whether the Gram matrix takes fewer multiply-adds, for 15 iterations and the start."""
     by_gram = n_rows * (n_features + 15 * n_clusters)
     directly = n_features * n_clusters * (30 + n_trials(n_clusters))
     return by_gram < directly
 
 
 def _centered(group: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
-    # squared distances from products lose digits when the mean is far from the origin
+    # squared distances from products are inaccurate if the mean is far from the origin
     centered: NDArray[Any] = group - weight @ group / weight.sum()
     return centered
 
@@ -173,16 +171,16 @@ class _GramProducts:
         return products
 
     def with_centers(
-        self, shares: NDArray[Any], active: NDArray[np.intp]
+        self, averaging: NDArray[Any], active: NDArray[np.intp]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        products = np.empty_like(shares)
-        for product, share, b in zip(products, shares, active, strict=True):
-            np.matmul(share, self.gram[b], out=product)
-        return products, np.einsum("akn,akn->ak", shares, products)
+        products = np.empty_like(averaging)
+        for product, average, b in zip(products, averaging, active, strict=True):
+            np.matmul(average, self.gram[b], out=product)
+        return products, np.einsum("akn,akn->ak", averaging, products)
 
 
 class _DirectProducts:
-    """The same from the rows themselves, for groups of many rows."""
+    """Inner products from the rows themselves, for groups of many rows."""
 
     def __init__(self, groups: Sequence[NDArray[Any]], weights: Sequence[NDArray[Any]]) -> None:
         self.rows = [_centered(*pair) for pair in zip(groups, weights, strict=True)]
@@ -200,13 +198,13 @@ class _DirectProducts:
         return products
 
     def with_centers(
-        self, shares: NDArray[Any], active: NDArray[np.intp]
+        self, averaging: NDArray[Any], active: NDArray[np.intp]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        products = np.zeros_like(shares)
-        norms = np.empty(shares.shape[:2], dtype=shares.dtype)
+        products = np.zeros_like(averaging)
+        norms = np.empty(averaging.shape[:2], dtype=averaging.dtype)
         for a, b in enumerate(active):
             rows = self.rows[b]
-            centers = shares[a, :, : len(rows)] @ rows
+            centers = averaging[a, :, : len(rows)] @ rows
             np.matmul(centers, rows.T, out=products[a, :, : len(rows)])
             norms[a] = np.einsum("kd,kd->k", centers, centers)
         return products, norms

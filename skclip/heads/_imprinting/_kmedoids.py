@@ -1,4 +1,4 @@
-"""k-medoids of one class: PAM on the distance matrix. Called by the imprinter."""
+"""k-medoids of one class: PAM on the distance matrix."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ __all__ = ["kmedoids"]
 
 
 def kmedoids(rows: NDArray[Any], weight: NDArray[Any], n_medoids: int) -> NDArray[np.intp]:
-    r"""Choose the rows that minimise the sum of distances to the nearest of them, locally.
+    r"""Choose the rows that locally minimise the sum of distances to the nearest of them.
 
     .. math:: \min_{M,\, |M| = k} \sum_i w_i \min_{m \in M} \lVert x_i - x_m \rVert
 
-    BUILD adds medoids greedily; then the swap of a medoid for another row that lowers the sum
-    most is made until none lowers it (PAM [1]_). All swaps are evaluated at once: with
+    BUILD adds medoids greedily. Then the swap of a medoid for another row that lowers the sum most
+    is made, until no swap lowers it (PAM [1]_). All swaps are evaluated at once: with
     :math:`d^1_i, d^2_i` the distances of row :math:`i` to its nearest and second nearest medoid,
     replacing medoid :math:`m` by row :math:`c` changes the sum by
 
@@ -57,7 +57,7 @@ def kmedoids(rows: NDArray[Any], weight: NDArray[Any], n_medoids: int) -> NDArra
         loss = members @ (np.minimum(distances, second) - joined)
         change = gain + loss
         medoid, candidate = np.unravel_index(np.argmin(change), change.shape)
-        # below rounding a swap may be followed by its reverse for ever
+        # gains below rounding could repeat a swap and its reverse forever
         if change[medoid, candidate] >= -1e-9 * (weight @ first)[0]:
             return np.sort(medoids)
         medoids[medoid] = candidate

@@ -1,6 +1,6 @@
 """Class-balanced least squares in closed form, with leave-one-out choice of the ridge.
 
-The strongest row of the IMPRINT comparison ("ls"); one linear solve. Called by the imprinter.
+The most accurate method of the IMPRINT comparison ("ls"), by one linear solve.
 """
 
 from typing import Any
@@ -24,8 +24,8 @@ def least_squares_weights(
 
     .. math:: W = \frac{1}{C} M \Big(\frac{1}{N} \sum_i w_i x_i x_i^\top + \lambda I\Big)^{-1}
 
-    with the class means as the rows of :math:`M`. It is the ridge regression through the origin
-    whose targets are scaled to :math:`N / (C n_c)`, so that every class has the same mass.
+    with the class means as rows of :math:`M`. This is a ridge regression without intercept, with
+    targets scaled to :math:`N / (C n_c)`, so that all classes have the same total weight.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def least_squares_weights(
     Returns
     -------
     weights : ndarray of shape (n_classes, n_features)
-        One row a class.
+        One row per class.
     """
     ridged = moment / total_weight
     ridged[np.diag_indices(len(ridged))] += regularization
@@ -60,14 +60,14 @@ def leave_one_out_regularization(
     owners: NDArray[np.intp],
     weight: NDArray[Any],
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    r"""Choose the ridge whose leave-one-out predictions have the best balanced accuracy.
+    r"""Choose the ridge with the best leave-one-out balanced accuracy.
 
-    Of equally accurate ridges the one of least leave-one-out squared error is chosen.
+    Of equally accurate ridges, the one with the smallest leave-one-out squared error is chosen.
 
     With :math:`h_i = \frac{1}{N} x_i^\top (G + \lambda I)^{-1} x_i` and targets :math:`t_i`, the
     prediction for row :math:`i` by the solution without it is
-    :math:`(W x_i - h_i t_i) / (1 - h_i)`: no solution is computed twice. A row of weight two is
-    left out once, as one of two equal rows.
+    :math:`(W x_i - h_i t_i) / (1 - h_i)`, without another solve. Of a row of weight 2, one of two
+    equal rows is left out.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def leave_one_out_regularization(
     """
     total = weight.sum()
     mass = np.bincount(targets, weight)
-    height = total / (len(mass) * mass)  # of each target, so that targets have equal mass
+    height = total / (len(mass) * mass)  # targets have equal total weight
     eigenvalues, projected = _principal_rows(X, weight)
     ridges = RELATIVE_RIDGES * (eigenvalues.sum() / X.shape[1])
     sums = np.zeros((len(mass), projected.shape[1]))
@@ -126,7 +126,7 @@ def leave_one_out_regularization(
 def _principal_rows(
     X: NDArray[Any], weight: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Eigenvalues of the weighted second moment, and the rows in its eigenvectors."""
+    """Return the eigenvalues of the weighted second moment, and the rows in its eigenvectors."""
     total = weight.sum()
     if X.shape[1] <= len(X):
         eigenvalues, axes = scipy.linalg.eigh(second_moment(X, weight, unit=False) / total)

@@ -1,7 +1,6 @@
 """Lloyd's algorithm on a stack of groups: greedy k-means++ start, iterations, exchange of clusters.
 
-All arrays have one group along the first axis; rows beyond the size of a group weigh nothing.
-Called by k-means of groups, which makes the products.
+The first axis of all arrays is the group; padding rows have weight zero.
 """
 
 from typing import Any, Protocol
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Products", "lloyd", "n_trials"]
 
-# Share of the inertia that an exchange of clusters must save: less is not worth its iterations.
+# Least fraction of the inertia that an exchange of clusters must save.
 EXCHANGE_GAIN = 2e-3
 
 
@@ -24,11 +23,11 @@ class Products(Protocol):
         """Products ``(A, T, n)`` of all rows with the picked rows ``(A, T)``."""
 
     def with_centers(
-        self, shares: NDArray[Any], active: NDArray[np.intp]
+        self, averaging: NDArray[Any], active: NDArray[np.intp]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Products ``(A, k, n)`` of rows with centres, and squared norms ``(A, k)`` of those.
+        """Products ``(A, k, n)`` of rows with centres, and squared norms ``(A, k)`` of centres.
 
-        ``shares`` ``(A, k, n)`` holds the weight of each row in each centre, rows sum to one.
+        ``averaging`` ``(A, k, n)`` holds the weight of each row in each centre; rows sum to one.
         """
 
 
@@ -41,7 +40,7 @@ def lloyd(
     max_iter: int,
     tol: float,
 ) -> NDArray[np.intp]:
-    """Start, iterate, and exchange clusters as long as that pays; labels ``(B, n)``.
+    """Run k-means with exchanges of clusters; return labels ``(B, n)``.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ def lloyd(
         Weights, zero for padding.
 
     n_clusters : int
-        Clusters a group.
+        Clusters per group.
 
     seed : int
         Seed of the start, the same for every group.
@@ -62,7 +61,7 @@ def lloyd(
 
     tol : float
         A group has converged when no label changes or an iteration lowers its inertia by less
-        than this share.
+        than this fraction.
 
     Returns
     -------
@@ -73,7 +72,7 @@ def lloyd(
     _fill_empty_clusters(labels, distance, weight, n_clusters)
     active = np.arange(len(weight))
     _iterate(products, weight, labels, active, n_clusters, max_iter, tol)
-    # an exchange takes two clusters to merge and one to split
+    # an exchange needs two clusters to merge and one to split
     for _ in range(n_clusters if n_clusters > 2 else 0):
         active = _exchange(products, weight, labels, active, n_clusters)
         if not len(active):
@@ -83,28 +82,28 @@ def lloyd(
 
 
 def n_trials(n_clusters: int) -> int:
-    """Candidates a step of greedy k-means++ looks at, as in scikit-learn."""
+    """Return the number of candidates per step of greedy k-means++, as in scikit-learn."""
     return 2 + int(np.log(n_clusters))
 
 
 def _plus_plus(
     products: Products, weight: NDArray[Any], n_clusters: int, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Greedy k-means++: the nearest start of every row and its squared distance, ``(B, n)``.
+    """Greedy k-means++: return the nearest start of every row and its squared distance, ``(B, n)``.
 
-    Of a few candidates drawn with probability weight times squared distance, each step takes the
-    one that lowers the inertia most.
+    Each step samples a few candidates with probability weight times squared distance, and takes
+    the one that lowers the inertia most.
     """
     uniform = 1 - np.random.RandomState(seed).random_sample((n_clusters, n_trials(n_clusters)))
     batch = np.arange(len(weight))
     labels = np.zeros(weight.shape, dtype=np.intp)
     closest = np.full_like(weight, np.inf)
     for step in range(n_clusters):
-        # the first start is drawn by weight alone
+        # the first start is sampled by weight alone
         n_drawn, potential = (uniform.shape[1], weight * closest) if step else (1, weight)
         mass = np.cumsum(potential, axis=1, dtype=np.float64)
         targets = uniform[step, :n_drawn] * mass[:, -1:]
-        # targets are positive, so that a row of weight zero is never the first to reach one
+        # targets are positive, so that a row of weight zero is never picked
         picks = (mass[:, None, :] < targets[:, :, None]).sum(axis=2)
         distances = -2 * products.with_rows(picks, batch)
         distances += products.square[batch[:, None], picks][:, :, None]
@@ -130,11 +129,11 @@ def _iterate(
     inertia = np.full(len(weight), np.inf)
     for _ in range(max_iter):
         found, w = labels[active], weight[active]
-        distances, norms = products.with_centers(_shares(found, w, n_clusters), active)
+        distances, norms = products.with_centers(_averaging(found, w, n_clusters), active)
         distances *= -2
         distances += norms[:, :, None]
         distance = distances.min(axis=1)
-        # a row that is no nearer to another centre stays: few move, and only they are looked up
+        # few rows move: only their labels are computed
         group, row = np.nonzero(_own(distances, found) > distance)
         found[group, row] = distances[group, :, row].argmin(axis=1)
         distance += products.square[active]
@@ -154,32 +153,33 @@ def _exchange(
     active: NDArray[np.intp],
     n_clusters: int,
 ) -> NDArray[np.intp]:
-    r"""Merge two clusters and split another in place where it lowers the inertia; return where.
+    r"""Merge two clusters and split another where it lowers the inertia; return where.
 
-    Lloyd's iterations cannot mend a start that has put two modes into one cluster and split a
-    third. Merging clusters of weights :math:`w_i, w_j` and centres :math:`m_i, m_j` costs
-    :math:`\frac{w_i w_j}{w_i + w_j} \lVert m_i - m_j \rVert^2`, and a split gains the same for
-    its halves. The cluster of largest inertia is split, the cheapest other pair merged.
+    Lloyd's iterations cannot correct a start that has put two modes into one cluster and split a
+    third. Labels change in place. Merging clusters of weights :math:`w_i, w_j` and centres
+    :math:`m_i, m_j` adds :math:`\frac{w_i w_j}{w_i + w_j} \lVert m_i - m_j \rVert^2` to the
+    inertia; a split subtracts the same for its halves. The cluster of largest inertia is split, and
+    the cheapest other pair is merged.
     """
     own, w, group = labels[active], weight[active], np.arange(len(active))
-    shares = _shares(own, w, n_clusters)
-    inner, norms = products.with_centers(shares, active)
+    averaging = _averaging(own, w, n_clusters)
+    inner, norms = products.with_centers(averaging, active)
     distance = products.square[active] - 2 * _own(inner, own) + np.take_along_axis(norms, own, 1)
     inertia = _cluster_sums(own, w * distance, n_clusters)
     widest = inertia.argmax(axis=1)
 
-    gaps = norms[:, :, None] + norms[:, None, :] - 2 * shares @ inner.transpose(0, 2, 1)
+    gaps = norms[:, :, None] + norms[:, None, :] - 2 * averaging @ inner.transpose(0, 2, 1)
     per_weight = 1 / _cluster_sums(own, w, n_clusters)
     costs = gaps / (per_weight[:, :, None] + per_weight[:, None, :])
     costs[:, np.arange(n_clusters), np.arange(n_clusters)] = np.inf
     costs[group, widest] = costs[group, :, widest] = np.inf
     kept, freed = np.unravel_index(costs.reshape(len(active), -1).argmin(1), costs.shape[1:])
 
-    # a direction to split along: to the row farthest from the centre
+    # split along the direction to the row farthest from the centre
     members = (own == widest[:, None]) & (w > 0)
     farthest = np.where(members, distance, -1).argmax(axis=1)
     along = products.with_rows(farthest[:, None], active)[:, 0] - inner[group, widest]
-    center = np.einsum("an,an->a", shares[group, widest], along)
+    center = np.einsum("an,an->a", averaging[group, widest], along)
     half, gain = _halves(products, members, along > center[:, None], w, active)
 
     pays = gain - costs[group, kept, freed] > EXCHANGE_GAIN * inertia.sum(axis=1)
@@ -196,28 +196,28 @@ def _halves(
     weight: NDArray[Any],
     active: NDArray[np.intp],
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Split one cluster a group in two, from the members that are ``first``.
+    """Split one cluster per group in two, starting with the members in ``first``.
 
-    Returns one half ``(A, n)`` and what the split gains ``(A,)``.
+    Returns a mask of one half ``(A, n)`` and the decrease of the inertia ``(A,)``.
     """
     for _ in range(3):  # steps of 2-means
         mass = np.stack([members & ~first, members & first], axis=1) * weight[:, None, :]
         totals = mass.sum(axis=2)
-        # an empty half has no centre, and gains nothing
-        shares = mass / np.maximum(totals, np.finfo(mass.dtype).tiny)[:, :, None]
-        half, (inner, norms) = members & first, products.with_centers(shares, active)
-        between = np.einsum("an,an->a", shares[:, 0], inner[:, 1])
+        # an empty half has no centre, and the gain is zero
+        averaging = mass / np.maximum(totals, np.finfo(mass.dtype).tiny)[:, :, None]
+        half, (inner, norms) = members & first, products.with_centers(averaging, active)
+        between = np.einsum("an,an->a", averaging[:, 0], inner[:, 1])
         gain = totals.prod(axis=1) / totals.sum(axis=1) * (norms.sum(axis=1) - 2 * between)
         first = inner[:, 1] - inner[:, 0] > (norms[:, 1] - norms[:, 0])[:, None] / 2
     return half, gain
 
 
-def _shares(labels: NDArray[np.intp], weight: NDArray[Any], n_clusters: int) -> NDArray[Any]:
-    """Weight of every row in the centre of its cluster: ``(A, k, n)``, rows sum to one."""
-    share = weight / np.take_along_axis(_cluster_sums(labels, weight, n_clusters), labels, axis=1)
-    shares = np.zeros((len(labels), n_clusters, labels.shape[1]), dtype=weight.dtype)
-    np.put_along_axis(shares, labels[:, None, :], share[:, None, :], axis=1)
-    return shares
+def _averaging(labels: NDArray[np.intp], weight: NDArray[Any], n_clusters: int) -> NDArray[Any]:
+    """Return the weight of every row in its cluster's centre, ``(A, k, n)``; rows sum to one."""
+    total = np.take_along_axis(_cluster_sums(labels, weight, n_clusters), labels, axis=1)
+    averaging = np.zeros((len(labels), n_clusters, labels.shape[1]), dtype=weight.dtype)
+    np.put_along_axis(averaging, labels[:, None, :], (weight / total)[:, None, :], axis=1)
+    return averaging
 
 
 def _own(values: NDArray[Any], labels: NDArray[np.intp]) -> NDArray[Any]:
@@ -246,7 +246,7 @@ def _fill_empty(
 ) -> None:
     """Give each empty cluster the row farthest from its centre, in place.
 
-    Rows that are alone in their cluster stay where they are.
+    Rows that are alone in their cluster do not move.
     """
     sizes = np.bincount(labels[weight > 0], minlength=n_clusters)
     for row in np.argsort(np.where(weight > 0, -distance, np.inf), kind="stable"):

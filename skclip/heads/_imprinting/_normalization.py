@@ -1,4 +1,4 @@
-"""Normalisation of rows and proxies: the NORM steps of IMPRINT. Called by the imprinter."""
+"""Normalisation of rows and proxies: the NORM steps of IMPRINT."""
 
 from itertools import pairwise
 from typing import Any
@@ -54,9 +54,9 @@ def normalize_rows(
 def within_class_whitener(
     X: NDArray[Any], codes: NDArray[np.integer], n_classes: int, weight: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Return the matrix that evens out the scatter of unit rows within their classes.
+    """Return the matrix that whitens unit rows by their scatter within classes.
 
-    Class means of whitened rows, compared by cosine, are about what the Gaussian discriminant is.
+    Class means of whitened rows, compared by cosine, approximate the Gaussian discriminant.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def within_class_whitener(
 
 
 def whiten_rows(X: NDArray[Any], whitener: NDArray[Any] | None) -> NDArray[Any]:
-    """Return unit rows, whitened and normalised again; the rows themselves without a whitener."""
+    """Return unit rows, whitened and normalised again; unchanged without a whitener."""
     if whitener is None:
         return X
     return unit_rows(unit_rows(X) @ whitener.astype(X.dtype, copy=False))
@@ -114,8 +114,8 @@ def quantile_reference(values: ArrayLike, n_features: int) -> NDArray[np.float64
     sample = np.asarray(values, dtype=np.float64)
     if not sample.size or not np.isfinite(sample).all():
         raise ValueError(
-            f"quantile_reference must hold finite numbers, at least one, got {values!r}. Give a "
-            "sample of the distribution, or None for that of the rows."
+            f"quantile_reference must hold at least one number, all finite, got {values!r}. "
+            "Give a sample of the distribution, or None for that of the rows."
         )
     quantiles: NDArray[np.float64] = np.quantile(sample, (np.arange(n_features) + 0.5) / n_features)
     return quantiles
@@ -132,10 +132,10 @@ def reference_for(
         A normalisation.
 
     values : ndarray of shape (n_rows, n_features)
-        What the reference is taken from where none is given.
+        Sample of the reference distribution if ``given`` is None.
 
     given : ndarray of shape (n_features,) or None
-        The reference that was given.
+        Quantiles of a given reference distribution.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def reference_for(
 def quantile_rows(X: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
     """Replace the i-th smallest entry of every row by the i-th entry of ``reference``.
 
-    Equal entries share the mean rank, so that a permutation of the features permutes the result.
+    Equal entries get their mean rank, so that a permutation of the features permutes the result.
 
     Parameters
     ----------
@@ -180,10 +180,10 @@ def quantile_rows(X: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any]:
 
 
 def quantile_in_order(proxies: NDArray[Any], bounds: NDArray[np.intp]) -> NDArray[Any]:
-    """Normalise class after class to the distribution of the proxies of the classes before.
+    """Normalise each class to the distribution of the normalised proxies of the classes before.
 
-    The published form: the first class stays as it is, and the result depends on the order of
-    the classes.
+    This is the published form: the first class is not normalised, and the result depends on the
+    order of the classes.
 
     Parameters
     ----------

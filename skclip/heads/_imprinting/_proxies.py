@@ -1,7 +1,7 @@
-"""Proxies of all classes as a state that rows are added to. Called by the imprinter.
+"""Proxies of all classes as a state that rows can be added to.
 
-A state is a list of one WeightedRows a class: its proxies before the last normalisation, and the
-weight of the rows each of them stands for.
+A state is a list with one WeightedRows per class: its proxies before the last normalisation, and
+the weight of the rows assigned to each.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ def spread(
 
 
 def sums_of(state: State, classes: NDArray[Any]) -> ClassSums:
-    """Return the sums whose means are the proxies of a state with one proxy per class or none."""
+    """Return class sums from a state with at most one proxy per class, its mean."""
     n_features = state[0].rows.shape[1]
     sums = [one.weight @ one.rows if len(one.rows) else np.zeros(n_features) for one in state]
     counts = [one.weight.sum() for one in state]
@@ -44,7 +44,7 @@ def sums_of(state: State, classes: NDArray[Any]) -> ClassSums:
 
 
 def means_of(sums: ClassSums) -> State:
-    """Return the state whose proxies are class means; see :func:`sums_of`."""
+    """Return the state with class means as proxies; the inverse of :func:`sums_of`."""
     return [
         WeightedRows(mean[None][:is_known], np.array([count])[:is_known])
         for mean, count, is_known in zip(
@@ -65,7 +65,7 @@ def add_rows(
     seed: int,
     on_done: Callable[[int], object] | None = None,
 ) -> State:
-    """Make the proxies of every class with new rows anew: of its old proxies and these rows.
+    """Compute the proxies of each class with new rows, from its old proxies and the new rows.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def add_rows(
         Seed of every class.
 
     on_done : callable, default=None
-        Called with the number of classes whose proxies have just been made.
+        Called when classes are finished, with their number.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def add_rows(
     for c, new in enumerate(split_by_class(X, codes, weight, len(state))):
         if not len(new.rows):
             continue
-        # equal rows are found as they came: normalisation rounds
+        # equal rows are merged before normalisation, which rounds
         distinct = distinct_rows(*new)
         rows, mass, old = normalize(distinct.rows), distinct.weight, state[c]
         if len(old.rows):
@@ -124,9 +124,9 @@ def add_rows(
 def nearest_of_class(
     X: NDArray[Any], codes: NDArray[Any], state: State
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the nearest proxy of its own class for each row, and the class of each proxy.
+    """Return the nearest proxy of the own class of each row, and the class of each proxy.
 
-    Proxies that are nearest to no row are left out.
+    Proxies that are not nearest to any row are left out.
 
     Parameters
     ----------

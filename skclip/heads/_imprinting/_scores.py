@@ -1,4 +1,6 @@
-"""The predict half of MultiProxyImprinter: from proxies to similarities and scores."""
+"""Prediction of MultiProxyImprinter: from proxies to similarities and scores."""
+
+from __future__ import annotations
 
 from typing import Any
 
@@ -24,7 +26,7 @@ __all__ = ["ProxyScoresMixin"]
 
 
 class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
-    """Compare rows with ``proxies_`` and reduce the similarities to one score a class."""
+    """Compare rows with ``proxies_`` and reduce the similarities to one score per class."""
 
     aggregation: str
     metric: str
@@ -37,7 +39,7 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
     _bounds: NDArray[np.intp]  # the proxies of class c are proxies_[_bounds[c]:_bounds[c + 1]]
     _metric_proxies: NDArray[Any]  # proxies_, whitened for the Mahalanobis distance
     _query_reference: NDArray[Any] | None
-    _reference: NDArray[Any] | None  # the reference distribution, where one was given
+    _reference: NDArray[Any] | None  # the given reference distribution
     _whitener: NDArray[np.float64] | None  # of inputs and queries
     _whitening: NDArray[Any] | None  # for the Mahalanobis distance
 
@@ -52,8 +54,8 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
         Returns
         -------
         similarity : ndarray of shape (n_samples, n_proxies)
-            Inner products, cosines or negative distances, as ``metric`` says; columns follow
-            ``proxies_``.
+            Inner products, cosines or negative distances, according to ``metric``; columns
+            follow ``proxies_``.
         """
         check_is_fitted(self)
         X = check_embeddings(self, X, reset=False)
@@ -83,7 +85,7 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
         )
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
-        """Predict probabilities: the softmax of the scores, or the shares of the votes.
+        """Predict probabilities: the softmax of the scores, or the fractions of the votes.
 
         Parameters
         ----------
@@ -100,7 +102,7 @@ class ProxyScoresMixin(TransformerMixin, ScoreClassifierMixin):
         return super().predict_proba(X)
 
     def _set_proxies(self, proxies: NDArray[Any]) -> None:
-        """Normalise the proxies within ``_bounds``, and prepare what queries meet."""
+        """Normalise and store the proxies, and prepare the similarity."""
         self.proxies_ = normalize_proxies(
             proxies, self._bounds, self.normalize_proxies, self._reference
         )

@@ -1,4 +1,4 @@
-"""Similarity of rows to proxies in six metrics: larger is closer. Called by the imprinter."""
+"""Similarity of rows to proxies in six metrics: larger is closer."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def similarity(
     metric: str,
     whitening: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    r"""Compare every row with every proxy: inner product, cosine, or minus the distance.
+    r"""Compare every row with every proxy by inner product, cosine or negative distance.
 
     Parameters
     ----------
@@ -43,8 +43,7 @@ def similarity(
     Returns
     -------
     similarity : ndarray of shape (n_proxies, n_samples)
-        Proxies first: what follows reduces over the proxies of a class, and so runs over whole
-        rows of memory.
+        Proxies first, so that reductions over the proxies of a class read contiguous rows.
     """
     values: NDArray[Any]
     if metric == "inner_product":
@@ -63,8 +62,7 @@ def similarity(
 def nearest_proxy(X: NDArray[Any], proxies: NDArray[Any]) -> NDArray[np.intp]:
     """Return the index of the closest proxy in Euclidean distance for each row.
 
-    scikit-learn's function for this looks for thread pools first, which takes longer than the
-    rows of a class do.
+    scikit-learn's function inspects thread pools first, which takes longer than the comparison.
 
     Parameters
     ----------
@@ -77,9 +75,9 @@ def nearest_proxy(X: NDArray[Any], proxies: NDArray[Any]) -> NDArray[np.intp]:
     Returns
     -------
     nearest : ndarray of shape (n_samples,)
-        The first of equally close ones.
+        Index of the closest proxy; of equally close ones, the first.
     """
-    # products of rows far from the origin would lose the digits in which proxies differ
+    # products of rows far from the origin are inaccurate
     center = proxies.mean(axis=0)
     proxies = proxies - center
     scores = (X - center) @ proxies.T - np.einsum("pd,pd->p", proxies, proxies) / 2
@@ -95,7 +93,7 @@ def whitening_matrix(proxies: NDArray[Any]) -> NDArray[np.float64]:
     Parameters
     ----------
     proxies : ndarray of shape (n_proxies, n_features)
-        Proxies; one alone has no covariance.
+        Proxies. The covariance of a single proxy is zero.
 
     Returns
     -------
@@ -104,7 +102,7 @@ def whitening_matrix(proxies: NDArray[Any]) -> NDArray[np.float64]:
     """
     n_proxies, n_features = proxies.shape
     centered = proxies.astype(np.float64) - proxies.mean(axis=0, dtype=np.float64)
-    # a thin SVD of the proxies is cheaper than any matrix of features by features
+    # a thin SVD of the proxies is cheaper than decomposing the covariance
     _, singular, axes = scipy.linalg.svd(centered, full_matrices=False)
     variance = singular**2 / max(n_proxies - 1, 1)
     base = MAHALANOBIS_RIDGE**-0.5

@@ -1,7 +1,8 @@
-"""What mixed heads are made of: parts with left-out scores, and the weights of the parts."""
+"""Parts of mixed heads, with their left-out scores and mixing weights."""
 
 from skclip.heads._parts._distinct_images import Images, as_images
 from skclip.heads._parts._filled_scores import fill_by_text
+from skclip.heads._parts._kept_images import add_images, take_away
 from skclip.heads._parts._outside_head import (
     FittedHead,
     OutsideHead,
@@ -12,8 +13,7 @@ from skclip.heads._parts._outside_head import (
     over_all_classes,
 )
 from skclip.heads._parts._pool_images import common_width, pool_images, recall_pool
-from skclip.heads._parts._remembered_images import add_images, take_away
-from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_share
+from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_weight
 from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
 from skclip.heads._parts._weights_repr import WeightsReprMixin
 
@@ -41,6 +41,6 @@ __all__ = [
     "pool_images",
     "recall_pool",
     "take_away",
-    "text_share",
+    "text_weight",
     "weigh",
 ]

@@ -1,26 +1,26 @@
-r"""What class means say of every class, and what they would say of an image left out.
+r"""Class means and the discriminant as parts of a head, with exact left-out scores.
 
-A part is a linear head made of images. With the centre :math:`\bar x` of the class means, a metric
-:math:`P` (the identity for class means, the inverse covariance for the discriminant) and a class of
-effective count :math:`1 / a_c`, a part without shrinkage scores
+A part is a linear head fitted to images. With the centre :math:`\bar x` of the class means, a
+metric :math:`P` (the identity for class means, the inverse covariance for the discriminant) and
+the effective count :math:`1 / a_c` of a class, the scores without shrinkage are
 
 .. math:: z_c(x) = (x - \bar x)^\top P (m_c - \bar x) - \tfrac12 \ell_c, \qquad
           \ell_c = \lVert m_c - \bar x \rVert_P^2 - v\, a_c
 
-where :math:`v` is the variance of an image about its class mean: :math:`\ell_c` is the squared
-distance of the class from the centre, without the noise of its mean. Noise is then told from
-signal twice (empirical Bayes):
+where :math:`v` is the variance of an image about its class mean. :math:`\ell_c` is the squared
+distance of the class from the centre, without the noise of its mean. Two estimates are then shrunk
+(empirical Bayes):
 
-- distances: :math:`\ell_c` is shrunk to the mean over classes by
-  :math:`\tau^2 / (\tau^2 + \nu^2 a_c)`, the share of their variance that is not noise, and
-  :math:`m_c - \bar x` is stretched to fit. One image that lies far out would otherwise lose, or
-  win, for every query;
-- directions: what a class adds to the mean of all classes is weighted by
-  :math:`1 / (1 + \kappa a_c)`, and the rest is what its text predicts. A class without images is
-  the limit: all of it is predicted.
+- distances: :math:`\ell_c` is shrunk to the mean over classes by the factor
+  :math:`\tau^2 / (\tau^2 + \nu^2 a_c)`, the fraction of its variance that is signal, and
+  :math:`m_c - \bar x` is rescaled to this length. Without it, a class with one outlying image
+  would score too low, or too high, for every query;
+- directions: the deviation of a class from the mean of all classes is weighted by
+  :math:`1 / (1 + \kappa a_c)`, and its prediction from the text by the rest. A class without
+  images is predicted from the text alone.
 
-Left-out scores are exact: they equal those of a part refitted without the image, at the same
-centre, ridge and shares. Called by the mixing weights.
+Left-out scores equal those of a part refitted without the image, with the same centre, ridge and
+shrinkage.
 """
 
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ __all__ = ["ClassStats", "Part", "class_stats", "discriminant_part", "mean_part"
 
 Array = NDArray[np.float64]
 
-# A distance from the centre is not shrunk below this share of what was measured.
+# A squared distance from the centre is not shrunk below this fraction of its measured value.
 LEAST_LENGTH = 0.05
-# The spread of true class means is taken to be at least this share of the noise of one image.
+# Lower bound of the spread of true class means, as a fraction of the variance of one image.
 LEAST_SIGNAL = 0.02
 
 
@@ -53,7 +53,7 @@ class ClassStats(NamedTuple):
     n_images: NDArray[np.intp]
     centre: Array  # mean of the class means
     square: float  # sum of weighted squared distances from the class means
-    dof: float  # what that sum has to be divided by
+    dof: float  # degrees of freedom of that sum
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -63,12 +63,12 @@ class ClassStats(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A linear head over all classes, and its left-out scores of labelled images.
+    """A linear head over all classes, with its left-out scores.
 
     Attributes
     ----------
     coef : ndarray of shape (n_classes, n_features)
-        Weights, those of classes without images predicted from the text.
+        Weights; those of classes without images are predicted from the text.
 
     intercept : ndarray of shape (n_classes,)
         Intercepts.
@@ -77,14 +77,14 @@ class Part(NamedTuple):
         Score of each image by the part without it.
 
     hidden : ndarray of shape (n_samples, n_classes)
-        The same, its whole class predicted from the text.
+        The same, with the image's whole class predicted from the text.
 
     own_deviation : ndarray of shape (n_samples,)
-        Standard deviation of the own score where it is itself predicted, since the image is the
-        only one of its class; else zero.
+        Standard deviation of the score of the own class if the image is the only one of its
+        class, so that the score is a prediction; else zero.
 
     held : Held
-        What stays as it is while images are left out.
+        Estimates that are not refitted without the image.
     """
 
     coef: Array
@@ -97,15 +97,15 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class _Metric:
-    """Where classes are compared: coordinates, and how far images lie from their class mean."""
+    """A metric: coordinates, and the scatter of images about their class mean."""
 
     scale: float
-    axes: Array | None  # None are the coordinates of the embeddings
+    axes: Array | None  # None keeps the coordinates of the embeddings
     shrink: Array  # weight of each coordinate
-    fixed: bool  # whether leaving an image out does not change it
+    fixed: bool  # whether it stays the same without an image
     square: float
     dof: float
-    variance: float | None = None  # where there are no degrees of freedom to measure it
+    variance: float | None = None  # used if there are no degrees of freedom
 
     def rows(self, X: Array) -> Array:
         return X if self.axes is None else X @ self.axes
@@ -124,8 +124,8 @@ class _Measured(NamedTuple):
     variance: Array
 
 
-class Shares(NamedTuple):
-    """What is signal: of the squared lengths, and of the directions."""
+class Shrinkage(NamedTuple):
+    """Shrinkage of squared lengths and of directions."""
 
     level: float
     signal: float
@@ -134,7 +134,7 @@ class Shares(NamedTuple):
     largest: float
 
     def lengths(self, measured: _Measured) -> tuple[Array, Array]:
-        """Return shrunk squared lengths, and the factor that stretches the means to fit."""
+        """Return shrunk squared lengths, and the factors that rescale the means to them."""
         noise = measured.variance * measured.inverse_count
         kept = np.zeros(measured.square.shape)
         if self.signal > 0:
@@ -144,27 +144,27 @@ class Shares(NamedTuple):
         return length, np.sqrt(wanted / np.maximum(measured.square, 1e-12))
 
     def directions(self, inverse_count: Array) -> Array:
-        """Return the share of each direction that is its own, the largest of all being one."""
-        share: Array = np.minimum(1 / (1 + self.kappa * inverse_count) / self.largest, 1)
-        return share
+        """Return the weight of the own direction of each class; the largest is one."""
+        weight: Array = np.minimum(1 / (1 + self.kappa * inverse_count) / self.largest, 1)
+        return weight
 
 
 class Held(NamedTuple):
-    """What is measured once on all images, beside their centre and the ridge.
+    """Estimates from all images, in addition to centre and ridge.
 
     Attributes
     ----------
-    shares : Shares
-        What is signal.
+    shrinkage : Shrinkage
+        Shrinkage of lengths and directions.
 
     slope : float
-        Slope of the scores on those of the text.
+        Slope of the scores on the scores of the text.
 
     lone_variance : float
-        Variance of an image about the mean of a class that has this one image.
+        Variance of an image about the mean of a class with one image.
     """
 
-    shares: Shares
+    shrinkage: Shrinkage
     slope: float
     lone_variance: float
 
@@ -200,7 +200,7 @@ def class_stats(images: Images, n_classes: int) -> ClassStats:
 
 
 def row_weights(images: Images, stats: ClassStats) -> Array:
-    """Return weights by which every class counts the same; they sum to the number of images."""
+    """Return weights of equal sum per class; together they sum to the number of images."""
     weight = images.weight / stats.weight[images.codes]
     balanced: Array = weight * (len(weight) / weight.sum())
     return balanced
@@ -217,7 +217,7 @@ def mean_part(
         Distinct images.
 
     stats : ClassStats
-        Of all of them.
+        Statistics of the images.
 
     text : ndarray of shape (n_classes, n_features)
         Text rows times the logit scale; zeros without a text head.
@@ -261,7 +261,7 @@ def discriminant_part(
         As for :func:`mean_part`.
 
     scatter : ndarray of shape (n_features, n_features)
-        Scatter within classes, of these images and of any others that share the covariance.
+        Scatter within classes, of these images and of any others with the same covariance.
 
     dof : float
         Its degrees of freedom, positive.
@@ -297,14 +297,14 @@ def _part(
     if stats.dof > 1e-9:
         total = stats.weight.sum() / rows.weight.sum()
         noise = total * float(rows.weight @ influence**2) / stats.dof
-    shares = _shares(whole, stats, noise)
+    shrinkage = _shrinkage(whole, stats, noise)
     known = np.broadcast_to(stats.known, left.inner.shape)
     centred_text = (rows.X - stats.centre) @ text.T
-    length, stretch = shares.lengths(left)
+    length, stretch = shrinkage.lengths(left)
     inner = stretch * left.inner
     slope = slope_on_text(inner, known, centred_text, weight)
     own = (np.arange(len(rows.codes)), rows.codes)
-    direction = shares.directions(left.inverse_count)
+    direction = shrinkage.directions(left.inverse_count)
 
     def scores(known: NDArray[np.bool_]) -> Array:
         filled = fill_by_text(inner, known, centred_text, slope, direction)
@@ -317,15 +317,15 @@ def _part(
         measured = left.inner[own][~alone]
         deviation = float(measured.std()) if len(measured) > 2 else 0.0
     own_deviation = np.where(alone, deviation * direction[own], 0)
-    coef, intercept = _linear(whole, shares, stats, text, metric, slope)
-    held = Held(shares, slope, outside)
+    coef, intercept = _linear(whole, shrinkage, stats, text, metric, slope)
+    held = Held(shrinkage, slope, outside)
     return Part(coef, intercept, scores(known), scores(without_own), own_deviation, held)
 
 
 def _measure(
     rows: Images, stats: ClassStats, metric: _Metric
 ) -> tuple[_Measured, _Measured, Array, NDArray[np.bool_], float]:
-    """Measure classes from the centre: as they are, and without each image in turn.
+    """Measure classes from the centre: with all images, and without each image in turn.
 
     Returns
     -------
@@ -336,13 +336,13 @@ def _measure(
         One row per image.
 
     influence : ndarray of shape (n_rows,)
-        Change of the squared length of its class that an image brings, per unit of weight.
+        Change of the squared length of the class per unit of weight of the image.
 
     alone : ndarray of shape (n_rows,) of bool
-        Images that are the only one of their class: own entries are predictions.
+        Images that are the only one of their class; entries of the own class are predictions.
 
     outside : float
-        Variance of an image about the mean of a class that has this one image.
+        Variance of an image about the mean of a class with one image.
     """
     X, codes, w = rows
     own = (np.arange(len(codes)), codes)
@@ -358,7 +358,7 @@ def _measure(
     u = metric.shrink * r
     length = np.einsum("nd,nd->n", r, u)
     gain = np.zeros(len(X)) if metric.fixed else factor / (1 - factor * length)
-    # with an image out, the metric changes by gain u u'
+    # without an image, the metric changes by gain u u'
     solved = metric.shrink * means
     by_u, by_x = u @ means.T, np.einsum("nd,nd->n", points, u)
     whole_square = np.einsum("cd,cd->c", means, solved)
@@ -382,7 +382,7 @@ def _measure(
     else:
         variance = float(metric.variance or 0.0)
         of_rows = np.full(len(X), variance)
-    # of an image that is not part of the metric: where a class has one, it is not
+    # the variance for classes with one image, which does not contribute to the metric
     outside = variance
     if not metric.fixed and not alone.all():
         measured = factor * length / (1 - factor * length)
@@ -404,8 +404,8 @@ def _measure(
     return whole, left, 2 * scale * by_u[own], alone, scale * outside
 
 
-def _shares(whole: _Measured, stats: ClassStats, noise: float | None) -> Shares:
-    """Tell signal from noise over the known classes; where no noise was measured, all is noise."""
+def _shrinkage(whole: _Measured, stats: ClassStats, noise: float | None) -> Shrinkage:
+    """Estimate signal and noise over the known classes; without ``noise``, all is noise."""
     known = stats.known
     a, variance = whole.inverse_count[known], whole.variance[known]
     length = whole.square[known] - variance * a
@@ -416,12 +416,12 @@ def _shares(whole: _Measured, stats: ClassStats, noise: float | None) -> Shares:
         signal = max(0.0, float(length.var(ddof=1) - noise * a.mean()))
     one = float(variance.mean())
     kappa = one / max(level, LEAST_SIGNAL * one, 1e-300)
-    return Shares(level, signal, noise, kappa, float(np.max(1 / (1 + kappa * a))))
+    return Shrinkage(level, signal, noise, kappa, float(np.max(1 / (1 + kappa * a))))
 
 
 def _linear(
     whole: _Measured,
-    shares: Shares,
+    shrinkage: Shrinkage,
     stats: ClassStats,
     text: Array,
     metric: _Metric,
@@ -429,11 +429,11 @@ def _linear(
 ) -> tuple[Array, Array]:
     """Return the part as one linear head over all classes."""
     known = stats.known
-    length, stretch = shares.lengths(whole)
+    length, stretch = shrinkage.lengths(whole)
     own = metric.weights(stretch[:, None] * metric.rows(stats.means - stats.centre))
     centre, level = own[known].mean(axis=0), float(length[known].mean())
-    share = np.where(known, shares.directions(whole.inverse_count), 0)[:, None]
-    coef = centre + share * (own - centre)
-    coef += (1 - share) * slope * (text - text[known].mean(axis=0))
+    own_weight = np.where(known, shrinkage.directions(whole.inverse_count), 0)[:, None]
+    coef = centre + own_weight * (own - centre)
+    coef += (1 - own_weight) * slope * (text - text[known].mean(axis=0))
     intercept = -np.where(known, length, level) / 2 - coef @ stats.centre
     return coef, intercept

@@ -1,4 +1,4 @@
-"""Copies of one image count as one image: called before labelled images are left out."""
+"""Merge copies of one image, before labelled images are left out."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ __all__ = ["Images", "as_images", "distinct_images", "spread_sample"]
 
 Array = NDArray[np.float64]
 
-# Near copies are looked for in classes of at most so many images; beyond, equal rows only.
+# Near copies are found in classes of up to this many images; in larger ones, equal rows only.
 MAX_COMPARED = 1024
 
 
@@ -30,28 +30,28 @@ class Images(NamedTuple):
 
 
 def as_images(X: Any, codes: NDArray[Any], weight: Any) -> Images:
-    """Return embeddings of any array library as images: unit rows in numpy."""
+    """Return embeddings of any array library as unit rows in numpy."""
     return Images(unit_rows(to_numpy(X)), codes, to_numpy(weight).astype(np.float64))
 
 
 def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
-    """Return one row for all copies of an image within a class: their mean and their weight.
+    """Merge copies of an image within a class into one row: their mean, with their weight.
 
-    Of two copies each would be left out with the other still there, and would vouch for itself.
+    Otherwise the left-out score of an image would depend on its own copies.
 
     Parameters
     ----------
     images : Images
-        Unit rows; rows of zeros and of weight zero carry no evidence and are left out.
+        Unit rows; rows of zeros and rows of weight zero are dropped.
 
     similarity : float, default=0.99
-        Cosine from which two images of a class are copies, also by way of a third.
+        Two images of a class with at least this cosine are copies. Copies of copies are copies.
 
     Returns
     -------
     images : Images
-        Class after class, in float64, in an order that depends on the images alone. The weights
-        have mean one, so that copies of all images change nothing.
+        Sorted by class and then by features, in float64. The weights have mean one, so that
+        giving all images twice changes nothing.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     array([0.75, 1.5 , 0.75])
     """
     evident = np.flatnonzero((images.weight > 0) & images.X.any(axis=1))
-    # by what the images are, so that nothing depends on the order they came in
+    # sorted by features, so that the result does not depend on the order of the rows
     keys = images.X[evident, -1], images.X[evident, 0], images.codes[evident]
     order = evident[np.lexsort(keys)]
     if not len(order):
@@ -86,7 +86,7 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
 
 
 def _copies(X: NDArray[Any], similarity: float) -> tuple[int, NDArray[Any]]:
-    """Return the number of distinct images of one class, and which of them each row is."""
+    """Return the number of distinct images of one class, and the index of each row's image."""
     if len(X) == 1:
         return 1, np.zeros(1, dtype=np.intp)
     if len(X) > MAX_COMPARED:
@@ -99,7 +99,7 @@ def _copies(X: NDArray[Any], similarity: float) -> tuple[int, NDArray[Any]]:
 def spread_sample(images: Images, size: int) -> NDArray[np.intp]:
     """Return positions of at most ``size`` images, spread over all classes.
 
-    The choice depends on the images and not on their order.
+    The choice does not depend on the order of the images.
     """
     n = len(images.codes)
     if n <= size:

@@ -15,7 +15,7 @@ def fill_by_text(
     known: NDArray[np.bool_],
     text: Array,
     slope: float,
-    share: Array | float = 1.0,
+    own_weight: Array | float = 1.0,
 ) -> Array:
     r"""Return scores over all classes, centred over the known classes of each row.
 
@@ -26,7 +26,7 @@ def fill_by_text(
     Parameters
     ----------
     scores : ndarray of shape (n_samples, n_classes)
-        Scores :math:`f` of an image head; those of unknown classes are not looked at.
+        Scores :math:`f` of an image head; those of unknown classes are ignored.
 
     known : ndarray of shape (n_samples, n_classes) of bool
         Classes that the head knows, for each row.
@@ -37,13 +37,13 @@ def fill_by_text(
     slope : float
         :math:`\beta`, from :func:`slope_on_text`.
 
-    share : ndarray or float, default=1.0
+    own_weight : ndarray or float, default=1.0
         :math:`\lambda` of known classes.
 
     Returns
     -------
     filled : ndarray of shape (n_samples, n_classes)
-        Finite. A row that knows no class has scores of the text alone.
+        Finite. A row without known classes has the scores of the text alone.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def fill_by_text(
     own = np.where(known, scores, 0)
     own -= np.where(known, own.sum(axis=1, keepdims=True) / count, 0)
     predicted = text - np.where(known, text, 0).sum(axis=1, keepdims=True) / count
-    weight = np.where(known, share, 0)
+    weight = np.where(known, own_weight, 0)
     filled: Array = weight * own + (1 - weight) * slope * predicted
     return filled
 
@@ -80,7 +80,7 @@ def slope_on_text(
     Returns
     -------
     slope : float
-        Zero where the text says nothing.
+        Zero if the text scores are all equal.
     """
     a = fill_by_text(scores, known, text, 0.0)
     b = fill_by_text(text, known, text, 0.0)

@@ -1,14 +1,12 @@
-r"""How much to believe each part of a head: weights by left-out likelihood.
+r"""Mixing weights of the parts of a head, by left-out likelihood.
 
-With scores :math:`z^k` of parts :math:`k` that have not seen the image they score, the weights
-:math:`b \ge 0` minimise
+With the left-out scores :math:`z^k` of the parts :math:`k`, the weights :math:`b \ge 0` minimise
 
 .. math:: \sum_i w_i \Big[\log \sum_c e^{z_{ic}} - z_{i y_i}\Big]
           + \tfrac12 \sum_k \frac{(b_k - p_k)^2}{\sigma_k^2}, \qquad
           z_{ic} = \sum_k b_k z^k_{ic}
 
-a convex problem of a few unknowns. The weights are at once a temperature. Pure functions on
-arrays; called by the primed, mixed and stacked heads.
+a convex problem of a few unknowns. The weights also set the temperature of the softmax.
 """
 
 from typing import NamedTuple
@@ -26,25 +24,26 @@ __all__ = [
     "fit_among_wrong_labels",
     "fit_mixing_weights",
     "mixing_weights",
-    "share_of_chance",
+    "random_label_rate",
 ]
 
 Array = NDArray[np.float64]
 
 MAX_STEPS = 50
 
-# Quantiles at which a predicted score is taken.
+# Number of quantiles that stand for the error of a predicted score.
 N_QUANTILES = 5
-# A part whose scores spread less than this share of the first part's, or than this, says nothing.
+# A part gets no weight if its scores spread less than LEAST_SPREAD times those of the first part,
+# or less than ROUNDING.
 LEAST_SPREAD, ROUNDING = 1e-3, 1e-6
-# How far labels may move a part whose scores spread as those of the first, and at most.
+# Prior deviation of a part whose scores spread as much as those of the first, and its maximum.
 DEVIATION, LARGEST_DEVIATION = 0.7, 2.1
-# How often labels are told from random ones, and how many may be random.
+# Iterations of the fit with random labels, and the largest rate of random labels.
 WRONG_LABEL_STEPS, MOST_WRONG = 10, 0.9
 
 
 class Prior(NamedTuple):
-    """Weight that a part has before any label is seen, and how far labels may move it."""
+    """Mean and standard deviation of the prior of a mixing weight."""
 
     mean: float
     deviation: float
@@ -59,7 +58,7 @@ class LeftOut(NamedTuple):
 
 
 class PartScores(NamedTuple):
-    """What a part says of labelled images that it has not seen.
+    """Left-out scores of a part.
 
     Attributes
     ----------
@@ -67,13 +66,13 @@ class PartScores(NamedTuple):
         Scores.
 
     hidden : ndarray of shape (n_samples, n_classes)
-        Scores that know no image of the image's class.
+        Scores without any image of the image's class.
 
     own_deviation : ndarray of shape (n_samples,)
-        Standard deviation of an own score that is predicted; zero where it is measured.
+        Standard deviation of the score of the own class if it is predicted; zero if measured.
 
     prior : Prior or None
-        None is a weight of zero, with a deviation by the spread of the scores.
+        None is a mean of zero, with a deviation that depends on the spread of the scores.
     """
 
     left_out: Array
@@ -90,16 +89,17 @@ def mixing_weights(
     alone: NDArray[np.bool_],
     missing: float,
 ) -> Array:
-    """Return the weight of each part, from labelled images that none of them has seen.
+    """Return the mixing weight of each part, from left-out scores.
 
-    Every image takes part twice where classes have no image: as it is, and with its class hidden,
-    by the share of such classes. The own score of an image that is alone in its class is a
-    prediction: it takes part at the quantiles of its error.
+    If some classes have no images, every image is used twice: with its left-out scores, and with
+    its class hidden. The second copy is weighted by the fraction of classes without images. An
+    image that is alone in its class has a predicted own score, and is used once for each quantile
+    of the error of that prediction.
 
     Parameters
     ----------
     parts : list of PartScores
-        The first is the one that the others are compared with: the text head where there is one.
+        The first sets the scale of the priors of the others: the text head, if there is one.
 
     codes : ndarray of shape (n_samples,)
         Classes.
@@ -111,7 +111,7 @@ def mixing_weights(
         Images that are the only one of their class.
 
     missing : float
-        Share of the classes that have no image.
+        Fraction of classes without images.
 
     Returns
     -------
@@ -119,48 +119,48 @@ def mixing_weights(
         Not negative, not all zero.
     """
     spreads = [float(np.sqrt(np.mean(part.left_out.var(axis=1)))) for part in parts]
-    # where the first says nothing, as equal text rows do, the next takes its place
+    # if the first has no spread, as with equal text rows, the next takes its place
     least = max(LEAST_SPREAD * max(spreads), ROUNDING)
     first = next((i for i, s in enumerate(spreads) if s > least), 0)
     least = max(LEAST_SPREAD * spreads[first], ROUNDING)
-    heard = [i for i, s in enumerate(spreads) if i == first or (i > first and s > least)]
+    used = [i for i, s in enumerate(spreads) if i == first or (i > first and s > least)]
     default = parts[0].prior
     priors = []
-    for i in heard:
+    for i in used:
         spread = DEVIATION * spreads[first] / max(spreads[i], 1e-300)
         of_spread = Prior(0.0, min(spread, LARGEST_DEVIATION))
         priors.append(parts[i].prior or (i == first and default) or of_spread)
-    heard_parts = [parts[i] for i in heard]
-    copies = [[part.left_out[~alone] for part in heard_parts]]
+    used_parts = [parts[i] for i in used]
+    copies = [[part.left_out[~alone] for part in used_parts]]
     labels, weights = [codes[~alone]], [weight[~alone] * (1 - missing)]
     if alone.any():
         own = np.eye(parts[0].left_out.shape[1])[codes[alone]]
         for quantile in ndtri((np.arange(N_QUANTILES) + 0.5) / N_QUANTILES):
-            error = [quantile * part.own_deviation[alone, None] * own for part in heard_parts]
-            copies.append([p.left_out[alone] + e for p, e in zip(heard_parts, error, strict=True)])
+            error = [quantile * part.own_deviation[alone, None] * own for part in used_parts]
+            copies.append([p.left_out[alone] + e for p, e in zip(used_parts, error, strict=True)])
             labels.append(codes[alone])
             weights.append(weight[alone] * (1 - missing) / N_QUANTILES)
     if missing > 0:
-        copies.append([part.hidden for part in heard_parts])
+        copies.append([part.hidden for part in used_parts])
         labels.append(codes)
         weights.append(weight * missing)
     scores = np.stack([np.concatenate(of_part) for of_part in zip(*copies, strict=True)])
     rows = LeftOut(scores, np.concatenate(labels), np.concatenate(weights))
     fitted = np.zeros(len(parts))
-    fitted[heard] = fit_among_wrong_labels(rows, priors)
-    if not fitted.any():  # labels that no part predicts: the scores of the first still rank
+    fitted[used] = fit_among_wrong_labels(rows, priors)
+    if not fitted.any():  # no part predicts the labels: keep the order of the first
         fitted[first] = 1e-3
     return fitted
 
 
 def fit_among_wrong_labels(rows: LeftOut, priors: list[Prior]) -> Array:
-    r"""Return the weight of each part, where some labels may be drawn at random.
+    r"""Return the mixing weight of each part, if some labels may be random.
 
-    Labels have the likelihood :math:`(1 - \epsilon)\,p_{i y_i} + \epsilon / C`. After the fit
-    without :math:`\epsilon` follow in turn the likeliest :math:`\epsilon`, and the weights with
-    each label counted by its probability of not being random. A few wrong labels that every part
-    denies would otherwise make all probabilities of the head too small. Where the labels are as
-    likely as their probabilities say, :math:`\epsilon` is zero and nothing changes.
+    Labels have the likelihood :math:`(1 - \epsilon)\,p_{i y_i} + \epsilon / C`. The fit starts
+    with :math:`\epsilon = 0`. It then alternates between the :math:`\epsilon` of maximum
+    likelihood and the mixing weights, with each label weighted by its probability of not being
+    random. Without this, a few wrong labels would make all probabilities of the head too small.
+    :math:`\epsilon` stays zero if the labels are as likely as predicted.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def fit_among_wrong_labels(rows: LeftOut, priors: list[Prior]) -> Array:
     own = (np.arange(len(rows.codes)), rows.codes)
     for _ in range(WRONG_LABEL_STEPS):
         proba = np.exp(log_softmax(np.tensordot(b, rows.scores, 1), axis=1)[own])
-        wrong = share_of_chance(proba, chance, rows.weight)
+        wrong = random_label_rate(proba, chance, rows.weight)
         if wrong == 0:
             break
         right = (1 - wrong) * proba
@@ -185,11 +185,11 @@ def fit_among_wrong_labels(rows: LeftOut, priors: list[Prior]) -> Array:
     return b
 
 
-def share_of_chance(proba: Array, chance: float, weight: Array) -> float:
-    r"""Return the share of labels that are likeliest drawn at random.
+def random_label_rate(proba: Array, chance: float, weight: Array) -> float:
+    r"""Return the maximum-likelihood rate of random labels.
 
-    The maximum over :math:`\epsilon` of
-    :math:`\sum_i w_i \log((1 - \epsilon)\,p_i + \epsilon / C)`, a concave problem.
+    It maximises :math:`\sum_i w_i \log((1 - \epsilon)\,p_i + \epsilon / C)` over
+    :math:`\epsilon`, a concave problem.
 
     Parameters
     ----------
@@ -197,26 +197,26 @@ def share_of_chance(proba: Array, chance: float, weight: Array) -> float:
         Probability of each label.
 
     chance : float
-        Probability of each label when drawn at random, :math:`1 / C`.
+        Probability of a random label, :math:`1 / C`.
 
     weight : ndarray of shape (n_samples,)
         Weights.
 
     Returns
     -------
-    share : float
-        Zero where the labels are as likely as their probabilities say.
+    rate : float
+        In [0, 0.9]. Zero if the labels are as likely as predicted.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skclip.heads._parts._mixing_weights import share_of_chance
-    >>> share_of_chance(np.array([1.0, 1.0, 1.0, 0.0]), 0.25, np.ones(4))  # doctest: +NUMBER
+    >>> from skclip.heads._parts._mixing_weights import random_label_rate
+    >>> random_label_rate(np.array([1.0, 1.0, 1.0, 0.0]), 0.25, np.ones(4))  # doctest: +NUMBER
     0.333
     """
 
-    def slope(share: float) -> float:
-        likelihood = np.maximum((1 - share) * proba + share * chance, 1e-300)
+    def slope(rate: float) -> float:
+        likelihood = np.maximum((1 - rate) * proba + rate * chance, 1e-300)
         return float(weight @ ((chance - proba) / likelihood))
 
     if slope(0.0) <= 0:
@@ -227,18 +227,18 @@ def share_of_chance(proba: Array, chance: float, weight: Array) -> float:
 
 
 def fit_mixing_weights(rows: LeftOut, priors: list[Prior], *, start: Array | None = None) -> Array:
-    """Return the weight of each part.
+    """Return the mixing weight of each part.
 
     Parameters
     ----------
     rows : LeftOut
-        What every part says of images it has not seen.
+        Left-out scores of all parts.
 
     priors : list of Prior
         One per part.
 
     start : ndarray of shape (n_parts,), default=None
-        Where to look first. None is the means of the priors.
+        Initial weights. None is the means of the priors.
 
     Returns
     -------
@@ -247,7 +247,7 @@ def fit_mixing_weights(rows: LeftOut, priors: list[Prior], *, start: Array | Non
 
     Examples
     --------
-    Two parts, of which the second is right about both images:
+    The first part classifies one image correctly, the second both:
 
     >>> import numpy as np
     >>> from skclip.heads._parts._mixing_weights import LeftOut, Prior, fit_mixing_weights
@@ -283,7 +283,7 @@ def fit_mixing_weights(rows: LeftOut, priors: list[Prior], *, start: Array | Non
             for other in range(k, len(scores)):
                 hessian[k, other] += np.vdot(weighted, scores[other])
                 hessian[other, k] = hessian[k, other]
-        # the quadratic model with its minimum over b >= 0
+        # minimum of the quadratic model over b >= 0
         factor = scipy.linalg.cholesky(hessian, lower=True)
         aim = scipy.linalg.solve_triangular(factor, hessian @ b - gradient, lower=True)
         step = nnls(factor.T, aim)[0] - b

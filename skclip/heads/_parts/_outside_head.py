@@ -1,4 +1,4 @@
-"""Classifiers of other packages as parts of a mixture: their scores, and out-of-fold scores."""
+"""Any classifier as a part of a mixture: its scores, and its out-of-fold scores."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -29,12 +29,12 @@ __all__ = [
 Array = NDArray[np.float64]
 
 N_FOLDS = 5
-# Probabilities below count as this one, so that their logarithm is finite.
+# Lower bound of probabilities, so that their logarithm is finite.
 LEAST_PROBABILITY = 1e-6
 
 
 class FittedHead(NamedTuple):
-    """A classifier as it was given, as it was fitted, and its classes among all."""
+    """A classifier unfitted and fitted, with the codes of its classes."""
 
     given: Any
     fitted: Any
@@ -42,7 +42,7 @@ class FittedHead(NamedTuple):
 
 
 class OutsideHead(NamedTuple):
-    """A fitted classifier whose scores are filled in by the text where it knows no class."""
+    """A fitted classifier; the text predicts its scores of classes that it does not know."""
 
     head: FittedHead
     slope: float
@@ -55,7 +55,7 @@ class OutsideHead(NamedTuple):
 
 
 class OutOfFold(NamedTuple):
-    """Scores of images by heads fitted without their fold; see PartScores."""
+    """Out-of-fold scores; see PartScores."""
 
     left_out: Array
     hidden: Array
@@ -65,22 +65,22 @@ class OutOfFold(NamedTuple):
 def over_all_classes(
     scores: NDArray[Any], codes: Any, n_classes: int
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Return scores with a column per class, zero where there is none, and which columns are."""
+    """Return scores with one column per class, and a mask of the columns that were given."""
     wide, known = np.zeros((len(scores), n_classes)), np.zeros((len(scores), n_classes), dtype=bool)
     wide[:, codes], known[:, codes] = scores, True
     return wide, known
 
 
 def class_logits(head: Any, X: NDArray[Any]) -> Array:
-    """Return one logit per class, also for two classes: their softmax are the probabilities.
+    """Return one logit per class, also for two classes.
 
-    Those of ``decision_function`` at the head's ``logit_scale_``, if it has one; else the
-    logarithms of ``predict_proba``.
+    The logits are ``decision_function`` times ``logit_scale_``, if the head has one. Without
+    ``decision_function`` they are the logarithms of ``predict_proba``.
 
     Parameters
     ----------
     head : classifier
-        Fitted.
+        Fitted classifier.
 
     X : ndarray of shape (n_samples, n_features)
         Rows.
@@ -111,7 +111,7 @@ def class_logits(head: Any, X: NDArray[Any]) -> Array:
 
 
 def fit_on(head: Any, images: Images, classes: NDArray[Any], *, must_weigh: bool = False) -> Any:
-    """Fit a clone of ``head``, with the weights of the images where it takes them.
+    """Fit a clone of ``head``, with sample weights if its ``fit`` accepts them.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def fit_on(head: Any, images: Images, classes: NDArray[Any], *, must_weigh: bool
         Labels.
 
     must_weigh : bool, default=False
-        Whether a head that takes no weights is an error.
+        Whether to raise if ``fit`` has no ``sample_weight``.
 
     Returns
     -------
@@ -138,14 +138,14 @@ def fit_on(head: Any, images: Images, classes: NDArray[Any], *, must_weigh: bool
         return fitted.fit(images.X, y, sample_weight=images.weight)
     if must_weigh:
         raise ValueError(
-            f"sample_weight was given, but the head {head!r} takes none: leave the weights out or "
-            "choose a head whose fit has sample_weight."
+            f"sample_weight was given, but fit of the head {head!r} does not accept it: leave the "
+            "weights out, or choose a head whose fit has sample_weight."
         )
     return fitted.fit(images.X, y)
 
 
 def linear_rows(head: FittedHead, X: NDArray[Any]) -> tuple[Array, Array] | None:
-    """Return the logits of a head as weights and intercepts; None where it is not linear.
+    """Return the logits of a head as weights and intercepts; None if it is not linear.
 
     Parameters
     ----------
@@ -153,12 +153,12 @@ def linear_rows(head: FittedHead, X: NDArray[Any]) -> tuple[Array, Array] | None
         Any classifier.
 
     X : ndarray of shape (n_samples, n_features)
-        Rows to try it on: not every ``coef_`` is that of one linear function per class.
+        Rows to check ``coef_`` with: it need not hold one linear function per class.
 
     Returns
     -------
     coef, intercept : ndarray of shape (n_own_classes, n_features) and (n_own_classes,)
-        One row per class of the head, also for two.
+        One row per class of the head; two rows for two classes.
     """
     if not hasattr(head.fitted, "coef_") or not hasattr(head.fitted, "decision_function"):
         return None
@@ -183,7 +183,7 @@ def linear_rows(head: FittedHead, X: NDArray[Any]) -> tuple[Array, Array] | None
 def filled_rows(
     coef: Array, intercept: Array, codes: NDArray[np.integer], text: Array, slope: float
 ) -> tuple[Array, Array]:
-    """Return a linear head over all classes: :func:`fill_by_text` on weights."""
+    """Return a linear head over all classes: :func:`fill_by_text` applied to weights."""
     known = np.zeros(len(text), dtype=bool)
     known[codes] = True
     own, offsets = np.zeros(text.shape), np.zeros(len(text))
@@ -196,7 +196,7 @@ def filled_rows(
 def out_of_fold(
     head: Any, images: Images, text: Array, classes: NDArray[Any], weight: Array
 ) -> OutOfFold:
-    """Score every image by a head that was fitted on the other folds.
+    """Score every image by a head fitted on the other folds.
 
     Parameters
     ----------
@@ -213,12 +213,12 @@ def out_of_fold(
         Labels.
 
     weight : ndarray of shape (n_samples,)
-        Weights of the images in the slope on the text.
+        Weights of the images for the slope on the text.
 
     Returns
     -------
     scores : OutOfFold
-        Classes that a fold's head did not see are predicted from the text.
+        Scores of classes missing from a fold are predicted from the text.
     """
     X, codes, _ = images
     scores = np.zeros((len(codes), len(classes)))
@@ -227,7 +227,7 @@ def out_of_fold(
     n_folds = int(min(N_FOLDS, counts.max()))
     if n_folds >= 2:
         with warnings.catch_warnings():
-            # a class of fewer images than folds is missing from some of them
+            # a class with fewer images than folds is missing from some of them
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
             splits = list(StratifiedKFold(n_folds).split(X, codes))
         for train, test in splits:

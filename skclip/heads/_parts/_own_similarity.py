@@ -1,7 +1,7 @@
-"""How similar a new image of a class is to its one labelled image, which nobody has seen.
+"""Predict how similar a new image of a class is to the only labelled image of the class.
 
-Of one image per class the own class cannot be left out. What its score would be is predicted from
-the classes that there are. Called where labelled images are left out.
+The left-out score of a class with one image cannot be measured, since no other image is left. It is
+predicted from the similarities of the other classes.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ __all__ = ["OwnSimilarity", "own_similarity"]
 
 Array = NDArray[np.float64]
 
-# A new image is about as similar to its class as the largest of so many others to an image.
+# A new image is about as similar to its class as the most similar of this many other classes.
 N_OTHERS = 9
 
 
@@ -28,9 +28,11 @@ class OwnSimilarity(NamedTuple):
 def own_similarity(means: Array, text: Array) -> OwnSimilarity:
     r"""Predict the inner product of two different images of one class.
 
-    The larger of two predictions: that of the regression of :math:`m_i \cdot m_j` on
-    :math:`t_i \cdot t_j` over pairs of classes, at :math:`t_i \cdot t_j = 1`; and the mean over
-    classes of the expected largest of nine inner products with other classes.
+    The result is the larger of two predictions:
+
+    - the regression of :math:`m_i \cdot m_j` on :math:`t_i \cdot t_j` over pairs of classes, at
+      :math:`t_i \cdot t_j = 1`;
+    - the expected largest of nine inner products with other classes, averaged over classes.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def own_similarity(means: Array, text: Array) -> OwnSimilarity:
     Returns
     -------
     similarity : OwnSimilarity
-        At most one; the deviation is that about the regression.
+        Mean, at most one, and standard deviation of the residuals of the regression.
     """
     n_classes = len(means)
     if n_classes < 2:
@@ -60,7 +62,7 @@ def own_similarity(means: Array, text: Array) -> OwnSimilarity:
 
 
 def expected_largest(values: Array, n: int) -> Array:
-    r"""Return the expected largest of ``n`` values drawn from each row without replacement.
+    r"""Return the expected largest of ``n`` random values of each row, without replacement.
 
     .. math:: \sum_j s_{(j)} \binom{m - j}{n - 1} \Big/ \binom{m}{n}
 

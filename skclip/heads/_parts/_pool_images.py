@@ -1,4 +1,4 @@
-"""Recall for heads: images of the classes, in the labels of the head, that the filter keeps."""
+"""Recall and filter images of the classes of a head."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from skclip.recall import CaptionRetriever, NeighborRetriever, PrimingPool, Zero
 
 __all__ = ["common_width", "pool_images", "recall_pool", "warn_of_disagreement"]
 
-# So many images tell agreement from chance.
+# Agreement with fewer images is too noisy for a warning.
 ENOUGH_TO_TELL = 20
 
 
@@ -37,7 +37,7 @@ def recall_pool(
         Parameters of the head.
 
     text_head : TextHead or None
-        Names the classes, and is what the filter compares with.
+        Gives the class names and the scores of the filter.
 
     classes : ndarray of shape (n_classes,)
         Sorted labels.
@@ -48,12 +48,12 @@ def recall_pool(
     Returns
     -------
     pool : PrimingPool or None
-        In the labels of the head; None where there is nothing to recall from.
+        Labelled as the head; None without ``corpus`` and ``retriever``.
     """
     if corpus is not None and retriever is not None:
         raise ValueError(
-            f"{estimator} got both `corpus` and `retriever`: give one of them. A retriever has a "
-            "corpus of its own."
+            f"{estimator} got both `corpus` and `retriever`: give one of them. A retriever has "
+            "its own corpus."
         )
     if corpus is None and retriever is None:
         return None
@@ -64,14 +64,14 @@ def recall_pool(
         names = text_head.names
     elif classes.dtype.kind in "biuf" and isinstance(searched, CaptionRetriever):
         raise ValueError(
-            f"{estimator} would search captions for the numbers {sample_of(labels)}. Say what the "
-            "classes are called: ZeroShotClassifier(..., class_names={label: name})."
+            f"{estimator} cannot search captions for the numbers {sample_of(labels)}. Give the "
+            "class names: ZeroShotClassifier(..., class_names={label: name})."
         )
     if isinstance(searched, NeighborRetriever):
         raise ValueError(
-            f"{estimator} recalls by class name, and NeighborRetriever recalls by image: give "
-            "`retriever` a CaptionRetriever or a PrimingPool, for instance what "
-            "NeighborRetriever.recall(X, y) returned."
+            f"{estimator} recalls by class name, but NeighborRetriever recalls by image: set "
+            "`retriever` to a CaptionRetriever or to a PrimingPool, such as the result of "
+            "NeighborRetriever.recall(X, y)."
         )
     recalled = _checked(searched.recall(list(dict.fromkeys(names))), searched, estimator)
     if recalled.embeddings is None:
@@ -98,11 +98,13 @@ def recall_pool(
     if isinstance(pool_filter, str):
         return pool
     pool_filter = ZeroShotFilter() if pool_filter is None else clone(pool_filter)
-    return pool[pool_filter.support(pool.embeddings, pool.labels, text_head)]
+    kept = pool_filter.support(pool.embeddings, pool.labels, text_head)
+    # a person has looked at these, the filter has not
+    return pool[kept if pool.confirmed is None else kept | pool.confirmed]
 
 
 def _checked(recalled: Any, retriever: Any, estimator: str) -> PrimingPool:
-    """Return what a retriever recalled as a pool: a third party's may be anything."""
+    """Return the result of a retriever as a valid pool; other retrievers may return any type."""
     if type(recalled) is PrimingPool and not _is_inconsistent(recalled):
         return recalled
     missing = [name for name in ("labels", "embeddings") if not hasattr(recalled, name)]
@@ -121,7 +123,7 @@ def _checked(recalled: Any, retriever: Any, estimator: str) -> PrimingPool:
 
 
 def _is_inconsistent(pool: PrimingPool) -> bool:
-    """Return whether a pool was changed behind its back."""
+    """Return whether the arrays of a pool were changed and no longer fit together."""
     rows = pool.embeddings
     return rows is not None and (
         not isinstance(rows, np.ndarray) or rows.ndim != 2 or len(rows) != len(pool.labels)
@@ -129,7 +131,7 @@ def _is_inconsistent(pool: PrimingPool) -> bool:
 
 
 def _labelled(recalled: PrimingPool, names: list[Any], classes: NDArray[Any]) -> PrimingPool:
-    """Return the pool in labels of the head; of two labels with one name both get its images."""
+    """Return the pool with labels of the head; labels with the same name get the same images."""
     pool = recalled
     known = list(dict.fromkeys(names))
     at = encode_known(pool.labels, np.asarray(known), source="The recalled pool")
@@ -149,13 +151,15 @@ def _labelled(recalled: PrimingPool, names: list[Any], classes: NDArray[Any]) ->
         images=chosen.images,
         sample_weight=chosen.sample_weight,
         model_id=chosen.model_id,
+        confirmed=chosen.confirmed,
+        corpus_id=chosen.corpus_id,
     )
 
 
 def warn_of_disagreement(
     scores: NDArray[Any], codes: NDArray[Any], what: str, *, n_errors: float
 ) -> None:
-    """Warn where the text head agrees with classes no more often than by chance.
+    """Warn if the text head agrees with the classes no more often than by chance.
 
     Parameters
     ----------
@@ -163,13 +167,13 @@ def warn_of_disagreement(
         Scores of the text head.
 
     codes : ndarray of shape (n_images,)
-        Classes that the images are said to be of.
+        Classes of the images.
 
     what : str
-        The images, for the message.
+        Kind of images, for the message.
 
     n_errors : float
-        Standard errors above chance that still count as chance.
+        Warn up to this many standard errors above chance.
     """
     n_images, n_classes = scores.shape
     if n_classes < 2 or n_images < ENOUGH_TO_TELL:
@@ -185,7 +189,7 @@ def warn_of_disagreement(
 
 
 def pool_images(pool: PrimingPool | None, classes: NDArray[Any]) -> Images | None:
-    """Return the recalled images as unit rows with codes and weights; None without any."""
+    """Return the recalled images as unit rows with codes and weights; None if there are none."""
     if pool is None or pool.embeddings is None or not len(pool):
         return None
     weight = np.ones(len(pool)) if pool.sample_weight is None else pool.sample_weight
@@ -194,12 +198,12 @@ def pool_images(pool: PrimingPool | None, classes: NDArray[Any]) -> Images | Non
 
 
 def common_width(rows: list[Any], text_head: TextHead | None) -> int:
-    """Return the number of features that labelled images, recalled images and text share.
+    """Return the common number of features of labelled images, recalled images and text.
 
     Parameters
     ----------
     rows : list of arrays
-        Labelled images, recalled images: those that there are.
+        Labelled images and recalled images, if there are any.
 
     text_head : TextHead or None
         Text rows.
@@ -207,7 +211,7 @@ def common_width(rows: list[Any], text_head: TextHead | None) -> int:
     Returns
     -------
     n_features : int
-        0 where there is nothing.
+        0 without rows and text.
 
     Raises
     ------

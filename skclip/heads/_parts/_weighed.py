@@ -1,7 +1,6 @@
-"""One head of text, labelled and recalled images, each part with the weight its evidence gives.
+"""Combine text, labelled and recalled images into one head, with fitted mixing weights.
 
-Chains what the modules about parts, left-out scores and weights do. Called by the primed, mixed
-and stacked heads.
+Called by the primed, mixed and stacked heads.
 """
 
 from typing import Any, NamedTuple
@@ -36,43 +35,44 @@ __all__ = ["DISCRIMINANT", "MEANS", "RECALLED", "TEXT", "Weighed", "weigh"]
 
 Array = NDArray[np.float64]
 
-# Kinds of parts whose left-out scores have a closed form; anything else is a classifier.
+# Parts whose left-out scores have a closed form.
 MEANS, DISCRIMINANT = "class means", "discriminant"
-# Names of the parts that are no heads.
+# Names of the parts that are not image heads.
 TEXT, RECALLED = "text", "recalled"
 
-# Weights are fitted on at most so many labelled images, fewer where there are many classes.
+# Limits of the number of labelled images that weights are fitted on: images, images times classes,
+# and the number that many classes do not reduce further.
 MAX_IMAGES, MAX_SCORES, MIN_IMAGES = 4000, 4_000_000, 500
-# What recalled images add to the covariance, in labelled images, and at most how many per class.
+# Weight of a recalled image in the covariance, and the most recalled images per class in it.
 POOL_SCATTER, MAX_POOL_SCATTER = 0.3, 50
 
-# Degrees of freedom that labelled images must give the covariance of the discriminant.
+# Least degrees of freedom of the labelled images for a discriminant.
 MIN_DOF = 2
 
-# So many labelled images per class tell a weak text head from wrong labels.
+# Least labelled images per class for a warning about the text head.
 ENOUGH_PER_CLASS = 5
 
 TEXT_PRIOR = Prior(1.0, 2.0)
-# Recalled images are of another domain, and their labels passed a filter that is the text.
+# Recalled images may be of another domain, and the text head has filtered them.
 POOL_PRIOR = Prior(0.1, 0.3)
 
 
 class Weighed(NamedTuple):
-    """A weighed head.
+    """A head with mixing weights.
 
     Attributes
     ----------
     coef : ndarray of shape (n_classes, n_features)
-        Logits of the linear parts.
+        Weights of the linear parts together, in logits.
 
     intercept : ndarray of shape (n_classes,)
         Their intercepts.
 
     weights : dict of str to float
-        Weight of each part.
+        Mixing weight of each part.
 
     outside : list of (float, OutsideHead)
-        Parts that are no linear head, with their weights.
+        Mixing weights and heads of the parts that are not linear.
     """
 
     coef: Array
@@ -90,7 +90,7 @@ def weigh(
     pool: Images | None,
     parts: dict[str, str | FittedHead],
 ) -> Weighed:
-    """Weigh text, labelled images and recalled images.
+    """Combine text, labelled images and recalled images, with fitted mixing weights.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def weigh(
         Logit scale.
 
     shots : Images or None
-        Labelled images, unit rows. None, or images without evidence: the priors hold.
+        Labelled images, unit rows. Without any, the mixing weights are those of the priors.
 
     pool : Images or None
         Recalled images, unit rows.
@@ -115,8 +115,8 @@ def weigh(
     Returns
     -------
     weighed : Weighed
-        Its rows of weights have the mean of the text part, so that scores keep the level that the
-        text gives an image.
+        The mean of its rows of weights over classes is that of the text part, so that the mean
+        score of an image is that of the text.
     """
     n_classes = len(classes)
     shots = None if shots is None else distinct_images(shots)
@@ -154,7 +154,7 @@ def weigh(
                 else:
                     linear[name] = filled_rows(*own, kind.codes, text, folds.slope)
                 continue
-            # beside text and class means, a covariance has to be known better than they are
+            # next to text and class means, a covariance needs more degrees of freedom
             others = text_head is not None and len(parts) > 1
             part = _closed_part(
                 kind,
@@ -216,10 +216,10 @@ def _closed_part(
     *,
     least_dof: float,
 ) -> Part | None:
-    """Return a part of class means or of the discriminant; None where there is no covariance."""
+    """Return the part of class means or of the discriminant; None without a covariance."""
     if kind == MEANS:
         return mean_part(shots, stats, text, scale, sample)
-    # recalled images alone tell no covariance: nothing could be left out
+    # not from recalled images alone: left-out scores need labelled ones
     if stats.dof < MIN_DOF:
         return None
     scatter, dof, n = _scatter(shots, stats), stats.dof, float(shots.weight.sum())
@@ -241,7 +241,7 @@ def _scatter(images: Images, stats: ClassStats) -> Array:
 
 
 def _few_per_class(images: Images) -> Images:
-    """Return at most so many recalled images per class, the same whatever their order."""
+    """Return at most ``MAX_POOL_SCATTER`` images per class, independent of their order."""
     order = np.lexsort((images.X[:, -1], images.X[:, 0], images.codes))
     codes = images.codes[order]
     position = np.arange(len(codes)) - np.searchsorted(codes, codes)
@@ -252,9 +252,9 @@ def _few_per_class(images: Images) -> Images:
 def _weights(
     scores: dict[str, PartScores], rows: Images, stats: ClassStats, *, has_text: bool
 ) -> dict[str, float]:
-    """Return the weight of each part, and warn where the labels speak against all of it."""
+    """Return the mixing weight of each part; warn if the labels contradict text or head."""
     if not has_text:
-        # the first part of the images takes the place of the text
+        # the first image part takes the place of the text
         del scores[TEXT]
         if not scores:
             return {}
@@ -266,7 +266,7 @@ def _weights(
     fitted = mixing_weights(list(scores.values()), rows.codes, weight, alone=alone, missing=missing)
     weights = dict(zip(scores, fitted.tolist(), strict=True))
     if has_text and len(rows.codes) >= ENOUGH_PER_CLASS * len(stats.means):
-        # a text head may be weak: it has to be no better than chance to the letter
+        # no standard errors of tolerance, since a text head may be weak
         warn_of_disagreement(scores[TEXT].left_out, rows.codes, "labelled images", n_errors=0)
     if has_text and not alone.all():
         mixed = sum(weights[name] * part.left_out for name, part in scores.items())
@@ -279,7 +279,7 @@ def _weights(
 def _warn_below_zero_shot(
     text: Array, mixed: Array, codes: NDArray[np.integer], weight: Array
 ) -> None:
-    """Warn where the text alone is right about more labelled images, by two standard errors."""
+    """Warn if the text alone is better on left-out images, by two standard errors."""
     right = [(scores.argmax(axis=1) == codes).astype(float) for scores in (text, mixed)]
     lost = right[0] - right[1]
     mean = float(np.average(lost, weights=weight))
@@ -287,8 +287,8 @@ def _warn_below_zero_shot(
     if mean > 0 and mean > 2 * error:
         accuracies = [float(np.average(one, weights=weight)) for one in right]
         warn_caller(
-            f"Left out, {accuracies[1]:.1%} of the labelled images are classified rightly, and "
-            f"{accuracies[0]:.1%} by zero-shot alone: the labels may be wrong, or belong to other "
+            f"The left-out accuracy on the labelled images is {accuracies[1]:.1%}, and "
+            f"{accuracies[0]:.1%} for zero-shot alone: the labels may be wrong, or belong to other "
             "images.",
             BelowZeroShotWarning,
         )
@@ -299,14 +299,14 @@ def _mixture(
     linear: dict[str, tuple[Array, Array]],
     outside: dict[str, OutsideHead],
 ) -> Weighed:
-    """Add up the linear parts; the rest keep their weights."""
+    """Add up the linear parts, and keep the others with their weights."""
     text, zeros = linear[TEXT]
     coef, intercept = np.zeros_like(text), zeros.copy()
     for name, weight in weights.items():
         if name in linear:
             coef += weight * linear[name][0]
             intercept += weight * linear[name][1]
-    # image parts tell classes apart; the level of an image's scores is that of the text
+    # the mean score of an image is that of the text
     coef += weights.get(TEXT, 0.0) * text.mean(axis=0) - coef.mean(axis=0)
     intercept -= intercept.mean()
     rest = [(weights[name], head) for name, head in outside.items() if name in weights]

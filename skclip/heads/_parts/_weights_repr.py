@@ -1,4 +1,4 @@
-"""The weights of a fitted head in words, below its HTML diagram."""
+"""Mixing weights below the HTML diagram of a fitted head."""
 
 from collections.abc import Callable
 from html import escape
@@ -8,10 +8,7 @@ __all__ = ["WeightsReprMixin"]
 
 
 class WeightsReprMixin:
-    """Add what was believed to the HTML of an estimator with ``head_weights_``.
-
-    ``repr`` stays the constructor.
-    """
+    """Add ``head_weights_`` to the HTML representation of an estimator."""
 
     @property
     def _repr_html_(self) -> Callable[[], str]:

@@ -1,8 +1,10 @@
 """Neural Priming (arXiv 2306.10191): class means of recalled images, mixed with the text head.
 
-The published mixture is made of class sums; ``alpha="auto"`` weighs text, labelled and recalled
-images by left-out likelihood (:mod:`skclip.heads._parts._weighed`).
+The published mixture needs class sums; ``alpha="auto"`` fits mixing weights by left-out likelihood
+(:mod:`skclip.heads._parts`).
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -42,10 +44,10 @@ from skclip.heads._parts import (
     pool_images,
     recall_pool,
     take_away,
-    text_share,
+    text_weight,
     weigh,
 )
-from skclip.heads._priming._near_targets import near_any
+from skclip.neighbors import nearest_rows
 
 __all__ = ["PrimedNCMClassifier"]
 
@@ -53,53 +55,52 @@ __all__ = ["PrimedNCMClassifier"]
 class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
     r"""Classify by text and by the mean of recalled and labelled images (Neural Priming).
 
-    For every class, images whose captions name it are recalled from a captioned collection; those
-    that the zero-shot classifier agrees with are kept. Labelled images, if there are any, and
-    recalled ones give class means :math:`m_c`, which are added to the text embedding :math:`t_c`
-    of the class name:
+    Images whose captions name a class are recalled from a captioned collection, and those that the
+    zero-shot classifier assigns to the class are kept. The scores of the class means of labelled
+    and of recalled images are added to the score of the text embedding :math:`t_c` of the class
+    name:
 
     .. math:: \mathrm{score}_c(x) = b_0\, t_c \cdot x + b_1\, z^{\text{labelled}}_c(x)
               + b_2\, z^{\text{recalled}}_c(x), \qquad \hat y(x) = \arg\max_c \mathrm{score}_c(x)
 
-    By default the weights :math:`b` are those at which the labels of the labelled images are
-    likeliest, each image left out. No label is needed either:
+    By default the mixing weights :math:`b` maximise the likelihood of the labels, with left-out
+    scores of the labelled images. Labels are optional:
     ``PrimedNCMClassifier(zero_shot, corpus=..., classes=names).fit()``.
 
     Parameters
     ----------
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head. Without one the class means stand alone.
+        The text head. None uses the class means alone.
 
     corpus : path or Corpus, default=None
         Captioned collection to recall from, with a default
         :class:`~skclip.recall.CaptionRetriever`. Give this or ``retriever``.
 
     retriever : object with ``recall``, default=None
-        Anything whose ``recall(names)`` returns a :class:`~skclip.recall.PrimingPool`, for
-        instance a ``CaptionRetriever`` with its own ``k`` and ``synonyms``, or a pool itself. It
-        is cloned; wrap one that was fitted on captions in
-        :class:`~sklearn.frozen.FrozenEstimator`. Without ``corpus`` and ``retriever`` there are
-        the labelled images only.
+        An object whose ``recall(names)`` returns a :class:`~skclip.recall.PrimingPool`, such as a
+        ``CaptionRetriever`` with its own ``k`` and ``synonyms``, or a pool. It is cloned; wrap a
+        retriever that was fitted on captions in :class:`~sklearn.frozen.FrozenEstimator`. Without
+        ``corpus`` and ``retriever``, only labelled images are used.
 
     filter : ZeroShotFilter or "passthrough", default=None
-        Which recalled images stay. None is ``ZeroShotFilter()``: those whose zero-shot label is
-        the class they were recalled for. The filter uses this classifier's text head unless it
-        has its own. ``"passthrough"`` keeps all.
+        Selects the recalled images to keep. None is ``ZeroShotFilter()``, which keeps those whose
+        zero-shot label is the class they were recalled for. A filter without a text head uses
+        ``zero_shot``. ``"passthrough"`` keeps all.
 
     classes : array-like of shape (n_classes,), default=None
-        Classes to know, whether labelled images of them are given or not. By default those of
-        the text head where it names them, else the labels in ``y``.
+        All classes, including those without labelled images. None takes the classes of the text
+        head if it names them, else the labels in ``y``.
 
     alpha : "auto", float, {"exponential", "shrinkage"} or callable, default="auto"
-        How much to believe the text.
+        Mixing weight of the text.
 
-        - ``"auto"``: weights of text, labelled and recalled images by exact left-out likelihood.
-          Class means are debiased, told from noise, and predicted from the text where a class
-          has no image; see the Notes.
+        - ``"auto"``: mixing weights of text, labelled and recalled images by exact left-out
+          likelihood. Class means are corrected for noise and shrunk, and classes without images
+          are predicted from the text; see the Notes;
         - a number in [0, 1]: the published mixture
           :math:`W_c = \alpha t_c + (1 - \alpha) \mu_c` with
           :math:`\mu_c = \mathrm{normalize}(\sum_{i: y_i = c} w_i x_i)` over labelled and
-          recalled images alike; a class without images is its text;
+          recalled images together; a class without images has its text row;
         - a schedule of the number of images per class :math:`n`: ``"exponential"``, the paper's
           :math:`e^{-n^2/\sigma}`, or ``"shrinkage"``, :math:`\sigma / (\sigma + n)`;
         - a function of these numbers that returns one :math:`\alpha` per class.
@@ -109,29 +110,29 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         ``"exponential"`` and 5 images for ``"shrinkage"``.
 
     logit_scale : "auto" or float, default="auto"
-        Scale of the probabilities; ``"auto"`` is the text head's, 100 without one.
+        Scale of the probabilities; ``"auto"`` is that of the text head, or 100 without one.
 
     unlabeled : label, default=None
-        Label that marks rows without one, for instance -1. They are targets: images to be
-        classified that choose which recalled images take part, see :meth:`prime`.
+        Label that marks unlabelled rows, for instance -1. These rows are targets, images to be
+        classified, and select the recalled images to use; see :meth:`prime`.
 
     n_neighbors : int, default=10
-        Recalled images that every target chooses.
+        Number of nearest recalled images that each target selects.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class names, sorted.
+        Class labels, sorted.
 
     head_weights_ : dict of str to float
-        Weights :math:`b` of ``"text"``, ``"labelled"`` and ``"recalled"`` images, those that
-        there are. Only for ``alpha="auto"`` with a text head.
+        Mixing weights :math:`b` of ``"text"``, ``"labelled"`` and ``"recalled"`` images, without
+        parts that are not used. Only for ``alpha="auto"`` with a text head.
 
     alpha_ : ndarray of shape (n_classes,)
-        Share of the text head; not for ``alpha="auto"`` with a text head.
+        Mixing weight of the text. Not for ``alpha="auto"`` with a text head.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        Weights of the mixture, not normalised. One row per class, also for two.
+        Weights of the mixture, not normalised; two rows for two classes.
 
     intercept_ : ndarray of shape (n_classes,)
         Intercepts; :math:`-\infty` for a class without text and images.
@@ -140,19 +141,19 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         Class means :math:`\mu` of all images, unit rows; zero for a class without images.
 
     class_count_ : ndarray of shape (n_classes,)
-        Weight of the images of each class, labelled and recalled.
+        Sum of the weights of the labelled and recalled images of each class.
 
     shot_count_, pool_count_ : ndarray of shape (n_classes,)
-        Weight of the labelled, and of the recalled images of each class.
+        The same for labelled and for recalled images alone.
 
     shot_sum_, pool_sum_ : ndarray of shape (n_classes, n_features)
-        Weighted sums of their unit rows, float64.
+        Weighted sums of the unit rows of labelled and of recalled images, float64.
 
     pool_ : PrimingPool or None
         The recalled images that the filter kept.
 
     primed_ : ndarray of shape (n_pool,) of bool
-        Those of them that take part: all, unless targets chose.
+        Mask of the images in ``pool_`` that are used: all, unless targets selected some.
 
     text_head_ : TextHead or None
         Text weights, aligned with ``classes_``.
@@ -161,7 +162,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         Scale of the probabilities.
 
     logit_bias_ : float or None
-        Bias of the probabilities of a text head that was trained with a sigmoid per pair.
+        Bias of the probabilities, for a text head trained with a sigmoid per pair.
 
     n_features_in_ : int
         Number of features of the embeddings.
@@ -171,41 +172,44 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
 
     See Also
     --------
-    StackedHeadClassifier : The same with a discriminant and any other classifiers.
-    MixedHeadClassifier : Any one head beside the text head.
-    NearestClassMean : The image part alone.
+    StackedHeadClassifier : Adds a discriminant and any other classifiers.
+    MixedHeadClassifier : Text head and any other classifier.
+    NearestClassMean : Class means alone.
     skclip.recall.CaptionRetriever : Recall by exact phrase search on captions.
-    skclip.recall.ZeroShotFilter : The filter.
+    skclip.recall.ZeroShotFilter : Filter of recalled images.
 
     Notes
     -----
     With ``alpha="auto"`` and the logit scale :math:`s`, image parts score
     :math:`s[(x - \bar x) \cdot (m_c - \bar x) - \ell_c / 2]` about the centre :math:`\bar x`
-    of the class means, with the squared distance :math:`\ell_c` of a class from the centre less
-    the noise of its mean, so that scores do not depend on how many images a class has. Distances
-    and directions are shrunk by the share of them that is noise, a class without images is
-    predicted from its text, and the weights minimise
+    of the class means. :math:`\ell_c` is the squared distance of a class from the centre, without
+    the noise of its mean, so that scores do not depend on the number of images of a class.
+    Distances and directions are shrunk by their fraction of noise. A class without images is
+    predicted from its text. The mixing weights minimise
 
     .. math:: \sum_i w_i \big[\log \textstyle\sum_c e^{\mathrm{score}_c(x_i)}
               - \mathrm{score}_{y_i}(x_i)\big]
               + \tfrac12 ((b_0 - 1) / 2)^2 + \tfrac12 (b_1 / \sigma_1)^2
               + \tfrac12 ((b_2 - 0.1) / 0.3)^2
 
-    over :math:`b \ge 0`, every image scored without it. Labels that every part denies count less,
-    by the likeliest share of labels that are drawn at random. Classes count the same. Copies of
-    one image (cosine of 0.99 and more) count as one image. Of a class with one image, the own
-    score is predicted from the similarities of the other classes. Without labels the weights are 1
-    for the text and 0.1 for recalled images. The labelled images are kept, since every update fits
-    the weights anew; with a number or a schedule only sums are.
+    over :math:`b \ge 0`, with left-out scores of every image. A fraction of the labels, fitted by
+    maximum likelihood, is treated as random, so that labels which no part predicts count less. All
+    classes have the same weight. Copies of an image (cosine of at least 0.99) count as one image.
+    For a class with one image, the left-out score of the class is predicted from the similarities
+    of the other classes. Without labels the mixing weights are 1 for the text and 0.1 for recalled
+    images. The fitted head keeps the labelled images, since every update fits the mixing weights
+    again; with a number or a schedule it keeps sums only.
 
-    The pool is recalled once in ``fit`` and is never split by cross-validation: folds divide the
-    labelled images only. Recall is kept per collection, so the clones of a grid search that
-    differ in ``alpha`` or ``sigma`` do not search again.
+    The pool is recalled once in ``fit``. Cross-validation splits the labelled images only, and
+    never the pool. Recalls are cached per collection, so clones that differ in ``alpha`` or
+    ``sigma`` do not search again.
+
+    A zero row gets the scores ``intercept_``.
 
     With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
-    libraries, such as torch tensors on any device: rows are summed and scored where they lie, and
-    fitted arrays lie there too. Recalled images, and those that are left out, are in numpy. A head
-    without labels lies where the ``X`` of ``fit(X)`` lies, in numpy without one.
+    libraries, such as torch tensors on any device. Rows are summed and scored on their device, and
+    fitted arrays are moved there. Recalled images and left-out scores are in numpy. Without labels,
+    fitted arrays are on the device of the ``X`` given to ``fit(X)``, or in numpy without ``X``.
 
     References
     ----------
@@ -219,7 +223,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
     >>> text = {"cat": [0.8, 0.6], "dog": [0.6, 0.8]}
     >>> pool = PrimingPool(["cat", "cat", "dog"], [[1.0, 0.0], [0.0, 1.0], [0.2, 1.0]])
 
-    Names only; the second "cat" looks like a dog and is filtered out:
+    Without labels. The zero-shot label of the second "cat" is "dog", so it is filtered out:
 
     >>> head = PrimedNCMClassifier(text, retriever=pool).fit()
     >>> head.pool_count_
@@ -229,7 +233,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
     >>> head.head_weights_
     {'text': 1.0, 'recalled': 0.1}
 
-    The published form:
+    The published mixture:
 
     >>> paper = PrimedNCMClassifier(text, retriever=pool, alpha=0.9).fit()
     >>> paper.coef_.round(2)
@@ -238,9 +242,9 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
     """
 
     text_head_: TextHead | None
-    _shots: Images | None  # labelled images, where they are weighed
+    _shots: Images | None  # labelled images, for alpha="auto"
     _pool: Images | None
-    _primed: Images | None  # recalled images that take part
+    _primed: Images | None  # recalled images that are used
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "zero_shot": [HasMethods(["fit"]), Mapping, None],
@@ -291,17 +295,16 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Recall, filter, average and mix.
+        """Recall and filter images, compute class means and mix them with the text.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            Embeddings of labelled images; zero rows are ignored. May be left out where class
-            names are known without labels. Without labels, only its width and where it lies are
-            looked at.
+            Embeddings of labelled images; zero rows are ignored. Not needed if the class names are
+            known. Without labels, only its device and its number of features are used.
 
         y : array-like of shape (n_samples,), default=None
-            Class labels; without ``X`` the names of the classes.
+            Class labels; without ``X``, the class names.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of every labelled image.
@@ -314,8 +317,8 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are neither labels nor class names, a label has no text embedding, or the
-            widths of images, pool and text differ.
+            If there are neither labels nor class names, a label has no text embedding, or images,
+            pool and text differ in their number of features.
         ModelMismatchError
             If the pool was embedded by another model than the text.
         """
@@ -330,7 +333,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Add labelled images; the first call is :meth:`fit`, later ones do not recall again.
+        """Add labelled images. The first call equals :meth:`fit`; later calls do not recall again.
 
         Parameters
         ----------
@@ -341,8 +344,8 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             Labels among ``classes_``.
 
         classes : array-like of shape (n_classes,), default=None
-            All classes, in the first call, where neither the ``classes`` parameter nor the text
-            head names them and not all are in ``y`` yet.
+            All classes. Needed in the first call if neither the parameter ``classes`` nor the text
+            head names them, and ``y`` does not hold all of them.
 
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of every image.
@@ -358,7 +361,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         return self._update(X, y, sample_weight, sign=1)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take labelled images away, as if they had never been seen.
+        """Remove labelled images; the head is as if fitted without them.
 
         Parameters
         ----------
@@ -380,12 +383,12 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         return self._update(X, y, sample_weight, sign=-1)
 
     def prime(self, X: ArrayLike) -> Self:
-        """Let the images to be classified choose the recalled images (transductive priming).
+        """Select the recalled images by the images to be classified (transductive priming).
 
-        Of the recalled images, only those take part that are among the ``n_neighbors`` nearest of
-        at least one target; each keeps the class it was recalled for. No label of a target is
-        looked at. Results on the targets themselves are transductive: they cannot be compared with
-        those of a classifier that has not seen its test images.
+        Only recalled images among the ``n_neighbors`` nearest of at least one target are used.
+        Each keeps the class it was recalled for. Labels of targets are not used. Results on the
+        targets are transductive: they are not comparable with those of a classifier that has not
+        seen its test images.
 
         Parameters
         ----------
@@ -395,7 +398,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         Returns
         -------
         self : PrimedNCMClassifier
-            The updated classifier. A further call chooses anew from all recalled images.
+            The updated classifier. Each call selects from all recalled images.
         """
         check_is_fitted(self)
         self._choose_pool(check_embeddings(self, X, reset=False))
@@ -418,17 +421,17 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         Returns
         -------
         accuracy : float
-            Share of right labels.
+            Fraction of correct predictions.
 
         Raises
         ------
         ValueError
-            If unlabelled rows are among them, as in a cross-validation that splits targets.
+            If ``y`` holds unlabelled rows, as in a cross-validation that splits targets.
         """
         if self._is_target(to_numpy(y)).any():
             raise ValueError(
                 f"y holds {self.unlabeled!r}, the mark of unlabelled rows: score only labelled "
-                "rows, and split only those in a cross-validation."
+                "rows, and split only labelled rows in a cross-validation."
             )
         return float(super().score(X, y, sample_weight))
 
@@ -440,7 +443,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
     def _update(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, sign: int
     ) -> Self:
-        """Add labelled images, or take them away."""
+        """Add or remove labelled images."""
         method = "partial_fit" if sign > 0 else "forget"
         check_same_namespace(X, self, attribute="coef_", method=method)
         X, y = check_labelled_embeddings(self, X, y, reset=False)
@@ -452,7 +455,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         sums = seen + new if sign > 0 else seen - new
         if self._weighs and self._shots is None and seen.known.any():
             raise ValueError(
-                "alpha='auto' weighs single images, but this PrimedNCMClassifier was fitted with "
+                "alpha='auto' needs single images, but this PrimedNCMClassifier was fitted with "
                 "another alpha and kept only their sums: call fit with all images."
             )
         if self._weighs or self._shots is not None:
@@ -471,7 +474,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         sample_weight: ArrayLike | None,
         classes: ArrayLike | None = None,
     ) -> None:
-        """Recall, filter and sum."""
+        """Recall, filter and sum images."""
         weight = targets = labels = None
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
@@ -516,33 +519,38 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         self._set_primed(np.ones(0 if self.pool_ is None else len(self.pool_), dtype=bool))
         if self.text_head_ is None and not self._all_images().known.any():
             raise ValueError(
-                "There is neither a text head nor an image that carries evidence: give "
-                "`zero_shot`, a pool, or labelled images that are not zero."
+                "There is neither a text head nor an image: give `zero_shot`, `corpus` or "
+                "`retriever`, or labelled images with nonzero rows and weights."
             )
         if targets is not None:
             self._choose_pool(targets)
 
     @property
     def _weighs(self) -> bool:
-        """Whether parts are weighed by left-out likelihood."""
+        """Whether mixing weights are fitted by left-out likelihood."""
         return isinstance(self.alpha, str) and self.alpha == "auto" and self.text_head_ is not None
 
     def _choose_pool(self, targets: Any) -> None:
-        """Let those recalled images take part that are near a target."""
+        """Use the recalled images that are near a target."""
         if self.pool_ is None or self.pool_.embeddings is None:
             raise ValueError(
-                "Targets choose among recalled images, but nothing was recalled: give `corpus` "
-                "or `retriever`."
+                "Targets select recalled images, but nothing was recalled: give `corpus` or "
+                "`retriever`."
             )
-        # recalled images lie in numpy, and so the targets join them there
-        self._set_primed(near_any(self.pool_.embeddings, to_numpy(targets), self.n_neighbors))
+        # recalled images are in numpy
+        targets = to_numpy(targets)
+        readable = targets[targets.any(axis=1)]
+        _, rows = nearest_rows(readable, [self.pool_.embeddings], self.n_neighbors)
+        primed = np.zeros(len(self.pool_), dtype=bool)
+        primed[rows[rows >= 0]] = True
+        self._set_primed(primed)
 
     def _set_shots(self, sums: ClassSums, X: Any) -> None:
-        """Keep the sums of labelled images where they lie."""
+        """Store the sums of labelled images on the device of ``X``."""
         self.shot_sum_, self.shot_count_ = like(sums.sums, X), like(sums.counts, X)
 
     def _set_primed(self, primed: NDArray[np.bool_]) -> None:
-        """Sum the recalled images that take part, and keep the sums with the others."""
+        """Sum the recalled images that are used, and store the sums with those of labelled ones."""
         classes = to_numpy(self.classes_)
         sums, self._primed = ClassSums.empty(classes, self.n_features_in_), None
         if self._pool is not None:
@@ -566,7 +574,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         return shots + pool
 
     def _mix(self) -> Self:
-        """Write the mixture as one linear head."""
+        """Store the mixture as one linear head."""
         images, text = self._all_images(), self.text_head_
         means, place = unit_rows(images.sums), self.shot_sum_
         intercept = np.zeros(len(means))
@@ -591,10 +599,10 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             coef, intercept = means, np.where(images.known, 0.0, -np.inf)
             self.alpha_ = like(np.where(images.known, 0.0, 1.0), place)
         else:
-            share = text_share(self.alpha, images.counts, sigma=self.sigma)
-            share = np.where(images.known, share, 1.0)
-            coef = mix(text.weights, means, share)
-            self.alpha_ = like(share, place)
+            alpha = text_weight(self.alpha, images.counts, sigma=self.sigma)
+            alpha = np.where(images.known, alpha, 1.0)
+            coef = mix(text.weights, means, alpha)
+            self.alpha_ = like(alpha, place)
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
         self.class_mean_ = like(means, place, self._dtype)
         self.class_count_ = like(images.counts, place)

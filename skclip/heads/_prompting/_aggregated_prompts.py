@@ -1,4 +1,6 @@
-"""Aggregated prompts (AAPE, arXiv 2410.23698): learn from what is written about a class."""
+"""Aggregated prompts (AAPE, arXiv 2410.23698): classify with several descriptions per class."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -36,13 +38,13 @@ class AggregatedPromptClassifier(
     PromptGeneratorMixin,
     BaseEstimator,
 ):
-    r"""Classify by class names and by what is written about each class (AAPE).
+    r"""Classify by class names and descriptions of each class (AAPE).
 
     Every class has a template row :math:`t_c` and reference prompts :math:`p_{cj}`: descriptions
-    by people or language models, or captions recalled from a collection. Attention aggregates the
-    prompts of a class into a summary that is aligned with the image; a generator learns, from
-    labelled images, to say what the summary of the right class says, and only the generator runs
-    at prediction. With unit rows throughout,
+    written by people or language models, or captions recalled from a collection. Attention
+    aggregates the prompts of a class into a summary for the image. From labelled images, a
+    generator learns to predict the summary of the right class from the image. With all rows
+    normalised,
 
     .. math:: p(x) &= \mathrm{normalize}(x + h(x)), \qquad
               \bar p_c(x) = \mathrm{normalize}\Big(\sum_j
@@ -53,54 +55,56 @@ class AggregatedPromptClassifier(
     Parameters
     ----------
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The template rows. Without one the mean of each class's prompts is its template.
+        The template rows. None uses the mean of the prompts of each class.
 
     prompts : mapping or "recall", default=None
-        Reference prompts: ``{class: [text, ...]}``, ``{class: matrix}`` of embeddings with one row
-        a prompt, or ``"recall"`` for the captions that ``retriever`` finds for each class. A
-        class without prompts has its template alone, and a warning names it. Repeated prompts
-        count once and their order does not matter.
+        Reference prompts: ``{class: [text, ...]}``, ``{class: matrix}`` with one embedding per
+        prompt, or ``"recall"`` for the captions that ``retriever`` finds for each class. A class
+        without prompts uses its template only, with a warning. Repeated prompts count once, and
+        their order does not matter.
 
     embedder : CLIPEmbedder or transformer, default=None
-        Encodes prompts: ``transform(list of str)`` gives one row a text. None takes the embedder
+        Encodes prompts: ``transform(list of str)`` gives one row per text. None takes the embedder
         of ``zero_shot``.
 
     retriever : CaptionRetriever, default=None
-        For ``prompts="recall"``. It is cloned; wrap one that was fitted on captions in
-        :class:`~sklearn.frozen.FrozenEstimator`.
+        Retriever for ``prompts="recall"``. It is cloned; wrap a retriever that was fitted on
+        captions in :class:`~sklearn.frozen.FrozenEstimator`.
 
     classes : array-like of shape (n_classes,), default=None
-        Classes to know, whether labelled images of them are given or not. By default those of
-        ``zero_shot`` or ``class_names`` where they name them, else the labels in ``y``, else
-        those of ``prompts``.
+        All classes, including those without labelled images. None takes the classes that
+        ``zero_shot`` or ``class_names`` names, else the labels in ``y``, else the keys of
+        ``prompts``.
 
     class_names : mapping of label to str, default=None
-        The name of each class, where labels are not names: ``{0: "cat", 1: "dog"}``. Captions are
-        recalled by these names, and ``prompts`` may be keyed by them. None takes those of
-        ``zero_shot``, else labels for names.
+        The name of each class, for labels that are not names: ``{0: "cat", 1: "dog"}``. Captions
+        are recalled by these names, and they may be the keys of ``prompts``. None takes those of
+        ``zero_shot``, else the labels.
 
     aggregation : {"generator", "attention", "max", "mean"}, default="generator"
-        How the prompts of a class become one. ``"generator"`` is trained on labelled images. The
-        others need none: the image itself attends (:math:`h = 0`), the prompt nearest to the
-        image has all the attention (:math:`\tau = 0`), or all prompts have the same
-        (:math:`\tau = \infty`); the last is a linear head with ``coef_``. Without labelled images
-        ``"generator"`` falls back to ``"attention"``, with a warning.
+        How the prompts of a class are aggregated.
+
+        - ``"generator"``: as above, trained on labelled images. Without labelled images it falls
+          back to ``"attention"``, with a warning;
+        - ``"attention"``: without generator (:math:`h = 0`);
+        - ``"max"``: the prompt nearest to the image (:math:`h = 0`, :math:`\tau = 0`);
+        - ``"mean"``: the mean of the prompts (:math:`\tau = \infty`), a linear head with ``coef_``.
 
     scored : {"mixture", "image"}, default="mixture"
-        What is compared with the class weights once there is a generator: the image mixed with
-        its generated prompt as above, or the image :math:`x` alone.
+        What is compared with the class weights if there is a generator: the image mixed with its
+        generated prompt, as above, or the image :math:`x` alone.
 
     gamma : float, default=0.5
-        Weight :math:`\gamma` of prompts beside the template. 0 is the template head.
+        Weight :math:`\gamma` of the prompts; the template has weight 1. 0 is the template head.
 
     temperature : "auto" or float, default="auto"
-        :math:`\tau` of the attention; ``"auto"`` is one over the logit scale.
+        :math:`\tau` of the attention; ``"auto"`` is 1 / logit scale.
 
     distillation : float, default=0.3
         Weight :math:`\lambda` of the distance between generated prompts and summaries.
 
     reward : float, default=0.1
-        Weight :math:`\rho` of the likeness of summaries to their images.
+        Weight :math:`\rho` of the similarity of summaries to their images.
 
     hidden_size : int, default=64
         Width of the generator's hidden layer and of the aggregator's projections.
@@ -109,35 +113,35 @@ class AggregatedPromptClassifier(
         Step size of AdamW.
 
     weight_decay : float, default=0.01
-        Decay of the weights, a learning rate.
+        Weight decay of AdamW.
 
     batch_size : int, default=32
-        Images a step.
+        Images per step.
 
     max_epochs : int, default=50
-        Most epochs. An epoch is one pass over the images, and at least ten steps.
+        Maximum number of epochs. An epoch is one pass over the images, and at least ten steps.
 
     early_stopping : bool, default=False
-        Whether a part of the labelled images tells when to stop: after ``patience``
-        epochs without a better score the weights of the best are taken. Classes with few
-        images give none, and without any all epochs run.
+        Whether to hold out a part of the labelled images, stop after ``patience`` epochs without
+        a better score on it, and keep the weights of the best epoch. If all classes have too few
+        images for a validation part, all epochs run.
 
     validation_fraction : float, default=0.2
-        The part of each class's images, rounded down.
+        Fraction of the images of each class to hold out, rounded down.
 
     patience : int, default=10
-        Patience of ``early_stopping``.
+        Number of epochs without a better score before ``early_stopping`` stops.
 
     device : str, default="cpu"
-        A torch device to train on; ``"auto"`` takes the accelerator if there is one. Prediction
-        is numpy's wherever training was.
+        Torch device for training; ``"auto"`` takes the accelerator if there is one. Prediction
+        always uses numpy.
 
     logit_scale : "auto" or float, default="auto"
-        Scale of the probabilities and of the task loss; ``"auto"`` is the text head's, 100
-        without one.
+        Scale of the probabilities and of the task loss; ``"auto"`` is that of the text head, or
+        100 without one.
 
     random_state : int, RandomState instance or None, default=None
-        First weights, order of the images, and the validation part.
+        Seed of the initial weights, the order of the images and the validation part.
 
     Attributes
     ----------
@@ -145,10 +149,10 @@ class AggregatedPromptClassifier(
         Class labels, sorted.
 
     class_names_ : mapping of label to str, or None
-        The name of each class; None where labels are their own names.
+        The name of each class; None if labels are names.
 
     aggregation_ : str
-        The aggregation in use: ``aggregation``, or its fallback.
+        The aggregation used: ``aggregation``, or its fallback.
 
     text_head_ : TextHead
         Template rows, aligned with ``classes_``.
@@ -161,29 +165,29 @@ class AggregatedPromptClassifier(
 
     coefs_ : list of two ndarrays
         Weight matrices of the generator, ``(n_features, hidden_size)`` and
-        ``(hidden_size, n_features)``. Only with a trained generator, as the following.
+        ``(hidden_size, n_features)``. Like the following attributes, only with a trained generator.
 
     intercepts_ : list of two ndarrays
-        Its biases.
+        Biases of the generator.
 
     loss_curve_ : ndarray of shape (`n_epochs_`,)
         Training loss after every epoch.
 
     distillation_curve_ : ndarray of shape (`n_epochs_`,)
-        Cosine distance of generated prompts to the summaries: its part of the loss.
+        Mean cosine distance of generated prompts to the summaries after every epoch.
 
     validation_scores_ : ndarray of shape (`n_epochs_`,) or None
-        Mean log-probability of the classes of the validation images; None without any.
+        Mean log-probability of the classes of the validation images; None without them.
 
     n_epochs_ : int
         Epochs that ran.
 
     best_epoch_ : int
-        Epoch, from 1, whose weights were taken.
+        Epoch, from 1, whose weights are kept.
 
     coef_ : ndarray of shape (n_classes, n_features)
-        Class weights, unit rows; only with ``aggregation_ == "mean"``, as ``intercept_``. One row
-        a class, also for two.
+        Class weights, unit rows; two rows for two classes. Like ``intercept_``, only with
+        ``aggregation_ == "mean"``.
 
     intercept_ : ndarray of shape (n_classes,)
         Zeros.
@@ -195,10 +199,10 @@ class AggregatedPromptClassifier(
         Scale of the probabilities.
 
     logit_bias_ : float or None
-        Bias of the probabilities, of a text head that has one, without a trained generator.
+        Logit bias of the text head, if it has one and there is no trained generator.
 
     model_id_ : str or None
-        Identity of the model that encoded the text, where known.
+        Identity of the model that encoded the text, if known.
 
     n_features_in_ : int
         Number of features of the embeddings.
@@ -208,9 +212,9 @@ class AggregatedPromptClassifier(
 
     See Also
     --------
-    ZeroShotClassifier : The templates alone.
-    MixedHeadClassifier : Mixes ``AggregatedPromptClassifier(aggregation="mean")``, as any text
-        head, with a head trained on images.
+    ZeroShotClassifier : Templates only.
+    MixedHeadClassifier : Mixes a text head, such as
+        ``AggregatedPromptClassifier(aggregation="mean")``, with a head trained on images.
     skclip.metrics.retrieval_recall : Measures generated prompts in retrieval.
 
     Notes
@@ -222,14 +226,14 @@ class AggregatedPromptClassifier(
               p^a(x, y) = \mathrm{normalize}\Big(\sum_j \operatorname{softmax}_j\big((x W_q) \cdot
               (p_{yj} W_k) / \tau\big)\, p_{yj}\Big)
 
-    with an aggregator :math:`W_q, W_k` that is trained beside the generator :math:`h` and then
-    dropped. The task part tells apart the classes that have images. The equations of the paper
-    are not public; this form keeps its parts, and adds the generated prompt to the image, which
-    the user guide compares with the image alone (``scored="image"``).
+    with an aggregator :math:`W_q, W_k` that is trained together with the generator :math:`h` and
+    not kept. The cross-entropy is over the classes with labelled images. The equations of the paper
+    are not public. This form has the same parts, and in addition mixes the generated prompt with
+    the image; the user guide compares it with ``scored="image"``.
 
-    Text of classes without labelled images counts in full, so that a classifier trained on some
-    classes can be asked about others. Zero rows of ``X`` are ignored. There is no ``partial_fit``:
-    training starts anew with each :meth:`fit`.
+    Classes without labelled images are predicted by their text. Zero rows of ``X`` are ignored in
+    ``fit``; in ``predict``, a zero row scores 0 for every class unless there is a trained
+    generator. There is no ``partial_fit``.
 
     References
     ----------
@@ -248,7 +252,7 @@ class AggregatedPromptClassifier(
     >>> head.predict([[0.9, 0.5], [0.3, 0.8]])
     array(['cat', 'dog'], dtype='<U3')
 
-    With labelled images, a generator is trained; it puts an image among the prompts:
+    With labelled images, a generator is trained, which maps images to prompts:
 
     >>> X, y = [[0.9, 0.5], [1.0, 0.3], [0.5, 0.6], [0.3, 0.8]], ["cat", "cat", "dog", "dog"]
     >>> head = AggregatedPromptClassifier(text, prompts=prompts, random_state=0).fit(X, y)
@@ -343,19 +347,19 @@ class AggregatedPromptClassifier(
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Encode the prompts and, where there are labelled images, train the generator.
+        """Encode the prompts and, with labelled images, train the generator.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), default=None
-            Embeddings of labelled images; zero rows are ignored. May be left out where class
-            names are known without labels.
+            Embeddings of labelled images; zero rows are ignored. Not needed if the class names
+            are known.
 
         y : array-like of shape (n_samples,), default=None
             Class labels.
 
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every image in the loss. An image of weight 0 is left out.
+            Weight of every image in the loss. Images of weight 0 are ignored.
 
         Returns
         -------
@@ -365,8 +369,8 @@ class AggregatedPromptClassifier(
         Raises
         ------
         ValueError
-            If there are neither labels nor class names, a class has no text, or the widths of
-            images, class names and prompts differ.
+            If there are neither labels nor class names, a class has no text, or images, class
+            names and prompts differ in their number of features.
         """
         self._forget_generator()
         if X is not None and y is not None:
@@ -439,13 +443,13 @@ class AggregatedPromptClassifier(
         self._dtype = np.result_type(text_head.weights, rows).name
 
     def _usable_aggregation(self, shots: LabelledRows | None) -> str:
-        """Return the aggregation that the prompts and images at hand allow."""
+        """Return the aggregation, or its fallback for the given prompts and images."""
         if self.gamma == 0 or not len(self.prompts_):
             return "mean"
         if self.aggregation == "generator" and shots is None:
             warn_caller(
-                "The generator learns from labelled images, and there are none: the attention of "
-                "the images to be classified stands in (aggregation='attention').",
+                "The generator learns from labelled images, and there are none: using "
+                "aggregation='attention'.",
                 NoEvidenceWarning,
             )
             return "attention"
@@ -459,7 +463,7 @@ class AggregatedPromptClassifier(
         )
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Generate the prompt of every image: a row of text space, for image-to-text retrieval.
+        """Generate a prompt embedding for every image, for image-to-text retrieval.
 
         Parameters
         ----------
@@ -469,7 +473,7 @@ class AggregatedPromptClassifier(
         Returns
         -------
         prompts : ndarray of shape (n_samples, n_features)
-            Unit rows :math:`p(x)`; unit rows of ``X`` itself without a trained generator.
+            Unit rows :math:`p(x)`; without a trained generator, the unit rows of ``X``.
         """
         return self._generated(unit_rows(self._validated(X, "transform")))
 

@@ -1,8 +1,8 @@
-"""Attention over the reference prompts of each class: class weights that follow the image.
+"""Attention over the reference prompts of each class: class weights that depend on the image.
 
-Prompts of all classes lie in one matrix, class after class, with a count a class. Weights of images
-and classes, ``(n_samples, n_classes, n_features)``, are never formed: every score follows from the
-cosines of images and of class names with the prompts, and from those of prompts with each other.
+The prompts of all classes are in one matrix, class after class, with a count per class. Class
+weights per image, ``(n_samples, n_classes, n_features)``, are never formed. Scores are computed
+from the cosines of images and templates with the prompts, and of prompts with each other.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from skclip._linalg import unit_rows
 
 __all__ = ["ClassPrompts", "class_groups", "mean_weights", "prompt_scores"]
 
-# Attention of a block of images over a block of classes: 16 MB in float32, whatever their numbers.
+# Elements of the attention of a block of images over a block of classes: 16 MB in float32.
 BLOCK_ELEMENTS = 1 << 22
 
 
 class ClassPrompts(NamedTuple):
-    """Text of every class: its name's embedding and its reference prompts.
+    """Text of every class: a template row and reference prompts.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ClassPrompts(NamedTuple):
         Prompts :math:`p_{cj}`, unit rows, class after class.
 
     counts : ndarray of shape (n_classes,)
-        Prompts of each class; 0 leaves it its template.
+        Number of prompts of each class; a class with 0 uses its template only.
     """
 
     text: NDArray[Any]
@@ -39,7 +39,7 @@ class ClassPrompts(NamedTuple):
     counts: NDArray[np.intp]
 
     def of(self, classes: NDArray[np.intp]) -> "ClassPrompts":
-        """Return the text of some classes, given by their positions."""
+        """Return the text of the classes at some positions."""
         starts = np.cumsum(self.counts) - self.counts
         taken = [np.arange(starts[c], starts[c] + self.counts[c]) for c in classes]
         rows = self.rows[np.concatenate(taken)] if len(taken) else self.rows[:0]
@@ -49,7 +49,7 @@ class ClassPrompts(NamedTuple):
 def class_groups(
     counts: NDArray[np.intp],
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield classes with equally many prompts, and where their prompts are.
+    """Yield classes with equally many prompts, and the positions of their prompts.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def prompt_scores(
     gamma: float,
     temperature: float,
 ) -> NDArray[Any]:
-    r"""Score every class by its template and the prompts that the query attends to.
+    r"""Score every class by its template and by attention over its prompts.
 
     .. math:: a_{cj} = \operatorname{softmax}_j(q \cdot p_{cj} / \tau), \qquad
               \bar p_c = \mathrm{normalize}\Big(\sum_j a_{cj} p_{cj}\Big), \qquad
@@ -110,15 +110,15 @@ def prompt_scores(
         Templates and prompts.
 
     gamma : float
-        Weight :math:`\gamma` of the prompts beside the template.
+        Weight :math:`\gamma` of the prompts; the template has weight 1.
 
     temperature : float
-        :math:`\tau` of the attention. 0 is the best prompt alone, infinity their mean.
+        :math:`\tau` of the attention. 0 is the nearest prompt, infinity the mean.
 
     Returns
     -------
     scores : ndarray of shape (n_samples, n_classes)
-        Cosines. A class without prompts has :math:`x \cdot t_c`.
+        Cosines; :math:`x \cdot t_c` for a class without prompts.
     """
     scores: NDArray[Any] = images @ prompts.text.T
     if gamma == 0:
@@ -141,7 +141,7 @@ def prompt_scores(
 
 
 def mean_weights(prompts: ClassPrompts, gamma: float) -> NDArray[Any]:
-    r"""Return the weights of infinite temperature, which no longer depend on the image.
+    r"""Return the class weights for infinite temperature, which do not depend on the image.
 
     .. math:: w_c = \mathrm{normalize}\Big(t_c + \gamma\,
               \mathrm{normalize}\big(\sum_j p_{cj}\big)\Big)
@@ -152,12 +152,12 @@ def mean_weights(prompts: ClassPrompts, gamma: float) -> NDArray[Any]:
         Templates and prompts.
 
     gamma : float
-        Weight of the prompts beside the template.
+        Weight of the prompts; the template has weight 1.
 
     Returns
     -------
     weights : ndarray of shape (n_classes, n_features)
-        Unit rows; the template itself where there are no prompts or ``gamma`` is 0.
+        Unit rows; the template if there are no prompts or ``gamma`` is 0.
     """
     weights = prompts.text.copy()
     if gamma:
@@ -168,14 +168,14 @@ def mean_weights(prompts: ClassPrompts, gamma: float) -> NDArray[Any]:
 
 
 def _cosines(members: NDArray[Any], queries: NDArray[Any]) -> NDArray[Any]:
-    """Return prompt-query cosines ``(n_equal, count, n)``: one product, images innermost."""
+    """Return prompt-query cosines ``(n_equal, count, n)`` by one matrix product."""
     n_equal, count, width = members.shape
     flat: NDArray[Any] = members.reshape(-1, width) @ queries.T
     return flat.reshape(n_equal, count, len(queries))
 
 
 def _softmax(keys: NDArray[Any], temperature: float) -> NDArray[Any]:
-    """Return the attention over axis 1; at temperature 0 the first best prompt has it all."""
+    """Return the attention over axis 1; at temperature 0 it is 1 for the first nearest prompt."""
     if temperature == 0:
         best = np.zeros_like(keys)
         np.put_along_axis(best, keys.argmax(axis=1)[:, None], 1, axis=1)
@@ -188,7 +188,7 @@ def _softmax(keys: NDArray[Any], temperature: float) -> NDArray[Any]:
 
 
 def _summary_norms(attention: NDArray[Any], members: NDArray[Any]) -> NDArray[Any]:
-    """Return the norms of attention-weighted sums, ``(n_equal, n)``, the cheaper way."""
+    """Return the norms of attention-weighted sums, ``(n_equal, n)``, by the cheaper of two ways."""
     _, count, n_images = attention.shape
     width = members.shape[2]
     if n_images * width <= count * (width + n_images):  # few images: the sums themselves
@@ -202,7 +202,7 @@ def _summary_norms(attention: NDArray[Any], members: NDArray[Any]) -> NDArray[An
 
 
 def _safe_ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[Any]:
-    """Divide; 0 where there is no direction to divide by."""
+    """Divide; 0 where the denominator is 0."""
     ratio: NDArray[Any] = np.divide(
         numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0
     )

@@ -1,4 +1,4 @@
-"""Class names, template rows and prompts of AggregatedPromptClassifier, from what it was given."""
+"""Class names, template rows and prompts of AggregatedPromptClassifier, from its parameters."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -27,10 +27,10 @@ class ClassText(NamedTuple):
         Sorted class labels.
 
     text_head : TextHead or None
-        Their template rows; None without ``zero_shot`` and prompts.
+        Template rows of the classes; None without ``zero_shot`` and prompts.
 
     rows : ndarray of shape (n_prompts, n_features)
-        Their prompts, unit rows, class after class.
+        Prompts of the classes, unit rows, class after class.
 
     counts : ndarray of shape (n_classes,)
         Prompts of each class.
@@ -69,7 +69,7 @@ def class_text(
     Returns
     -------
     text : ClassText
-        Integers in the place of names where ``y`` holds the codes of names.
+        With integer labels in place of names where ``y`` holds codes of names.
     """
     if zero_shot is None:
         classes, class_names = _declared(prompts, classes, class_names, y)
@@ -98,7 +98,7 @@ def class_text(
         text_head = _mean_head(names, rows, counts, embedder)
     elif text_head is not None and len(bare):
         warn_caller(
-            f"There are no prompts for {sample_of(bare)}: their template is used alone.",
+            f"There are no prompts for {sample_of(bare)}: using their template only.",
             NoEvidenceWarning,
         )
     if text_head is not None:
@@ -107,10 +107,10 @@ def class_text(
 
 
 def mean_image_head(names: NDArray[Any], shots: LabelledRows) -> TextHead:
-    """Return the class means of images, where there is no text at all, and say so."""
+    """Return the class means of images as a text head, with a warning."""
     warn_caller(
-        "AggregatedPromptClassifier got neither zero_shot nor prompts: the class means of X stand "
-        "in for the text.",
+        "AggregatedPromptClassifier got neither zero_shot nor prompts: class means of X replace "
+        "the text.",
         NoEvidenceWarning,
     )
     sums, _ = class_sums(shots.X, shots.codes, len(names), shots.weight)
@@ -120,14 +120,14 @@ def mean_image_head(names: NDArray[Any], shots: LabelledRows) -> TextHead:
 def _declared(
     prompts: Any, classes: Any, class_names: Mapping[Any, str] | None, y: Any
 ) -> tuple[Any, Mapping[Any, str] | None]:
-    """Return the classes and their names where prompts, not ``zero_shot``, are the text."""
+    """Return the classes and their names if prompts are the only text."""
     keyed = list(prompts) if isinstance(prompts, Mapping) and prompts else None
     if classes is None and class_names is not None:
         classes = list(class_names)
     given = keyed if classes is None else classes
     if y is None or given is None:
         return given, class_names
-    # prompts of other classes than those labelled are ignored, and so they declare none
+    # prompts of classes without labels are ignored, so their keys declare no classes
     labels, given = encode_labels(y)[0], check_class_names(given, parameter="classes")
     if are_codes(labels, given):
         names = class_names or {}

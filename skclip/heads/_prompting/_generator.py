@@ -1,7 +1,7 @@
-"""The prompt generator of AAPE: from an image to the prompt one would write about it.
+"""The prompt generator of AAPE, which maps an image embedding to a prompt embedding.
 
-Training is torch's, from arrays to arrays; what is kept are two matrices and their biases, and
-:func:`generate` applies them in numpy.
+Training uses torch. The result is two matrices and their biases, which :func:`generate` applies in
+numpy.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ __all__ = [
     "train_generator",
 ]
 
-# A pass over a few rows is a few steps: an epoch has at least so many.
+# Least number of steps per epoch.
 MIN_BATCHES = 10
 
 
@@ -41,7 +41,7 @@ class Generator(NamedTuple):
 
 
 class TrainingParameters(NamedTuple):
-    """What :func:`train_generator` needs beside data; see AggregatedPromptClassifier."""
+    """Parameters of :func:`train_generator`; see AggregatedPromptClassifier."""
 
     gamma: float
     temperature: float
@@ -59,21 +59,21 @@ class TrainingParameters(NamedTuple):
 
 
 class TrainingHistory(NamedTuple):
-    """Means over the rows of every epoch.
+    """Losses and scores of every epoch, averaged over rows.
 
     Attributes
     ----------
     loss : ndarray of shape (n_epochs,)
-        The whole loss.
+        Total loss.
 
     distillation : ndarray of shape (n_epochs,)
         Cosine distance of generated prompts to the summaries.
 
     validation : ndarray of shape (n_epochs,) or None
-        Mean log-probability of the validation rows' classes.
+        Mean log-probability of the classes of the validation rows.
 
     best_epoch : int
-        Epoch, from 1, whose weights were taken.
+        Epoch, from 1, whose weights are kept.
     """
 
     loss: NDArray[np.float64]
@@ -83,7 +83,7 @@ class TrainingHistory(NamedTuple):
 
 
 class LabelledRows(NamedTuple):
-    """Unit rows, the position of their class, and their weight."""
+    """Unit rows with class positions and weights."""
 
     X: NDArray[Any]
     codes: NDArray[Any]
@@ -93,7 +93,7 @@ class LabelledRows(NamedTuple):
 def held_out(
     rows: LabelledRows, fraction: float, random_state: np.random.RandomState
 ) -> tuple[LabelledRows, LabelledRows | None]:
-    """Split a random part of each class's rows off, rounded down.
+    """Hold out a random fraction of the rows of each class, rounded down.
 
     Parameters
     ----------
@@ -101,15 +101,15 @@ def held_out(
         All rows.
 
     fraction : float
-        Part of each class.
+        Fraction of each class.
 
     random_state : RandomState
-        Chooses.
+        Random generator.
 
     Returns
     -------
     train, validation : LabelledRows
-        ``validation`` is None where no class has enough rows.
+        ``validation`` is None if no class has enough rows.
     """
     chosen = np.zeros(len(rows.codes), dtype=bool)
     for code in np.unique(rows.codes):
@@ -149,10 +149,10 @@ def generate(X: NDArray[Any], generator: Generator) -> NDArray[Any]:
 def initial_weights(
     prompts: ClassPrompts, hidden_size: int, random_state: np.random.RandomState
 ) -> list[NDArray[np.float32]]:
-    """Return the generator, whose output is zero, and the aggregator, which follows cosines.
+    """Return initial weights of the generator, with output zero, and of the aggregator.
 
-    The aggregator's two maps start as the projection onto the leading directions of the prompts:
-    with at least as many directions as prompts, inner products after it are those before.
+    Both maps of the aggregator start as the projection onto the leading directions of the prompts.
+    With at least as many directions as prompts, the projection keeps inner products with prompts.
     """
     n_features = prompts.text.shape[1]
     bound = 1 / np.sqrt(n_features)
@@ -196,7 +196,7 @@ class PromptLoss:
         group_of = np.full(len(prompts.counts), -1)
         for number, (classes, rows) in enumerate(class_groups(prompts.counts)):
             members = tensor(prompts.rows[rows])  # (n_equal, count, d)
-            # norms of weighted sums, in as few coordinates as the prompts span
+            # the Gram matrix is cheaper for norms of weighted sums of few prompts
             is_few = members.shape[1] <= members.shape[2]
             gram = members @ members.transpose(1, 2) if is_few else None
             of_text = (members * self._text[tensor(classes)][:, None]).sum(-1)
@@ -217,7 +217,7 @@ class PromptLoss:
         )
 
     def generated(self, x: "Tensor", weights: list["Tensor"]) -> "Tensor":
-        """Return p(x)."""
+        """Return the generated prompts p(x)."""
         from torch.nn.functional import normalize
 
         hidden, hidden_bias, output, output_bias = weights[:4]
@@ -260,14 +260,14 @@ class PromptLoss:
         from torch.nn.functional import normalize
 
         query, key = weights[4:]
-        looked_for = (x @ query) @ key.T
+        queries = (x @ query) @ key.T
         summary = torch.zeros_like(x)
         for number, (members, _, _) in enumerate(self._groups):
             at = (self._group_of[y] == number).nonzero()[:, 0]
             if len(at):
                 own = members[self._slot[y[at]]]  # (b, count, d)
-                fit = torch.einsum("bjd,bd->bj", own, looked_for[at])
-                attention = (fit / self._parameters.temperature).softmax(-1)
+                keys = torch.einsum("bjd,bd->bj", own, queries[at])
+                attention = (keys / self._parameters.temperature).softmax(-1)
                 sums = torch.einsum("bj,bjd->bd", attention, own)
                 summary = summary.index_copy(0, at, normalize(sums, dim=-1))
         return summary
@@ -275,7 +275,7 @@ class PromptLoss:
     def __call__(
         self, x: "Tensor", y: "Tensor", weight: "Tensor", weights: list["Tensor"]
     ) -> tuple["Tensor", "Tensor"]:
-        """Return the weighted mean loss of the rows, and the distillation distance in it."""
+        """Return the weighted means of loss and distillation distance over the rows."""
         p = self.generated(x, weights)
         task = -self.log_proba(x, p).gather(1, y[:, None])[:, 0]
         summary = self.summaries(x, y, weights)
@@ -304,34 +304,34 @@ def train_generator(
     random_state: np.random.RandomState,
     after_epoch: Callable[[int, Callable[[], Generator]], bool],
 ) -> tuple[Generator, TrainingHistory]:
-    """Train generator and aggregator together by AdamW; keep the generator.
+    """Train generator and aggregator together by AdamW; return the generator.
 
     Parameters
     ----------
     train, validation : LabelledRows
-        Unit rows with positions in ``prompts``. Without validation rows the last epoch is
-        taken, else the one of the highest mean log-probability on them.
+        Unit rows with class positions in ``prompts``. The weights of the epoch with the highest
+        mean log-probability on the validation rows are kept; without them, those of the last.
 
     prompts : ClassPrompts
-        Text of the classes that the task loss tells apart.
+        Text of the classes with labelled images.
 
     parameters : TrainingParameters
-        The rest.
+        Other parameters.
 
     random_state : RandomState
-        Starts the weights and orders the rows; torch's own state is not touched.
+        Initialises the weights and orders the rows; torch's random state is not used.
 
     after_epoch : callable
-        Gets the number of the epoch, from 0, and a function that returns the generator so
-        far. Returns True to stop.
+        Called with the number of the epoch, from 0, and a function that returns the current
+        generator. Returns True to stop.
 
     Returns
     -------
     generator : Generator
-        float32.
+        Weights in float32.
 
     history : TrainingHistory
-        Losses.
+        Losses and scores of every epoch.
     """
     import torch
 
@@ -353,11 +353,11 @@ def train_generator(
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-            share = float(weight[at].sum())
+            step_mass = float(weight[at].sum())
             total, distance, mass = (
-                total + share * float(loss.detach()),
-                distance + share * float(apart),
-                mass + share,
+                total + step_mass * float(loss.detach()),
+                distance + step_mass * float(apart),
+                mass + step_mass,
             )
         losses.append(total / mass)
         distances.append(distance / mass)
@@ -382,7 +382,7 @@ def train_generator(
 def _mean_log_proba(
     loss_of: PromptLoss, rows: tuple["Tensor", "Tensor", "Tensor"], weights: list["Tensor"]
 ) -> float:
-    """Return the weighted mean log-probability of the rows' classes."""
+    """Return the weighted mean log-probability of the classes of the rows."""
     import torch
 
     x, y, weight = rows

@@ -1,4 +1,4 @@
-"""What AggregatedPromptClassifier learns from labelled images, and how it keeps it."""
+"""Training of AggregatedPromptClassifier on labelled images."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ from skclip.heads._prompting._generator import (
 
 __all__ = ["PromptGeneratorMixin", "as_attributes", "evident_rows"]
 
-# What one fit may leave behind and the next may not set.
+# Attributes that the next fit may not set, and must delete.
 _LEARNED = (
     "coefs_",
     "intercepts_",
@@ -38,7 +38,7 @@ _LEARNED = (
 
 
 class PromptGeneratorMixin(ScoreClassifierMixin):
-    """Train a generator, keep it in fitted attributes and apply it."""
+    """Train a generator, store it in fitted attributes and apply it."""
 
     gamma: float
     distillation: float
@@ -113,7 +113,7 @@ class PromptGeneratorMixin(ScoreClassifierMixin):
 
 
 def as_attributes(generator: Generator) -> dict[str, Any]:
-    """Return a generator as fitted attributes, in the form of scikit-learn's networks."""
+    """Return a generator as fitted attributes, named as in scikit-learn's MLPClassifier."""
     return {
         "coefs_": [generator.hidden, generator.output],
         "intercepts_": [generator.hidden_bias, generator.output_bias],
@@ -123,7 +123,7 @@ def as_attributes(generator: Generator) -> dict[str, Any]:
 def evident_rows(
     X: Any, codes: NDArray[np.int32] | None, sample_weight: Any
 ) -> LabelledRows | None:
-    """Return labelled rows that carry evidence."""
+    """Return the labelled rows that are neither zero nor of weight zero."""
     if X is None or codes is None:
         return None
     weight = check_sample_weight(sample_weight, X, dtype=X.dtype)

@@ -1,7 +1,7 @@
-"""From the ``prompts`` parameter to one matrix of prompts, class after class.
+"""Turn the parameter ``prompts`` into one matrix of prompts, class after class.
 
-Prompts of a class are a set: repetitions go, and the rows are kept in an order of their own, so
-that neither changes a bit of what follows.
+The prompts of a class are a set: repetitions are dropped and rows are sorted, so that repetitions
+and order do not change the result.
 """
 
 from collections.abc import Sequence
@@ -41,8 +41,8 @@ def reference_prompts(
         Class labels.
 
     called : sequence of shape (n_classes,), default=None
-        What each class is called, if not by its label: captions are recalled by these names, and
-        ``prompts`` may be keyed by them.
+        Names of the classes, if they are not the labels: captions are recalled by these names,
+        and they may be the keys of ``prompts``.
 
     embedder : object with ``transform`` or None
         Encodes texts; not needed for rows.
@@ -51,12 +51,12 @@ def reference_prompts(
         Not needed without ``"recall"``.
 
     n_features : int or None
-        Width that rows must have; None takes that of the first ones.
+        Required number of features; None takes that of the first class.
 
     Returns
     -------
     rows : ndarray of shape (n_prompts, n_features)
-        Class after class; blank texts and zero rows are left out.
+        Prompts, class after class, without blank texts and zero rows.
 
     counts : ndarray of shape (n_classes,)
         Prompts of each class.
@@ -71,7 +71,7 @@ def reference_prompts(
     blank = []
     for name, of_name in zip(names, called, strict=True):
         entry = given.get(name, given.get(of_name, ()))
-        if hasattr(entry, "iloc"):  # a column or table of pandas is not read by position
+        if hasattr(entry, "iloc"):  # pandas objects are not indexed by position
             entry = np.asarray(entry)
         if _holds_texts(entry, name):
             texts[name], n_blank = _distinct_texts(entry, name)
@@ -80,7 +80,7 @@ def reference_prompts(
             rows[name] = _checked_rows(entry, name)
     if blank:
         warn_caller(
-            f"Blank prompts of {sample_of(blank)} say nothing and are left out.",
+            f"Blank prompts of {sample_of(blank)} are ignored.",
             NoEvidenceWarning,
         )
     rows.update(_encoded(texts, embedder))
@@ -99,17 +99,17 @@ def reference_prompts(
 
 
 def _recalled(names: Sequence[Any], retriever: Any) -> dict[Any, list[str]]:
-    """Return the captions that hold each name."""
+    """Return the captions recalled for each name."""
     if retriever is None:
         raise ValueError(
-            "prompts='recall' takes captions from a retriever, and there is none: give "
-            "`retriever`, for instance CaptionRetriever(corpus)."
+            "prompts='recall' needs a retriever: give `retriever`, for instance "
+            "CaptionRetriever(corpus)."
         )
     numbers = [name for name in names if not isinstance(name, str)]
     if numbers:
         raise ValueError(
-            f"The labels {sample_of(numbers)} are numbers, by which no captions are recalled: "
-            "give their names, class_names={label: name}."
+            f"The labels {sample_of(numbers)} are numbers, and captions cannot be recalled by "
+            "numbers: give their names, class_names={label: name}."
         )
     pool = clone(retriever, safe=False).recall(list(dict.fromkeys(names)))
     if pool.captions is None:
@@ -124,7 +124,7 @@ def _recalled(names: Sequence[Any], retriever: Any) -> dict[Any, list[str]]:
 
 
 def _holds_texts(entry: Any, name: Any) -> bool:
-    """Return whether a class's entry is text; it may be neither."""
+    """Return whether the entry of a class is text."""
     if isinstance(entry, str):
         return True
     if not isinstance(entry, Sequence | np.ndarray) and not hasattr(entry, "__array__"):
@@ -135,7 +135,7 @@ def _holds_texts(entry: Any, name: Any) -> bool:
 
 
 def _distinct_texts(entry: Any, name: Any) -> tuple[list[str], int]:
-    """Return the sorted distinct texts of a class, and how many blank ones there were."""
+    """Return the sorted distinct texts of a class, and the number of blank texts."""
     texts = [entry] if isinstance(entry, str) else list(entry)
     wrong = [text for text in texts if not isinstance(text, str)]
     if wrong:
@@ -151,7 +151,7 @@ def _checked_rows(entry: Any, name: Any) -> NDArray[Any]:
     rows = np.asarray(entry)
     if rows.ndim != 2 or rows.dtype.kind not in "fiu":
         raise ValueError(
-            f"The prompts of {name!r} must be texts or a matrix of embeddings, one row a prompt; "
+            f"The prompts of {name!r} must be texts or a matrix of embeddings, one row per prompt; "
             f"got an array of shape {rows.shape} and type {rows.dtype}."
         )
     if not np.isfinite(rows).all():
@@ -160,14 +160,14 @@ def _checked_rows(entry: Any, name: Any) -> NDArray[Any]:
 
 
 def _encoded(texts: dict[Any, list[str]], embedder: Any) -> dict[Any, NDArray[Any]]:
-    """Embed the texts of all classes in one go."""
+    """Embed the texts of all classes in one call."""
     every = sorted({text for of_class in texts.values() for text in of_class})
     if not every:
         return {}
     if embedder is None:
         raise ValueError(
-            f"prompts holds texts ({sample_of(every, 1)}), and there is nothing to encode them: "
-            "give `embedder`, or a `zero_shot` that has one, or embeddings as prompts."
+            f"prompts holds texts ({sample_of(every, 1)}), but there is no embedder: give "
+            "`embedder`, a `zero_shot` with an embedder, or embeddings as prompts."
         )
     rows = encode_texts(embedder, every)
     at = {text: i for i, text in enumerate(every)}

@@ -207,7 +207,7 @@ def test_no_evidence_is_refused():
 def test_forgetting_more_than_was_seen_is_refused():
     X, y = drawn()
     head = GaussianDiscriminantClassifier().fit(X[1:], y[1:])
-    with pytest.raises(ValueError, match="More rows were to be forgotten"):
+    with pytest.raises(ValueError, match="Cannot forget more rows"):
         head.forget(X, y)
 
 

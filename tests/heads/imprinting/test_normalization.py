@@ -62,5 +62,7 @@ def test_normalisations_keep_the_dtype_and_none_keeps_the_rows():
 
 @pytest.mark.parametrize("values", [[], [1.0, np.nan], [np.inf]])
 def test_reference_must_be_finite_numbers(values):
-    with pytest.raises(ValueError, match="quantile_reference must hold finite numbers"):
+    with pytest.raises(
+        ValueError, match="quantile_reference must hold at least one number, all finite"
+    ):
         quantile_reference(values, 3)

@@ -81,7 +81,7 @@ class Problem:
             else:
                 variance = scale * square / dof
             a, difference = stats.inverse_count[c], stats.means[c] - centre
-            measured, s = difference @ P @ difference, held.shares
+            measured, s = difference @ P @ difference, held.shrinkage
             kept_share = s.signal / (s.signal + s.noise * a + 1e-300)
             length[c] = kept_share * (measured - variance * a) + (1 - kept_share) * s.level
             wanted = max(length[c] + variance * a, 0.05 * measured)
@@ -205,7 +205,7 @@ def test_one_image_per_class_has_finite_scores(kind):
 
 
 @every_kind
-def test_scores_of_a_sample_are_rows_of_all_scores_at_the_same_shares(kind):
+def test_scores_of_a_sample_are_rows_of_all_scores_with_the_same_shrinkage(kind):
     problem = Problem([4, 4, 4])
     sample = np.array([1, 5, 9])
     part = problem.part(kind, sample)

@@ -14,7 +14,7 @@ from skclip.heads._parts._mixing_weights import (
     fit_among_wrong_labels,
     fit_mixing_weights,
     mixing_weights,
-    share_of_chance,
+    random_label_rate,
 )
 
 PRIORS = [Prior(1.0, 1.0), Prior(0.0, 0.7), Prior(0.1, 0.3)]
@@ -234,23 +234,23 @@ def test_parts_that_all_say_nothing_keep_the_prior_of_the_first():
     assert_allclose(weights_of(rows._replace(scores=0 * rows.scores)), [1.0, 0.0, 0.0])
 
 
-def test_share_of_chance_is_the_likeliest():
+def test_random_label_rate_has_maximum_likelihood():
     rng = np.random.default_rng(0)
     proba, weight = rng.uniform(0, 1, 50) ** 0.3, rng.uniform(1, 2, 50)
     proba[:10] /= 1e4
-    share = share_of_chance(proba, 0.1, weight)
-    shares = np.linspace(0, 0.9, 9001)[:, None]
-    likelihood = np.log((1 - shares) * proba + shares * 0.1) @ weight
-    assert_allclose(share, shares[likelihood.argmax(), 0], atol=1e-4)
+    rate = random_label_rate(proba, 0.1, weight)
+    rates = np.linspace(0, 0.9, 9001)[:, None]
+    likelihood = np.log((1 - rates) * proba + rates * 0.1) @ weight
+    assert_allclose(rate, rates[likelihood.argmax(), 0], atol=1e-4)
 
 
 @pytest.mark.parametrize("proba", [0.99, 0.3, 0.1])
-def test_labels_as_likely_as_expected_are_none_of_chance(proba):
-    assert share_of_chance(np.full(20, proba), 0.1, np.ones(20)) == 0
+def test_labels_as_likely_as_predicted_are_not_random(proba):
+    assert random_label_rate(np.full(20, proba), 0.1, np.ones(20)) == 0
 
 
-def test_labels_that_cannot_be_are_mostly_chance():
-    assert share_of_chance(np.zeros(5), 0.1, np.ones(5)) == 0.9
+def test_impossible_labels_have_the_largest_rate():
+    assert random_label_rate(np.zeros(5), 0.1, np.ones(5)) == 0.9
 
 
 def test_wrong_labels_do_not_spoil_the_temperature():
@@ -263,7 +263,7 @@ def test_wrong_labels_do_not_spoil_the_temperature():
     assert 1.3 * spoilt_weight < weights_of(spoilt, as_parts(spoilt, PRIORS))[0] < clean[0]
 
 
-def test_right_labels_are_weighed_without_a_share_of_chance():
+def test_right_labels_have_no_random_label_rate():
     rows = problem(n=400)
     rows = rows._replace(codes=rows.scores[0].argmax(axis=1))
     assert_array_equal(fit_among_wrong_labels(rows, PRIORS), fit_mixing_weights(rows, PRIORS))

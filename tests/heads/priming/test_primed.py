@@ -298,7 +298,7 @@ def test_forgetting_all_leaves_text_and_pool():
 
 def test_forgetting_what_was_never_seen():
     head = PrimedNCMClassifier(TEXT).fit([[1.0, 0.0, 0.0]], ["cat"])
-    with pytest.raises(ValueError, match=r"More rows were to be forgotten .* classes 'dog'"):
+    with pytest.raises(ValueError, match=r"Cannot forget more rows .* classes 'dog'"):
         head.forget([[1.0, 0.0, 0.0]], ["dog"])
 
 

@@ -284,7 +284,7 @@ def test_without_images_attention_stands_in_and_says_so(animals):
 
 def test_class_without_prompts_has_its_template_and_says_so(animals):
     prompts = {name: rows for name, rows in animals.prompts.items() if name != "fox"}
-    with pytest.warns(NoEvidenceWarning, match="no prompts for 'fox': their template"):
+    with pytest.warns(NoEvidenceWarning, match="no prompts for 'fox': using their template"):
         head = head_of(animals, aggregation="attention").set_params(prompts=prompts).fit()
     fox = unit(animals.X_test) @ unit(animals.text["fox"])
     assert_allclose(head.decision_function(animals.X_test)[:, 2], fox)

@@ -67,7 +67,7 @@ def test_a_single_text_is_one_prompt():
 
 def test_blank_texts_and_zero_rows_are_left_out():
     prompts = {"cat": ["", "fur", " \n"], "dog": [[0.0] * 26, [1.0] * 26]}
-    with pytest.warns(NoEvidenceWarning, match="Blank prompts of 'cat' say nothing"):
+    with pytest.warns(NoEvidenceWarning, match="Blank prompts of 'cat' are ignored"):
         rows, counts = rows_of(prompts, embedder=LetterEmbedder())
     assert_array_equal(counts, [1, 1, 0])
     assert rows.any(axis=1).all()
@@ -107,7 +107,7 @@ def test_thousands_of_prompts():
 @pytest.mark.parametrize(
     ("prompts", "error", "message"),
     [
-        ({"cat": ["fur"]}, ValueError, r"holds texts \('fur'\), and there is nothing to encode"),
+        ({"cat": ["fur"]}, ValueError, r"holds texts \('fur'\), but there is no embedder"),
         ({"cat": [1.0, 0.0]}, ValueError, r"'cat' must be texts or a matrix .* shape \(2,\)"),
         ({"cat": [["fur"]]}, ValueError, "'cat' must be texts or a matrix"),
         ({"cat": ["fur", None]}, TypeError, "'cat' mix texts with None"),
@@ -118,7 +118,7 @@ def test_thousands_of_prompts():
             ModelMismatchError,
             "prompts of 'dog' have 3 features, but the other text has 2",
         ),
-        ("recall", ValueError, "takes captions from a retriever, and there is none"),
+        ("recall", ValueError, "prompts='recall' needs a retriever"),
     ],
 )
 def test_bad_prompts(prompts, error, message):

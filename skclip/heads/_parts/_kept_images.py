@@ -1,4 +1,4 @@
-"""Labelled images that a head keeps, since left-out scores need them: added and taken away."""
+"""Add and remove labelled images, which a head keeps for the left-out scores."""
 
 from typing import Any
 
@@ -12,25 +12,26 @@ __all__ = ["add_images", "take_away"]
 
 
 def add_images(kept: Images | None, new: Images) -> Images:
-    """Return the images of both."""
+    """Return the images of both, one after the other."""
     if kept is None:
         return new
     return Images(*(np.concatenate(pair) for pair in zip(kept, new, strict=True)))
 
 
 def take_away(kept: Images, gone: Images, classes: NDArray[Any]) -> Images:
-    """Return the images without those of ``gone``, as if they had never been added.
+    """Return the images without those of ``gone``.
 
     Parameters
     ----------
     kept : Images
-        What was added, in any order.
+        Images, in any order.
 
     gone : Images
-        Equal rows of the same classes. Weights are taken away, from as many equal rows as needed.
+        Rows equal to some in ``kept``, of the same classes. Their weights are subtracted, from as
+        many equal rows as needed.
 
     classes : ndarray of shape (n_classes,)
-        Labels, for the message.
+        Labels, for the error message.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def take_away(kept: Images, gone: Images, classes: NDArray[Any]) -> Images:
     Raises
     ------
     ValueError
-        If rows weigh more than what was added of them.
+        If a row weighs more than its equal rows in ``kept``.
     """
     weight = kept.weight.astype(np.float64)
     places: dict[tuple[int, bytes], list[int]] = {}
@@ -53,12 +54,12 @@ def take_away(kept: Images, gone: Images, classes: NDArray[Any]) -> Images:
             taken = min(left, float(weight[at]))
             weight[at] -= taken
             left -= taken
-        # what is left of a weight after differences of rounded terms is not evidence
+        # what rounding leaves of a weight counts as zero
         if left > 1e-9 * max(1.0, float(gone.weight[i])):
             missing.append(classes[gone.codes[i]])
     if missing:
         raise ValueError(
-            "More images were to be forgotten than were fitted, of the classes "
+            "Cannot forget images that were not fitted, or more than were fitted, of the classes "
             f"{sample_of(dict.fromkeys(missing))}. Forget each at most once, as it was given."
         )
     stays = weight > 1e-9

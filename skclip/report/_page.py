@@ -1,0 +1,78 @@
+"""A page in one file, or with a folder of thumbnails beside it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from skclip._files import replacing
+from skclip._paths import find_file
+
+__all__ = ["FOLDER", "Page", "output_path"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report that is ready to be saved.
+
+    Parameters
+    ----------
+    html : str
+        The document. It asks for nothing from the network, and its scripts are those of skclip
+        alone.
+
+    files : mapping of str to bytes, default={}
+        What it needs beside it, by path in a folder that is called as the page; empty for most.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skclip.recall import PrimingPool
+    >>> from skclip.report import pool_page
+    >>> page = pool_page(PrimingPool(["cat", "dog"], captions=["a cat", "a dog"]))
+    >>> path = page.save(Path(tempfile.mkdtemp()) / "pool.html")
+    >>> path.name
+    'pool.html'
+    """
+
+    html: str = field(repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write, ``.html`` by habit. Thumbnails that do not fit into it go into a folder
+            beside it, ``NAME_files``; a file that was there before is replaced.
+
+        Returns
+        -------
+        path : Path
+            The file that was written.
+        """
+        target = output_path(path)
+        html = self.html.replace(FOLDER, quote(f"{target.stem}_files"))
+        with replacing(target) as temporary:
+            for name, content in self.files.items():
+                file = target.parent / f"{target.stem}_files" / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            temporary.write_text(html, encoding="utf-8", errors="backslashreplace", newline="\n")
+        return target
+
+
+def output_path(path: str | os.PathLike[str]) -> Path:
+    """Return the file to write, or raise where none can be."""
+    target = find_file(path)
+    if target.is_dir():
+        raise ValueError(f"path {str(target)!r} is a folder: name a file to write.")
+    if not target.parent.is_dir():
+        raise ValueError(f"path {str(target)!r} is in a folder that does not exist: make it first.")
+    return target
+
+
+FOLDER = "skclip-files-of-this-page"

@@ -65,6 +65,12 @@ class LinearModule(HeadModule):
 class ProxyModule(HeadModule):
     """A head of several proxies per class."""
 
+    proxies: Tensor
+    owners: Tensor
+    counts: Tensor
+    whitener: Tensor | None
+    whitening: Tensor | None
+
     def __init__(self, head: ProxyHead) -> None:
         super().__init__(head)
         self.metric, self.aggregation = head.metric, head.aggregation

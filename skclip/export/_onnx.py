@@ -64,8 +64,8 @@ def to_onnx(head: Any, path: str | os.PathLike[str], embedder: CLIPEmbedder | No
     >>> to_onnx(head, "pets.onnx")  # doctest: +SKIP
     PosixPath('pets.onnx')
     """
-    for module in ("onnx", "onnxscript"):
-        import_optional(module, extra="onnx", purpose="to_onnx")
+    for package in ("onnx", "onnxscript"):
+        import_optional(package, extra="onnx", purpose="to_onnx")
     import torch
 
     from skclip.export._modules import Probabilities

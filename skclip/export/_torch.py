@@ -85,11 +85,12 @@ def to_torch(head: Any, embedder: CLIPEmbedder | None = None, *, fuse: bool = Fa
             f"The model gives {model.n_features} features, and the head scores "
             f"{loaded.n_features_in_}: they do not belong together."
         )
+    visual: Any = model.model.visual
     if fuse:
-        visual = deepcopy(model.model.visual)
+        visual = deepcopy(visual)
         _fuse(visual, _matrix(loaded, "fuse=True"))
         return FusedHead(visual, module.classes).eval().to(model.device)
-    return ImageHead(model.model.visual, module.to(model.device)).eval()
+    return ImageHead(visual, module.to(model.device)).eval()
 
 
 def to_open_clip(head: Any) -> "torch.Tensor":
@@ -186,9 +187,9 @@ def _fuse(visual: Any, matrix: NDArray[np.float32]) -> None:
             new.bias = nn.Parameter(product.to(layer.bias.dtype))
         return new
 
-    projection = getattr(visual, "proj", None)
-    attention = getattr(visual, "attnpool", None)
-    timm_head = getattr(visual, "head", None)
+    projection: Any = getattr(visual, "proj", None)
+    attention: Any = getattr(visual, "attnpool", None)
+    timm_head: Any = getattr(visual, "head", None)
     if isinstance(projection, nn.Parameter):  # of a VisionTransformer
         product = projection.detach().cpu().double() @ weight.T
         visual.proj = nn.Parameter(product.to(projection.dtype))

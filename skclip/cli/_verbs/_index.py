@@ -2,6 +2,7 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from skclip.cli._common import (
     add_model_arguments,
@@ -49,7 +50,7 @@ def run(args: Namespace) -> int:
         **table_options(args),
     }
     output = check_folder(args.output, "--output")
-    given = {}
+    given: dict[str, Any] = {}
     if (vectors := given_vectors(args)) is not None:
         if args.append or args.model is not None:
             other = "--append" if args.append else "--model"

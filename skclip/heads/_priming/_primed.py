@@ -40,13 +40,12 @@ from skclip.heads._parts import (
     add_images,
     as_images,
     common_width,
-    mix,
     pool_images,
     recall_pool,
     take_away,
-    text_weight,
     weigh,
 )
+from skclip.heads._priming._published_mixture import published_mixture
 from skclip.neighbors import nearest_rows
 
 __all__ = ["PrimedNCMClassifier"]
@@ -575,9 +574,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
 
     def _mix(self) -> Self:
         """Store the mixture as one linear head."""
-        images, text = self._all_images(), self.text_head_
-        means, place = unit_rows(images.sums), self.shot_sum_
-        intercept = np.zeros(len(means))
+        images, text, place = self._all_images(), self.text_head_, self.shot_sum_
         for name in ("alpha_", "head_weights_"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -595,16 +592,12 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             )
             coef, intercept = weighed.coef / own_scale, weighed.intercept / own_scale
             self.head_weights_ = weighed.weights
-        elif text is None:
-            coef, intercept = means, np.where(images.known, 0.0, -np.inf)
-            self.alpha_ = like(np.where(images.known, 0.0, 1.0), place)
         else:
-            alpha = text_weight(self.alpha, images.counts, sigma=self.sigma)
-            alpha = np.where(images.known, alpha, 1.0)
-            coef = mix(text.weights, means, alpha)
+            rows = None if text is None else text.weights
+            alpha, coef, intercept = published_mixture(rows, images, self.alpha, self.sigma)
             self.alpha_ = like(alpha, place)
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
-        self.class_mean_ = like(means, place, self._dtype)
+        self.class_mean_ = like(unit_rows(images.sums), place, self._dtype)
         self.class_count_ = like(images.counts, place)
         self.coef_ = like(coef, place, self._dtype)
         self.intercept_ = like(intercept, place, self._dtype)

@@ -27,7 +27,7 @@ from skclip._compat import (
     check_sample_weight,
     fit_context,
 )
-from skclip._linalg import unit_rows
+from skclip._linalg import unit_rows, working_dtype
 from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_sums import ClassSums
@@ -445,10 +445,10 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         """Add or remove labelled images."""
         method = "partial_fit" if sign > 0 else "forget"
         check_same_namespace(X, self, attribute="coef_", method=method)
-        X, y = check_labelled_embeddings(self, X, y, reset=False)
+        X, y = check_labelled_embeddings(self, X, y, reset=False, keep_half=True)
         classes = to_numpy(self.classes_)
         codes = encode_known(to_numpy(y), classes)
-        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
         seen = ClassSums(classes, to_numpy(self.shot_sum_), to_numpy(self.shot_count_))
         new = ClassSums.of_rows(X, codes, classes, weight)
         sums = seen + new if sign > 0 else seen - new
@@ -476,8 +476,9 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         """Recall, filter and sum images."""
         weight = targets = labels = None
         if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
-            weight, labels = check_sample_weight(sample_weight, X, dtype=X.dtype), to_numpy(y)
+            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False, keep_half=True)
+            weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
+            labels = to_numpy(y)
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
         shots = X if labels is not None else None

@@ -70,7 +70,9 @@ def _table(package: str) -> str:
     if not names:
         return ""
     rows = "\n".join(f"   ~{name}" for name in names)
-    return f"## {package}: {title}\n\n```{{eval-rst}}\n.. autosummary::\n\n{rows}\n```\n"
+    # the first sentences may name what is beside them
+    directives = f".. currentmodule:: skclip.{package}\n\n.. autosummary::\n\n{rows}"
+    return f"## {package}: {title}\n\n```{{eval-rst}}\n{directives}\n```\n"
 
 
 def mentions(folder: Path) -> dict[str, list[str]]:

@@ -58,9 +58,8 @@ def _link(found: re.Match[str]) -> str:
 def list_names(app: Any, docname: str, source: list[str]) -> None:
     """Write the public names of every package where the reference asks for them."""
     if docname == "api":
-        source[0] = source[0].replace(
-            "% every public name", "\n".join(map(_table, skclip._SUBPACKAGES))
-        )
+        packages = re.findall(r"^   (\w+)$", source[0], re.MULTILINE)
+        source[0] = source[0].replace("% every public name", "\n".join(map(_table, packages)))
 
 
 def _table(package: str) -> str:

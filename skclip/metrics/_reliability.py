@@ -27,9 +27,9 @@ class ReliabilityCurve(NamedTuple):
     Examples
     --------
     >>> from skclip.metrics import reliability_curve
-    >>> confidence, accuracy, n_predictions = reliability_curve([True, True, False], [0.8, 0.8, 0.8])
-    >>> round(float(accuracy[0]), 3)
-    0.667
+    >>> curve = reliability_curve([True, True, False, False], [0.8, 0.8, 0.8, 0.8])
+    >>> curve.accuracy, curve.n_predictions
+    (array([0.5]), array([4]))
     """
 
     confidence: NDArray[np.float64]

@@ -1,6 +1,6 @@
 """Unlabelled images, images of no class, the next label: tables of docs/user_guide/unlabelled.md.
 
-    python benchmarks/unlabelled.py --data FOLDER [--tables batches priors open sets labels dual]
+    python benchmarks/unlabelled.py --data FOLDER [--tables batches priors ...]
 
 The folder is that of `clip_sets.py`; it is not public. Ten processor minutes.
 """
@@ -8,7 +8,9 @@ The folder is that of `clip_sets.py`; it is not public. Ten processor minutes.
 import argparse
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -394,6 +396,44 @@ def dual(data: Path) -> None:
             row(f"{images.title}, {shots}", *map(spread, found.values()))
 
 
+# How long it takes
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    start = process_time()
+    work()
+    return process_time() - start
+
+
+def speed(data: Path | None = None) -> None:
+    """Processor time over that of one product of all rows with all text rows; 100 classes."""
+    rng = np.random.default_rng(0)
+    text = {f"class {c:03d}": row for c, row in enumerate(rng.normal(size=(100, 512)))}
+    weights = np.stack(list(text.values())).astype(np.float32)
+    table("work", "rows", "products", "s")
+    for n in (5_000, 100_000):
+        X = weights[rng.integers(100, size=n)] + 2 * rng.normal(size=(n, 512)).astype(np.float32)
+        product = min(seconds(partial(np.matmul, X, weights.T)) for _ in range(5))
+        head = ZeroShotClassifier(text).fit()
+        work: dict[str, Callable[[], Any]] = {
+            f"query {strategy}, 20 rows": partial(
+                query, head, X, 20, strategy=strategy, random_state=0
+            )
+            for strategy in STRATEGIES
+        }
+        work["PriorShiftAdapter, fit"] = partial(
+            PriorShiftAdapter(head, prior="uniform").fit, X_unlabeled=X
+        )
+        if n <= 5_000:  # the graph grows with the square
+            work["StatAClassifier, fit"] = partial(StatAClassifier(text).fit, X_unlabeled=X)
+            work["StatAClassifier, graph alone"] = partial(neighbor_graph, X, 3)
+        fitted = StatAClassifier(text).fit(X_unlabeled=X[:1000])
+        work["StatAClassifier, predict"] = partial(fitted.predict, X)
+        for name, run in work.items():
+            spent = seconds(run)
+            row(name, n, f"{spent / product:.0f}", f"{spent:.2f}")
+
+
 TABLES = {
     "batches": batches,
     "priors": priors,
@@ -401,6 +441,7 @@ TABLES = {
     "sets": sets,
     "labels": labels,
     "dual": dual,
+    "speed": speed,
 }
 
 

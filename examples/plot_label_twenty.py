@@ -71,8 +71,8 @@ curves = {
 # %%
 # What twenty labels bring
 # ------------------------
-# Means over four collections; the band is one standard deviation of random labels. The tables of the
-# user guide have 20 seeds on real images.
+# Means over four collections; the band is one standard deviation of random labels. The tables of
+# the user guide have 20 seeds on real images.
 
 n_labels = np.arange(6) * 4
 figure, axis = plt.subplots(figsize=(6, 3.8), layout="constrained")

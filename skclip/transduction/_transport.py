@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
 
 __all__ = ["sinkhorn_weights"]
 
@@ -54,12 +53,11 @@ def sinkhorn_weights(log_proba: NDArray[Any], prior: Array) -> Array:
     """
     logits = log_proba.astype(np.float64)
     weights = np.zeros(len(prior))
+    value, z = _plan(logits, weights, prior)
     for _ in range(N_SCALINGS):
-        z = softmax(logits + weights, axis=1)
-        weights += np.log(prior) - np.log(np.maximum(z.mean(axis=0), 1e-300))
-    value = _dual(logits, weights, prior)
+        weights = weights + np.log(prior) - np.log(np.maximum(z.mean(axis=0), 1e-300))
+        value, z = _plan(logits, weights, prior)
     for _ in range(N_NEWTON):
-        z = softmax(logits + weights, axis=1)
         gradient = z.mean(axis=0) - prior
         if np.abs(gradient).max() < TOLERANCE:
             break
@@ -70,18 +68,25 @@ def sinkhorn_weights(log_proba: NDArray[Any], prior: Array) -> Array:
         length = 1.0
         while length > 1e-10:
             moved = weights + length * step
-            changed = _dual(logits, moved, prior)
+            changed, plan = _plan(logits, moved, prior)
             if changed <= value + 1e-4 * length * float(gradient @ step) + 1e-15:
-                weights, value = moved, changed
+                weights, value, z = moved, changed, plan
                 break
             length /= 2
         else:
             break
-    reached = float(np.abs(softmax(logits + weights, axis=1).mean(axis=0) - prior).max())
+    reached = float(np.abs(z.mean(axis=0) - prior).max())
     if reached > 10 * TOLERANCE:
         raise FloatingPointError(f"marginals differ from the prior by {reached:.2g}")
     return np.asarray(weights - prior @ weights)
 
 
-def _dual(logits: Array, weights: Array, prior: Array) -> float:
-    return float(logsumexp(logits + weights, axis=1).mean() - prior @ weights)
+def _plan(logits: Array, weights: Array, prior: Array) -> tuple[float, Array]:
+    """Return the value of the dual, and the plan."""
+    z = logits + weights
+    peaks = z.max(axis=1, keepdims=True)
+    z -= peaks
+    np.exp(z, out=z)
+    sums = z.sum(axis=1, keepdims=True)
+    z /= sums
+    return float((np.log(sums) + peaks).mean() - prior @ weights), z

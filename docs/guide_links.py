@@ -58,9 +58,8 @@ def _link(found: re.Match[str]) -> str:
 def list_names(app: Any, docname: str, source: list[str]) -> None:
     """Write the public names of every package where the reference asks for them."""
     if docname == "api":
-        source[0] = source[0].replace(
-            "% every public name", "\n".join(map(_table, skclip._SUBPACKAGES))
-        )
+        packages = re.findall(r"^   (\w+)$", source[0], re.MULTILINE)
+        source[0] = source[0].replace("% every public name", "\n".join(map(_table, packages)))
 
 
 def _table(package: str) -> str:
@@ -70,7 +69,9 @@ def _table(package: str) -> str:
     if not names:
         return ""
     rows = "\n".join(f"   ~{name}" for name in names)
-    return f"## {package}: {title}\n\n```{{eval-rst}}\n.. autosummary::\n\n{rows}\n```\n"
+    # the first sentences may name what is beside them
+    directives = f".. currentmodule:: skclip.{package}\n\n.. autosummary::\n\n{rows}"
+    return f"## {package}: {title}\n\n```{{eval-rst}}\n{directives}\n```\n"
 
 
 def mentions(folder: Path) -> dict[str, list[str]]:

@@ -2,8 +2,8 @@
 How many labelled images? Accuracy, mixing weights, reliability, margins
 ========================================================================
 
-What does a head gain from more labelled images, what does it believe, and can its probabilities be
-trusted? Four displays answer, each from a fitted head or from predictions.
+What does a head gain from more labelled images, which mixing weights does it choose, and can its
+probabilities be trusted? Five displays answer.
 """
 
 # %%
@@ -42,7 +42,7 @@ heads = {
     "discriminant": GaussianDiscriminantClassifier(),
     "class means": NearestClassMean(),
 }
-AccuracyOverShotsDisplay.from_estimator(
+_ = AccuracyOverShotsDisplay.from_estimator(
     heads,
     X,
     labelled.target,
@@ -53,13 +53,15 @@ AccuracyOverShotsDisplay.from_estimator(
 ).plot()
 
 # %%
-# What the stacked head believes
-# ------------------------------
-# Its mixing weights are fitted to images that are left out.
+# Mixing weights of the stacked head
+# ----------------------------------
+# They are fitted by left-out scores of the labelled images.
 
 from skclip.display import MixingWeightsDisplay
 
-MixingWeightsDisplay.from_estimator(heads["stacked"], X, labelled.target, shots=[1, 2, 4, 8]).plot()
+_ = MixingWeightsDisplay.from_estimator(
+    heads["stacked"], X, labelled.target, shots=[1, 2, 4, 8]
+).plot()
 
 # %%
 # Can the probabilities be trusted?
@@ -94,4 +96,4 @@ axes.set_xscale("symlog")
 
 from skclip.display import ClassSimilarityDisplay
 
-ClassSimilarityDisplay.from_estimator(zero_shot, X, labelled.target).plot()
+_ = ClassSimilarityDisplay.from_estimator(zero_shot, X, labelled.target).plot()

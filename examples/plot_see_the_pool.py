@@ -36,12 +36,12 @@ from skclip.display import PoolCompositionDisplay, PoolDisplay
 from skclip.recall import ZeroShotFilter
 
 kept = ZeroShotFilter(zero_shot).fit(pool.embeddings, pool.labels).support_
-PoolDisplay.from_pool(pool, kept=kept).plot()
+_ = PoolDisplay.from_pool(pool, kept=kept).plot()
 
 # %%
 # What became of the matches of each class:
 
-PoolCompositionDisplay.from_pool(pool, kept=kept).plot()
+_ = PoolCompositionDisplay.from_pool(pool, kept=kept).plot()
 
 # %%
 # A page to look through

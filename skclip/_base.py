@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skclip._array_api import cast, take_labels
 from skclip._compat import check_same_namespace, get_namespace_and_device
-from skclip._linalg import class_proba, gen_row_blocks, sigmoid, unit_rows
+from skclip._linalg import class_proba, gen_row_blocks, is_half, sigmoid, unit_rows, widened
 from skclip._validation import check_embeddings
 
 __all__ = ["CosineLinearMixin", "ScoreClassifierMixin", "linear_scores"]
@@ -53,10 +53,14 @@ class ScoreClassifierMixin(ClassifierMixin):
 
     def _validated(self, X: ArrayLike, method: str) -> NDArray[Any]:
         self._check_ready(X, method)
-        return check_embeddings(self, X, reset=False)
+        return check_embeddings(self, X, reset=False, keep_half=True)
 
     def _validated_scores(self, X: ArrayLike, method: str = "decision_function") -> NDArray[Any]:
-        return self._class_scores(self._validated(X, method))
+        X = self._validated(X, method)
+        if not is_half(X):
+            return self._class_scores(X)
+        blocks = gen_row_blocks(X.shape[0], X.shape[1])
+        return np.concatenate([self._class_scores(widened(X[rows])) for rows in blocks])
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Score every class.
@@ -97,7 +101,7 @@ class ScoreClassifierMixin(ClassifierMixin):
         best = xp.empty(n_samples, dtype=xp.int64, device=device)
         # each block is scored and reduced while it is in the processor's cache
         for rows in gen_row_blocks(n_samples, max(n_classes, X.shape[1])):
-            best[rows] = xp.argmax(self._class_scores(X[rows, :]), axis=1)
+            best[rows] = xp.argmax(self._class_scores(widened(X[rows, :])), axis=1)
         labels: NDArray[Any] = take_labels(self.classes_, best, X)
         return labels
 

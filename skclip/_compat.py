@@ -35,6 +35,7 @@ __all__ = [
     "classes_behind_binary_part",
     "fit_context",
     "get_namespace_and_device",
+    "inside_cross_validation",
     "move_to",
     "validate_parameters",
     "validate_params",
@@ -138,6 +139,19 @@ def classes_behind_binary_part() -> int | None:
                 return len(classes)
         frame = frame.f_back
     return 2 if inside else None
+
+
+def inside_cross_validation() -> bool:
+    """Return whether scikit-learn is fitting a fold of a cross-validation.
+
+    Whatever else is passed to ``fit`` and is as long as ``X`` has been split there with ``X``.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        if frame.f_globals.get("__name__") == "sklearn.model_selection._validation":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def validate_parameters(estimator: Any) -> None:

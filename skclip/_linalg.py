@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._array_api import is_elsewhere
 from skclip._compat import get_namespace_and_device
 
-__all__ = ["class_proba", "gen_row_blocks", "row_norms", "sigmoid", "softmax", "unit_rows"]
+__all__ = [
+    "class_proba",
+    "gen_row_blocks",
+    "row_norms",
+    "sigmoid",
+    "softmax",
+    "unit_rows",
+    "widened",
+]
 
 # The scores of one block of rows fit in the L2 cache.
 BLOCK_ELEMENTS = 1 << 20
@@ -20,6 +28,21 @@ def row_norms(X: NDArray[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore", invalid="ignore"):  # callers check the norms
         norms: NDArray[Any] = np.sqrt(np.vecdot(X, X))
     return norms
+
+
+def is_half(X: Any) -> bool:
+    """Return whether rows are a numpy array in half precision."""
+    return isinstance(X, np.ndarray) and X.dtype == np.float16
+
+
+def widened(X: NDArray[Any]) -> NDArray[Any]:
+    """Return rows in float32 if they are in numpy's half precision, else as they are."""
+    return X.astype(np.float32) if is_half(X) else X
+
+
+def working_dtype(X: NDArray[Any]) -> Any:
+    """Return the dtype that rows are computed in: that of :func:`widened` rows."""
+    return np.float32 if is_half(X) else X.dtype
 
 
 def unit_rows(X: ArrayLike) -> NDArray[Any]:

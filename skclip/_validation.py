@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import assert_all_finite, validate_data
 
 from skclip._array_api import to_numpy
 from skclip._compat import get_namespace_and_device
+from skclip._linalg import is_half
 
 __all__ = [
     "check_class_names",
@@ -25,6 +26,10 @@ __all__ = [
 ]
 
 
+# Rows of half precision whose entries are checked at once.
+N_CHECKED_ROWS = 1 << 13
+
+
 def sample_of(values: Iterable[Any], n: int = 3) -> str:
     """Return the first ``n`` values for an error message, and how many more there are."""
     values = list(values)
@@ -34,7 +39,12 @@ def sample_of(values: Iterable[Any], n: int = 3) -> str:
 
 
 def check_embeddings(
-    estimator: Any, X: Any, *, reset: bool, ensure_all_finite: bool = True
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    ensure_all_finite: bool = True,
+    keep_half: bool = False,
 ) -> NDArray[Any]:
     """Validate embeddings for ``estimator`` and record or compare its feature count.
 
@@ -53,32 +63,64 @@ def check_embeddings(
     ensure_all_finite : bool, default=True
         False saves a pass over ``X``, for callers that find NaN and infinity themselves.
 
+    keep_half : bool, default=False
+        Keep numpy's float16, for callers that convert it block by block
+        (:func:`~skclip._linalg.widened`).
+
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
-        float32 or float64.
+        float32 or float64; float16 with ``keep_half``.
     """
-    checked: NDArray[Any] = validate_data(
+    if keep_half and is_half(X):
+        checked: NDArray[Any] = validate_data(
+            estimator, X, reset=reset, ensure_all_finite=False, dtype=np.float16, order="C"
+        )
+        if ensure_all_finite:
+            check_finite(checked, type(estimator).__name__)
+        return checked
+    checked = validate_data(
         estimator, _widen_half(X), reset=reset, ensure_all_finite=ensure_all_finite, **_floats(X)
     )
     return checked
 
 
+def check_finite(X: NDArray[Any], estimator_name: str) -> None:
+    """Raise scikit-learn's error if rows in numpy hold NaN or infinity, block by block."""
+    for start in range(0, len(X), N_CHECKED_ROWS):
+        block = X[start : start + N_CHECKED_ROWS]
+        if not np.isfinite(block).all():
+            assert_all_finite(block, input_name="X", estimator_name=estimator_name)
+
+
 def check_labelled_embeddings(
-    estimator: Any, X: Any, y: Any, *, reset: bool = True, ensure_all_finite: bool = True
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    reset: bool = True,
+    ensure_all_finite: bool = True,
+    keep_half: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Validate embeddings and their class labels; see :func:`check_embeddings`.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features)
-        float32 or float64.
+        float32 or float64; float16 with ``keep_half``.
 
     y : ndarray of shape (n_samples,)
         Labels; :func:`encode_labels` checks that they are class labels.
     """
     y = _from_list(y) if isinstance(y, list | tuple) else y
     _refuse_missing(y)
+    if keep_half and is_half(X):
+        X, y = validate_data(
+            estimator, X, y, reset=reset, ensure_all_finite=False, dtype=np.float16, order="C"
+        )
+        if ensure_all_finite:
+            check_finite(X, type(estimator).__name__)
+        return X, y
     X, y = validate_data(
         estimator, _widen_half(X), y, reset=reset, ensure_all_finite=ensure_all_finite, **_floats(X)
     )

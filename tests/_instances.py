@@ -12,13 +12,17 @@ from skclip import (
     CaptionRetriever,
     CLIPEmbedder,
     CLIPPINGTrainer,
+    ConformalHead,
     GaussianDiscriminantClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     NeighborRetriever,
+    OpenSetClassifier,
     PrimedNCMClassifier,
+    PriorShiftAdapter,
     StackedHeadClassifier,
+    StatAClassifier,
     ZeroShotClassifier,
     ZeroShotFilter,
 )
@@ -45,6 +49,19 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
         {"generation": "least_squares"},
         {"generation": "kmedoids", "k": 5, "aggregation": "logsumexp", "random_state": 0},
         {"aggregation": "nearest", "n_neighbors": 3, "random_state": 0},
+    ],
+    StatAClassifier: [{}],
+    PriorShiftAdapter: [
+        {"head": NearestClassMean()},
+        {"head": NearestClassMean(logit_scale=5.0), "prior": "labels"},
+    ],
+    ConformalHead: [
+        {"head": NearestClassMean()},
+        {"head": NearestClassMean(), "calibration": 0.3, "random_state": 0},
+    ],
+    OpenSetClassifier: [
+        {"head": NearestClassMean()},
+        {"head": RidgeClassifier(), "criterion": "distance", "false_reject_rate": 0.5},
     ],
     ZeroShotFilter: [{}, {"step": "resample"}],
     # of images, texts and names

@@ -26,6 +26,27 @@ def test_classes_load_without_torch():
     assert not {"torch", "open_clip", "matplotlib"} & set(run(code).split())
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GaussianDiscriminantClassifier",
+        "MultiProxyImprinter",
+        "NearestClassMean",
+        "PrimedNCMClassifier",
+        "StackedHeadClassifier",
+    ],
+)
+def test_heads_load_no_module_that_reads_images_or_tables(name):
+    code = "import sys; {}; print(*sorted(sys.modules))"
+    alone = set(run(code.format("import sklearn.base, scipy.optimize")).split())
+    loaded = set(run(code.format(f"import skclip; skclip.{name}")).split()) - alone
+    heavy = {"PIL", "pyarrow", "pandas", "torch", "open_clip", "matplotlib", "sqlite3"}
+    assert not heavy & loaded
+    assert not {
+        module for module in loaded if module.startswith(("skclip.recall", "skclip.corpus"))
+    }
+
+
 @pytest.mark.parametrize("name", skclip.__all__)
 def test_every_public_name_is_there(name):
     assert getattr(skclip, name) is not None

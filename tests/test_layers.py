@@ -24,6 +24,8 @@ LAYERS = [
     "recall",
     "metrics",
     "heads",
+    "transduction",
+    "selection",
     "distill",
     "datasets",
     "display",

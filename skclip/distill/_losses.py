@@ -51,7 +51,7 @@ def neighbor_loss(
     text_target: "Tensor",
     scale: "Tensor | float",
 ) -> "Tensor":
-    r"""Contrast both towers with bank rows: the mean of two :func:`info_nce`.
+    r"""Contrast both towers with bank rows: the mean of two ``info_nce``.
 
     .. math:: \tfrac12 \left[L(v, p) + L(u, q)\right]
 

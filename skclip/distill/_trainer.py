@@ -54,7 +54,7 @@ class CLIPPINGTrainer(BaseEstimator):
 
     :math:`v` and :math:`u` are the student's unit rows, :math:`B` the teachers' features of all
     pairs, :math:`n` each pair's nearest neighbours in them, :math:`P` trained linear maps to unit
-    rows, and :math:`L` is :func:`info_nce`. Features and neighbours are computed once; a step only
+    rows, and :math:`L` is ``info_nce``. Features and neighbours are computed once; a step only
     gathers rows. Teachers and maps are not part of the student.
 
     Parameters

@@ -1,16 +1,20 @@
-"""Classifiers of embeddings."""
+"""Classifiers of embeddings.
 
-from skclip.heads._class_mean import NearestClassMean
-from skclip.heads._discriminant import GaussianDiscriminantClassifier
-from skclip.heads._imprinting import (
-    MultiProxyImprinter,
-    ProxyScoresMixin as ProxyScoresMixin,
-)
-from skclip.heads._mixed import MixedHeadClassifier
-from skclip.heads._priming import PrimedNCMClassifier
-from skclip.heads._prompting import AggregatedPromptClassifier
-from skclip.heads._stacked import StackedHeadClassifier
-from skclip.heads._zero_shot import ZeroShotClassifier
+Each class loads on first use (PEP 562), so that a head needs no module of the others.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skclip.heads._class_mean import NearestClassMean
+    from skclip.heads._discriminant import GaussianDiscriminantClassifier
+    from skclip.heads._imprinting import MultiProxyImprinter, ProxyScoresMixin as ProxyScoresMixin
+    from skclip.heads._mixed import MixedHeadClassifier
+    from skclip.heads._priming import PrimedNCMClassifier
+    from skclip.heads._prompting import AggregatedPromptClassifier
+    from skclip.heads._stacked import StackedHeadClassifier
+    from skclip.heads._zero_shot import ZeroShotClassifier
 
 __all__ = [
     "AggregatedPromptClassifier",
@@ -22,3 +26,25 @@ __all__ = [
     "StackedHeadClassifier",
     "ZeroShotClassifier",
 ]
+
+_MODULES = {
+    "AggregatedPromptClassifier": "_prompting",
+    "GaussianDiscriminantClassifier": "_discriminant",
+    "MixedHeadClassifier": "_mixed",
+    "MultiProxyImprinter": "_imprinting",
+    "NearestClassMean": "_class_mean",
+    "PrimedNCMClassifier": "_priming",
+    "ProxyScoresMixin": "_imprinting",
+    "StackedHeadClassifier": "_stacked",
+    "ZeroShotClassifier": "_zero_shot",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"skclip.heads.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'skclip.heads' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

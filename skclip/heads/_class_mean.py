@@ -26,7 +26,7 @@ from skclip._compat import (
     check_sample_weight,
     fit_context,
 )
-from skclip._linalg import unit_rows
+from skclip._linalg import unit_rows, working_dtype
 from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
 from skclip._validation import check_labelled_embeddings, encode_labels
 from skclip.heads._class_sums import ClassSums
@@ -316,9 +316,11 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     def _statistics(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[NDArray[Any], ClassSums]:
-        X, y = check_labelled_embeddings(self, X, y, reset=reset, ensure_all_finite=False)
+        X, y = check_labelled_embeddings(
+            self, X, y, reset=reset, ensure_all_finite=False, keep_half=True
+        )
         classes, codes = encode_labels(y)
-        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
         state = ClassSums.of_rows(X, codes, classes, weight, unit=self.metric == "cosine")
         if not np.isfinite(state.sums).all():
             assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
@@ -360,7 +362,8 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         intercept = np.where(state.known, intercept, -np.inf)
         self.classes_ = like(state.classes, y)
         self.class_sum_, self.class_count_ = like(own.sums, X), like(own.counts, X)
-        self.coef_, self.intercept_ = like(means, X, X.dtype), like(intercept, X, X.dtype)
+        dtype = working_dtype(X)
+        self.coef_, self.intercept_ = like(means, X, dtype), like(intercept, X, dtype)
         self.logit_scale_ = float(self.logit_scale)
         return self
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._compat import get_namespace_and_device
-from skclip._linalg import gen_row_blocks, row_norms, unit_rows
+from skclip._linalg import gen_row_blocks, row_norms, unit_rows, widened
 from skclip._validation import encode_known, sample_of, union_classes, unknown_labels
 
 __all__ = ["ClassSums", "class_sums", "second_moment"]
@@ -199,7 +199,7 @@ def second_moment(
     xp, _, _ = get_namespace_and_device(X)
     second = np.zeros((X.shape[1], X.shape[1]))
     for rows in gen_row_blocks(X.shape[0], X.shape[1]):
-        block = unit_rows(X[rows, :]) if unit else X[rows, :]
+        block = unit_rows(X[rows, :]) if unit else widened(X[rows, :])
         weighted = block * cast(weight[rows], block.dtype)[:, None]
         if not is_elsewhere(X):  # float64 for exact updates, which not every device has
             block, weighted = cast(block, xp.float64), cast(weighted, xp.float64)
@@ -223,7 +223,7 @@ def class_sums(
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        float32 or float64 rows. Zero rows are not counted.
+        float16, float32 or float64 rows. Zero rows are not counted.
 
     codes : ndarray of shape (n_samples,)
         Class index of every row, in ``[0, n_classes)``.
@@ -257,12 +257,12 @@ def class_sums(
     if is_elsewhere(X):
         return _class_sums_elsewhere(X, codes, n_classes, weight, unit=unit)
     sums, counts = np.zeros((n_classes, X.shape[1])), np.zeros(n_classes)
-    blocks = [
-        slice(start, start + N_ROWS_PER_BLOCK) for start in range(0, len(X), N_ROWS_PER_BLOCK)
-    ]
+    # every thread holds a block of half precision as float32
+    step = N_ROWS_PER_BLOCK // 8 or 1 if X.dtype == np.float16 else N_ROWS_PER_BLOCK
+    blocks = [slice(start, start + step) for start in range(0, len(X), step)]
 
     def of_block(rows: slice) -> tuple[NDArray[Any], NDArray[Any]]:
-        return _block_sums(X[rows], codes[rows], n_classes, weight[rows], unit=unit)
+        return _block_sums(widened(X[rows]), codes[rows], n_classes, weight[rows], unit=unit)
 
     # the loops over rows release the interpreter's lock; blocks are added in order
     with ThreadPoolExecutor(max(1, min(cpu_count(), len(blocks)))) as threads:

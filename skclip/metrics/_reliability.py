@@ -21,27 +21,27 @@ class ReliabilityCurve(NamedTuple):
     accuracy : ndarray of shape (n_used_bins,)
         Fraction of them that is right.
 
-    count : ndarray of shape (n_used_bins,)
+    n_predictions : ndarray of shape (n_used_bins,)
         How many there are.
 
     Examples
     --------
     >>> from skclip.metrics import reliability_curve
-    >>> confidence, accuracy, count = reliability_curve([True, True, False], [0.8, 0.8, 0.8])
-    >>> round(float(accuracy[0]), 3)
-    0.667
+    >>> curve = reliability_curve([True, True, False, False], [0.8, 0.8, 0.8, 0.8])
+    >>> curve.accuracy, curve.n_predictions
+    (array([0.5]), array([4]))
     """
 
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
-    count: NDArray[np.int64]
+    n_predictions: NDArray[np.int64]
 
     @property
     def calibration_error(self) -> float:
         r"""Expected calibration error :math:`\sum_b \frac{n_b}{n} |a_b - p_b|`; NaN of nothing."""
         gaps = np.abs(self.accuracy - self.confidence)
-        n = int(self.count.sum())
-        return float((self.count * gaps).sum() / n) if n else float("nan")
+        n = int(self.n_predictions.sum())
+        return float((self.n_predictions * gaps).sum() / n) if n else float("nan")
 
 
 def reliability_curve(

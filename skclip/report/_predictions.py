@@ -201,7 +201,7 @@ def _neighbors(
         for kind, pool in pools.items()
         if pool is not None and pool.embeddings is not None and len(pool)
     }
-    rows = np.asarray(X) if there else np.empty(0)
+    rows: NDArray[Any] = np.asarray(X) if there else np.empty(0)
     if not there or k < 1 or rows.ndim != 2 or rows.dtype.kind not in "fiu":
         return [], None
     widths = {pool.embeddings.shape[1] for pool in there.values() if pool.embeddings is not None}
@@ -295,7 +295,7 @@ def _matrix(
 
 def _drawn(curve: ReliabilityCurve) -> list[dict[str, Any]]:
     """Return the points of the curve where the page draws them: 210 by 190 from (40, 200) up."""
-    part = curve.count / max(int(curve.count.max(initial=1)), 1)
+    part = curve.n_predictions / max(int(curve.n_predictions.max(initial=1)), 1)
     return [
         {
             "x": round(40 + 210 * float(p), 1),
@@ -305,5 +305,7 @@ def _drawn(curve: ReliabilityCurve) -> list[dict[str, Any]]:
             "accuracy": f"{a:.3f}",
             "count": int(n),
         }
-        for p, a, n, share in zip(curve.confidence, curve.accuracy, curve.count, part, strict=True)
+        for p, a, n, share in zip(
+            curve.confidence, curve.accuracy, curve.n_predictions, part, strict=True
+        )
     ]

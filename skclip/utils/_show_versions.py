@@ -57,7 +57,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def show_versions() -> None:
-    """Print :func:`installed_versions`, for bug reports.
+    """Print ``installed_versions``, for bug reports.
 
     Examples
     --------

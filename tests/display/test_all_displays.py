@@ -68,7 +68,7 @@ def test_plot_returns_itself_with_axes_and_figure(name, pyplot):
     assert one.figure_ is one.ax_.figure
 
 
-@pytest.mark.parametrize("name", set(MAKERS) - {"TrainingCurvesDisplay"})
+@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"TrainingCurvesDisplay"}))
 def test_plot_draws_on_given_axes(name, pyplot):
     _, axes = pyplot.subplots()
     assert MAKERS[name]().plot(ax=axes).ax_ is axes

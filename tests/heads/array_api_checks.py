@@ -27,6 +27,7 @@ from skclip import (
     PrimedNCMClassifier,
     PrimingPool,
     StackedHeadClassifier,
+    StatAClassifier,
     ZeroShotClassifier,
     _linalg as linalg,
 )
@@ -68,6 +69,7 @@ HEADS = [
     MixedHeadClassifier(TEXT, LinearDiscriminantAnalysis(), space="proba", alpha=0.5),
     MixedHeadClassifier(TEXT, NearestCentroid(), space="proba", alpha=0.5),  # in numpy
     MixedHeadClassifier(TEXT, RidgeClassifier()),
+    StatAClassifier(TEXT),
 ]
 # a text head cannot be given to scikit-learn's checks, which choose the labels
 CHECKABLE = [

@@ -18,6 +18,7 @@ from skclip import (
     NearestClassMean,
     PrimedNCMClassifier,
     StackedHeadClassifier,
+    StatAClassifier,
     ZeroShotClassifier,
 )
 
@@ -45,6 +46,7 @@ WITH_TEXT = {
     "primed": PrimedNCMClassifier(TEXT),
     "mixed": MixedHeadClassifier(TEXT, LogisticRegression()),
     "stacked": StackedHeadClassifier(TEXT),
+    "anchored": StatAClassifier(TEXT),
     "prompts and text": AggregatedPromptClassifier(TEXT, prompts=PROMPTS, aggregation="attention"),
     "prompts": AggregatedPromptClassifier(prompts=PROMPTS, aggregation="mean"),
 }

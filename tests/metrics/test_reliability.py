@@ -9,13 +9,13 @@ def test_bins_have_mean_confidence_accuracy_and_count():
     curve = reliability_curve([True, False, True, True], [0.55, 0.6, 1.0, 0.95], n_bins=10)
     np.testing.assert_allclose(curve.confidence, [0.575, 0.975])
     np.testing.assert_allclose(curve.accuracy, [0.5, 1.0])
-    assert curve.count.tolist() == [2, 2]
+    assert curve.n_predictions.tolist() == [2, 2]
     assert curve.calibration_error == pytest.approx((0.075 + 0.025) / 2)
 
 
 def test_edges_have_a_bin():
     curve = reliability_curve([False, True], [0.0, 1.0], n_bins=3)
-    assert curve.count.tolist() == [1, 1]
+    assert curve.n_predictions.tolist() == [1, 1]
     assert curve.calibration_error == 0
 
 

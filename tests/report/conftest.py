@@ -29,7 +29,7 @@ def chromium() -> Iterator[Any]:
 def open_page(chromium, tmp_path) -> Iterator[Callable[..., Any]]:
     """Open a page, or that of a pool; it may ask for nothing from elsewhere, and fail nowhere."""
     context = chromium.new_context(accept_downloads=True)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     requests, errors = [], []
 
     def open_one(shown: Page | PrimingPool, path=None, **options) -> Any:

@@ -26,7 +26,7 @@ from skclip._compat import (
     check_sample_weight,
     fit_context,
 )
-from skclip._linalg import gen_row_blocks, unit_rows
+from skclip._linalg import gen_row_blocks, unit_rows, working_dtype
 from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
 from skclip._validation import check_labelled_embeddings, encode_known, encode_labels, sample_of
 from skclip.heads._class_sums import ClassSums
@@ -365,9 +365,11 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
     def _statistics(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[Any], ClassSums]:
-        X, y = check_labelled_embeddings(self, X, y, reset=reset, ensure_all_finite=False)
+        X, y = check_labelled_embeddings(
+            self, X, y, reset=reset, ensure_all_finite=False, keep_half=True
+        )
         classes, codes = encode_labels(y)
-        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
         state = ClassSums.empty(classes, X.shape[1], with_second=True)
         for rows in gen_row_blocks(X.shape[0], X.shape[1]):
             # float64 where the device has it, since differences of sums are taken
@@ -401,8 +403,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         self.classes_ = like(state.classes, y)
         self.class_sum_, self.class_count_ = like(state.sums, X), like(state.counts, X)
         self.second_moment_, self.ridge_ = like(state.second, X), like(ridge, X)
-        self.coef_ = like(fitted.coef, X, X.dtype)
-        self.intercept_ = like(fitted.intercept, X, X.dtype)
+        self.coef_ = like(fitted.coef, X, working_dtype(X))
+        self.intercept_ = like(fitted.intercept, X, working_dtype(X))
         return self
 
     def _ridge(self, scatter: NDArray[np.float64], n: float) -> NDArray[np.float64]:
@@ -459,7 +461,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         if not scatter.any():
             return None
         rows, mass = distinct_rows_of_classes(X, codes, weight)
-        part = spread_out_part(len(rows), len(state.classes))
+        part = spread_out_part(len(rows), *state.sums.shape)
         rows, mass = rows[part], mass[part]
         choice = choose_ridge(
             unit_rows(X[rows].astype(np.float64)),

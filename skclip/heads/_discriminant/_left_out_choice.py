@@ -23,8 +23,8 @@ Array = NDArray[np.float64]
 # Factors of the ridge to choose from.
 RIDGE_FACTORS = np.geomspace(0.1, 100, 13)
 
-# Limit of rows times classes for the rows to leave out, and the least number of rows.
-MAX_SCORES = 2_000_000
+# Limit of the entries of left-out rows and their scores, and the least number of rows.
+MAX_ENTRIES = 2_000_000
 MIN_ROWS = 1000
 
 
@@ -66,9 +66,10 @@ def distinct_rows_of_classes(
     evident = np.flatnonzero((weight > 0) & X.any(axis=1))
     # copies are adjacent in this order, unless other rows equal them in three features
     keys = (X[evident, -1], X[evident, X.shape[1] // 2], X[evident, 0], codes[evident])
-    order = evident[np.lexsort(keys)]
+    by_keys = np.lexsort(keys)
+    order = evident[by_keys]
     first = np.ones(len(order), dtype=bool)
-    alike = (X[order[1:], 0] == X[order[:-1], 0]) & (codes[order[1:]] == codes[order[:-1]])
+    alike = np.all([key[by_keys[1:]] == key[by_keys[:-1]] for key in keys], axis=0)
     later = np.flatnonzero(alike) + 1
     first[later] = (X[order[later]] != X[order[later - 1]]).any(axis=1)
     starts = np.flatnonzero(first)
@@ -76,9 +77,10 @@ def distinct_rows_of_classes(
     return order[starts], total
 
 
-def spread_out_part(n_rows: int, n_classes: int) -> slice:
+def spread_out_part(n_rows: int, n_classes: int, n_features: int) -> slice:
     """Return a slice with a constant step, which limits the number of rows ordered by class."""
-    return slice(None, None, max(1, -(-n_rows // max(MIN_ROWS, MAX_SCORES // n_classes))))
+    n_most = max(MIN_ROWS, MAX_ENTRIES // (n_classes + n_features))
+    return slice(None, None, max(1, -(-n_rows // n_most)))
 
 
 def fit_scale(

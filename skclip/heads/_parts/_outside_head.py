@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.validation import has_fit_parameter
 
 from skclip._array_api import to_numpy
@@ -226,6 +225,8 @@ def out_of_fold(
     counts = np.bincount(codes, minlength=len(classes))
     n_folds = int(min(N_FOLDS, counts.max()))
     if n_folds >= 2:
+        from sklearn.model_selection import StratifiedKFold  # half of the import time of a head
+
         with warnings.catch_warnings():
             # a class with fewer images than folds is missing from some of them
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)

@@ -1,6 +1,8 @@
 """Recall and filter images of the classes of a head."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,9 @@ from skclip._validation import encode_known, sample_of
 from skclip._warn import warn_caller
 from skclip.exceptions import ModelMismatchError, TextDisagreementWarning
 from skclip.heads._parts._distinct_images import Images
-from skclip.recall import CaptionRetriever, NeighborRetriever, PrimingPool, ZeroShotFilter
+
+if TYPE_CHECKING:
+    from skclip.recall import PrimingPool
 
 __all__ = ["common_width", "pool_images", "recall_pool", "warn_of_disagreement"]
 
@@ -57,6 +61,9 @@ def recall_pool(
         )
     if corpus is None and retriever is None:
         return None
+    # heads without a pool load no module that reads collections
+    from skclip.recall import CaptionRetriever, NeighborRetriever, ZeroShotFilter
+
     searched = CaptionRetriever(corpus) if retriever is None else clone(retriever, safe=False)
     labels = classes.tolist()
     names = labels
@@ -105,6 +112,8 @@ def recall_pool(
 
 def _checked(recalled: Any, retriever: Any, estimator: str) -> PrimingPool:
     """Return the result of a retriever as a valid pool; other retrievers may return any type."""
+    from skclip.recall import PrimingPool
+
     if type(recalled) is PrimingPool and not _is_inconsistent(recalled):
         return recalled
     missing = [name for name in ("labels", "embeddings") if not hasattr(recalled, name)]
@@ -143,7 +152,7 @@ def _labelled(recalled: PrimingPool, names: list[Any], classes: NDArray[Any]) ->
         rows.append(own)
         labels.extend([label] * len(own))
     chosen = pool[np.concatenate(rows)]
-    return PrimingPool(
+    return type(pool)(
         np.asarray(labels, dtype=classes.dtype),
         chosen.embeddings,
         ids=chosen.ids,

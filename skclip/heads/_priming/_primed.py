@@ -27,7 +27,7 @@ from skclip._compat import (
     check_sample_weight,
     fit_context,
 )
-from skclip._linalg import unit_rows
+from skclip._linalg import unit_rows, working_dtype
 from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_sums import ClassSums
@@ -40,13 +40,12 @@ from skclip.heads._parts import (
     add_images,
     as_images,
     common_width,
-    mix,
     pool_images,
     recall_pool,
     take_away,
-    text_weight,
     weigh,
 )
+from skclip.heads._priming._published_mixture import published_mixture
 from skclip.neighbors import nearest_rows
 
 __all__ = ["PrimedNCMClassifier"]
@@ -446,10 +445,10 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         """Add or remove labelled images."""
         method = "partial_fit" if sign > 0 else "forget"
         check_same_namespace(X, self, attribute="coef_", method=method)
-        X, y = check_labelled_embeddings(self, X, y, reset=False)
+        X, y = check_labelled_embeddings(self, X, y, reset=False, keep_half=True)
         classes = to_numpy(self.classes_)
         codes = encode_known(to_numpy(y), classes)
-        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+        weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
         seen = ClassSums(classes, to_numpy(self.shot_sum_), to_numpy(self.shot_count_))
         new = ClassSums.of_rows(X, codes, classes, weight)
         sums = seen + new if sign > 0 else seen - new
@@ -477,8 +476,9 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         """Recall, filter and sum images."""
         weight = targets = labels = None
         if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False)
-            weight, labels = check_sample_weight(sample_weight, X, dtype=X.dtype), to_numpy(y)
+            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False, keep_half=True)
+            weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
+            labels = to_numpy(y)
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
         shots = X if labels is not None else None
@@ -575,9 +575,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
 
     def _mix(self) -> Self:
         """Store the mixture as one linear head."""
-        images, text = self._all_images(), self.text_head_
-        means, place = unit_rows(images.sums), self.shot_sum_
-        intercept = np.zeros(len(means))
+        images, text, place = self._all_images(), self.text_head_, self.shot_sum_
         for name in ("alpha_", "head_weights_"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -595,16 +593,12 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             )
             coef, intercept = weighed.coef / own_scale, weighed.intercept / own_scale
             self.head_weights_ = weighed.weights
-        elif text is None:
-            coef, intercept = means, np.where(images.known, 0.0, -np.inf)
-            self.alpha_ = like(np.where(images.known, 0.0, 1.0), place)
         else:
-            alpha = text_weight(self.alpha, images.counts, sigma=self.sigma)
-            alpha = np.where(images.known, alpha, 1.0)
-            coef = mix(text.weights, means, alpha)
+            rows = None if text is None else text.weights
+            alpha, coef, intercept = published_mixture(rows, images, self.alpha, self.sigma)
             self.alpha_ = like(alpha, place)
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
-        self.class_mean_ = like(means, place, self._dtype)
+        self.class_mean_ = like(unit_rows(images.sums), place, self._dtype)
         self.class_count_ = like(images.counts, place)
         self.coef_ = like(coef, place, self._dtype)
         self.intercept_ = like(intercept, place, self._dtype)

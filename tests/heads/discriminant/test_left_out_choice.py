@@ -95,8 +95,8 @@ def test_distinct_rows_do_not_depend_on_their_order():
 
 
 def test_part_of_very_many_rows_is_spread_out():
-    assert spread_out_part(3000, 2) == slice(None, None, 1)
-    assert spread_out_part(100_000, 1000) == slice(None, None, 50)
+    assert spread_out_part(3000, 2, 10) == slice(None, None, 1)
+    assert spread_out_part(100_000, 500, 500) == slice(None, None, 50)
 
 
 def test_copies_within_a_class_count_as_one_row():

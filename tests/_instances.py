@@ -13,12 +13,14 @@ from skclip import (
     CLIPEmbedder,
     CLIPPINGTrainer,
     GaussianDiscriminantClassifier,
+    KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     NeighborRetriever,
     PrimedNCMClassifier,
     StackedHeadClassifier,
+    TipAdapterClassifier,
     ZeroShotClassifier,
     ZeroShotFilter,
 )
@@ -38,6 +40,16 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
         {},
         {"head": RidgeClassifier(), "space": "weights"},
         {"space": "proba", "alpha": 0.5},
+    ],
+    KernelTextClassifier: [
+        {},
+        {"bandwidth": "published", "ridge": "published", "weight": "published"},
+        {"max_keys": 10},
+    ],
+    TipAdapterClassifier: [
+        {},
+        {"alpha": "published", "beta": "published"},
+        {"keys": "trained", "beta": 5.0},
     ],
     MultiProxyImprinter: [
         {"random_state": 0},

@@ -1,5 +1,6 @@
 """Classifiers of embeddings."""
 
+from skclip.heads._adapters import KernelTextClassifier, TipAdapterClassifier
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._discriminant import GaussianDiscriminantClassifier
 from skclip.heads._imprinting import MultiProxyImprinter
@@ -12,10 +13,12 @@ from skclip.heads._zero_shot import ZeroShotClassifier
 __all__ = [
     "AggregatedPromptClassifier",
     "GaussianDiscriminantClassifier",
+    "KernelTextClassifier",
     "MixedHeadClassifier",
     "MultiProxyImprinter",
     "NearestClassMean",
     "PrimedNCMClassifier",
     "StackedHeadClassifier",
+    "TipAdapterClassifier",
     "ZeroShotClassifier",
 ]

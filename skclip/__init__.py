@@ -35,6 +35,7 @@ _SUBPACKAGES = (
     "display",
     "distill",
     "embedding",
+    "evaluation",
     "exceptions",
     "heads",
     "metrics",

@@ -45,7 +45,7 @@ def compare_heads(
     shots: Sequence[int | tuple[int, ...]] = (1, 2, 4, 8, 16),
     seeds: int | Sequence[int] = 5,
     pool: Any = None,
-    near_duplicates: float | None = 0.9999,
+    near_duplicates: float | None = 0.995,
     verbose: bool = False,
 ) -> HeadComparison:
     """Compare heads on the same few labelled images.
@@ -89,9 +89,9 @@ def compare_heads(
     pool : PrimingPool, default=None
         Recalled images; looked through for test images, and in the heads of :func:`usual_heads`.
 
-    near_duplicates : float or None, default=0.9999
-        Cosine from which a test image and another are the same image. None does not look for
-        any; the result says so.
+    near_duplicates : float or None, default=0.995
+        Cosine from which a test image and another are taken for the same, see
+        :func:`find_near_duplicates`. None looks for none, which the result tells.
 
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -115,8 +115,8 @@ def compare_heads(
 
     Notes
     -----
-    A head that cannot be fitted on a draw has no number there and its error is kept: cross-validation
-    needs more than one image per class, say. Warnings of the heads are not shown.
+    A head that cannot be fitted on a draw has no number there and its error is kept:
+    cross-validation needs more than one image per class, say. Warnings of the heads are not shown.
 
     Seconds are those of one fit and of one ``predict`` of all test images, with whatever else the
     machine was doing. The calibration error has 15 bins of equal width.

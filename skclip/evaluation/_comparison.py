@@ -213,8 +213,8 @@ default="accuracy"
         -------
         differences : list of Difference
             Named tuples: ``difference`` in points of accuracy, positive where the reference is
-            better, ``draw_error``, its standard error over draws, and ``error``, over draws and test
-            images. Oracles are compared too, and called so.
+            better, ``draw_error``, its standard error over draws, and ``error``, over draws and
+            test images. Oracles are compared too, and called so.
 
         Notes
         -----

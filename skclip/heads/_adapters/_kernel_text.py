@@ -230,7 +230,8 @@ class KernelTextClassifier(TextAdapterBase):
     ) -> tuple[float, Weights, float]:
         """Return the ridge, the weights, and the slope of the correction on the text."""
         settled = self._settled("ridge", images, judge)
-        has_choice = bool(len(judge.rows))
+        is_settled = "loo" not in (self.ridge, self.weight) and self._known.all()
+        has_choice = bool(len(judge.rows)) and not is_settled
         ridges = RIDGES.tolist() if self.ridge == "loo" and has_choice else [settled]
         found: list[tuple[float, Weights, float]] = []
         weights = None

@@ -180,7 +180,9 @@ class TipAdapterClassifier(TextAdapterBase):
         if self.alpha == "published":
             given = PUBLISHED_ALPHA
         betas = [PUBLISHED_BETA] if isinstance(self.beta, str) else [float(self.beta)]
-        if not len(judge.rows):
+        # nothing to choose, or nothing to choose by
+        settled = given is not None and self.beta != "loo" and self._known.all()
+        if settled or not len(judge.rows):
             weight = PUBLISHED_ALPHA if given is None else given
             return betas[0], Weights(1.0, weight, np.nan), 0.0
         if self.beta == "loo":

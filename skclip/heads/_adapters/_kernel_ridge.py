@@ -11,7 +11,7 @@ where :math:`B` are the images that are left out together. One eigendecompositio
 KernelTextClassifier.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,9 +95,9 @@ def kernel_axes(
 
 
 def left_out_predictions(
-    axes: KernelAxes, R: NDArray[Any], ridge: float, folds: Sequence[NDArray[np.intp]]
-) -> NDArray[Any]:
-    """Return the predictions of the targets of each fold by the fit without that fold.
+    axes: KernelAxes, R: NDArray[Any], ridges: Sequence[float], folds: Sequence[NDArray[np.intp]]
+) -> Iterator[NDArray[Any]]:
+    """Yield for each ridge the predictions of the targets of every fold by the fit without it.
 
     Parameters
     ----------
@@ -107,27 +107,29 @@ def left_out_predictions(
     R : ndarray of shape (n_samples, n_targets)
         Targets.
 
-    ridge : float
+    ridges : sequence of float
         Positive.
 
     folds : sequence of ndarray of int
         Positions of the images that are left out together.
 
-    Returns
-    -------
+    Yields
+    ------
     predictions : ndarray of shape (n_left_out, n_targets)
         Fold after fold, equal to those of refits.
     """
-    shrunk = axes.values / (axes.values + ridge)
     scaled = axes.root[:, None] * R
-    projected = shrunk[:, None] * (axes.axes.T @ scaled)
-    predictions = []
-    for fold in folds:
-        own = axes.axes[fold]
-        free = np.eye(len(fold), dtype=own.dtype) - (own * shrunk) @ own.T
-        residual = np.linalg.solve(free, scaled[fold] - own @ projected)
-        predictions.append((scaled[fold] - residual) / axes.root[fold, None])
-    return np.concatenate(predictions)
+    projected = axes.axes.T @ scaled
+    for ridge in ridges:
+        shrunk = axes.values / (axes.values + ridge)
+        smooth = shrunk[:, None] * projected
+        predictions = []
+        for fold in folds:
+            own = axes.axes[fold]
+            free = np.eye(len(fold), dtype=own.dtype) - (own * shrunk) @ own.T
+            residual = np.linalg.solve(free, scaled[fold] - own @ smooth)
+            predictions.append((scaled[fold] - residual) / axes.root[fold, None])
+        yield np.concatenate(predictions)
 
 
 def dual_of(axes: KernelAxes, R: NDArray[Any], ridge: float) -> NDArray[Any]:

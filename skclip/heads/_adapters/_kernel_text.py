@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._compat import Interval, StrOptions
 from skclip.heads._adapters._beside_text import LabelledImages, LeftOutJudge, TextAdapterBase
 from skclip.heads._adapters._kernel_ridge import (
+    KernelAxes,
     dual_of,
     kernel_axes,
     kernel_of,
@@ -25,10 +26,11 @@ PUBLISHED_IMAGES = np.log2([1, 2, 4, 8, 16])
 PUBLISHED_BANDWIDTH = [3.0, 2.6, 1.5, 1.66, 1.7]
 PUBLISHED_RIDGE = [0.05, 0.05, 0.05, 0.07, 0.1]
 # To choose from; the official grids are 0.1 to 10 and 0.001 to 10.
-BANDWIDTHS = np.geomspace(0.25, 16, 7)
-RIDGES = np.geomspace(0.01, 10, 10)
-# The bandwidth is chosen on so many images at most.
-BANDWIDTH_IMAGES = 800
+BANDWIDTHS = np.geomspace(0.25, 16, 5)
+RIDGES = np.geomspace(0.01, 10, 7)
+# The bandwidth is chosen on so many images at most, or so many of each class, by these ridges.
+BANDWIDTH_IMAGES, BANDWIDTH_SHOTS = 400, 3
+BANDWIDTH_RIDGES = (0.03, 0.3, 3.0)
 
 
 class KernelTextClassifier(TextAdapterBase):
@@ -49,11 +51,11 @@ class KernelTextClassifier(TextAdapterBase):
 
     bandwidth : {"loo", "published"} or float, default="loo"
         :math:`\beta` of the kernel. ``"loo"`` is the one of the best leave-one-out likelihood
-        among seven from 0.25 to 16; ``"published"`` is 3, 2.6, 1.5, 1.66, 1.7 for 1, 2, 4, 8, 16
+        among five from 0.25 to 16; ``"published"`` is 3, 2.6, 1.5, 1.66, 1.7 for 1, 2, 4, 8, 16
         images per class, and what lies between.
 
     ridge : {"loo", "published"} or float, default="loo"
-        :math:`\lambda`. ``"loo"`` is the best among ten from 0.01 to 10; ``"published"`` is 0.05,
+        :math:`\lambda`. ``"loo"`` is the best among seven from 0.01 to 10; ``"published"`` is 0.05,
         0.05, 0.05, 0.07, 0.1.
 
     weight : {"loo", "published"} or float, default="loo"
@@ -121,7 +123,7 @@ class KernelTextClassifier(TextAdapterBase):
     not would be at a disadvantage. The predictions for the left-out images :math:`B` are those of
     a refit, :math:`R_B - (G_{BB})^{-1} A_B` with :math:`G = (K + \lambda D^{-1})^{-1}` and
     :math:`A = G R`, and one eigendecomposition serves all :math:`\lambda`. The bandwidth is chosen
-    on at most 800 images, spread over all classes; ridge and weights on all. Copies of an image
+    on at most 400 images, or three per class; ridge and weights on all. Copies of an image
     count as one of their weight. The weights have the priors that :class:`TipAdapterClassifier`
     tells of. Where every class has one image, none can be left out and the published constants
     hold.
@@ -178,14 +180,22 @@ class KernelTextClassifier(TextAdapterBase):
 
     def _fit_part(self, images: LabelledImages, text: Array | None, judge: LeftOutJudge) -> None:
         R = self._residuals(images, text)
-        self.bandwidth_ = self._settled("bandwidth", images, judge)
-        if self.bandwidth == "loo" and len(judge.rows):
+        has_others = bool(len(judge.rows))
+        self.bandwidth_ = self._settled("bandwidth", images)
+        if self.bandwidth == "loo" and has_others:
             self.bandwidth_ = self._choose_bandwidth(images, text, R)
         keys = None
         if len(images.X) > self.max_keys:
             keys = images.X[_spread(len(images.X), self.max_keys)]
         axes = kernel_axes(images.X, images.weight, self.bandwidth_, keys)
-        self.ridge_, weights, slope = self._choose(axes, R, images, judge)
+        ridges = [self._settled("ridge", images)]
+        if not has_others or ("loo" not in (self.ridge, self.weight) and self._known.all()):
+            # nothing to choose by, or nothing to choose
+            self.ridge_, slope = ridges[0], 0.0
+            weights = Weights(1.0, self._given_weight(self.ridge_), np.nan)
+        else:
+            ridges = RIDGES.tolist() if self.ridge == "loo" else ridges
+            self.ridge_, weights, slope = self._choose(axes, R, judge, ridges)
         self.keys_ = images.X if keys is None else keys
         self.dual_coef_ = dual_of(axes, R, self.ridge_)
         self._believe(weights, slope)
@@ -201,7 +211,7 @@ class KernelTextClassifier(TextAdapterBase):
         R[:, ~self._known] = 0
         return R.astype(images.X.dtype)
 
-    def _settled(self, name: str, images: LabelledImages, judge: LeftOutJudge) -> float:
+    def _settled(self, name: str, images: LabelledImages) -> float:
         """Return a constant as given or as published."""
         given = getattr(self, name)
         if not isinstance(given, str):
@@ -213,39 +223,42 @@ class KernelTextClassifier(TextAdapterBase):
     def _choose_bandwidth(
         self, images: LabelledImages, text: Array | None, R: NDArray[Any]
     ) -> float:
-        at = _spread(len(images.X), BANDWIDTH_IMAGES)
+        """Return the bandwidth of the best left-out likelihood on some of the images."""
+        most = max(BANDWIDTH_IMAGES, BANDWIDTH_SHOTS * len(self.classes_))
+        at = _spread(len(images.X), most)
         some = LabelledImages(images.X[at], images.codes[at], images.weight[at])
         judge = LeftOutJudge(some, None if text is None else text[at], len(self.classes_))
-        if not len(judge.rows):
-            some, judge = images, LeftOutJudge(images, text, len(self.classes_))
-            at = np.arange(len(images.X))
+        if not len(judge.rows):  # of classes with few images, one was taken from each
+            at, some = np.arange(len(images.X)), images
+            judge = LeftOutJudge(images, text, len(self.classes_))
+        ridges = list(BANDWIDTH_RIDGES)
+        if self.ridge != "loo":
+            ridges = [self._settled("ridge", images)]
         losses = []
         for bandwidth in BANDWIDTHS:
             axes = kernel_axes(some.X, some.weight, bandwidth)
-            losses.append(self._choose(axes, R[at], some, judge)[1].loss)
+            losses.append(self._choose(axes, R[at], judge, ridges)[1].loss)
         return float(BANDWIDTHS[int(np.argmin(losses))])
 
     def _choose(
-        self, axes: Any, R: NDArray[Any], images: LabelledImages, judge: LeftOutJudge
+        self, axes: KernelAxes, R: NDArray[Any], judge: LeftOutJudge, ridges: list[float]
     ) -> tuple[float, Weights, float]:
         """Return the ridge, the weights, and the slope of the correction on the text."""
-        settled = self._settled("ridge", images, judge)
-        is_settled = "loo" not in (self.ridge, self.weight) and self._known.all()
-        has_choice = bool(len(judge.rows)) and not is_settled
-        ridges = RIDGES.tolist() if self.ridge == "loo" and has_choice else [settled]
         found: list[tuple[float, Weights, float]] = []
         weights = None
-        for ridge in ridges:
-            given = ridge if isinstance(self.weight, str) else float(self.weight)
-            if not has_choice:
-                return ridge, Weights(1.0, given * self._scale, np.nan), 0.0
-            part = left_out_predictions(axes, R, ridge, judge.folds).astype(np.float64)
+        predictions = left_out_predictions(axes, R, ridges, judge.folds)
+        for ridge, part in zip(ridges, predictions, strict=True):
             if self.weight == "loo":
-                weights, slope = judge.weigh(part, start=weights)
+                weights, slope = judge.weigh(part.astype(np.float64), start=weights)
             else:
-                weights, slope = judge.loss(part, given * self._scale)
+                weights, slope = judge.loss(part.astype(np.float64), self._given_weight(ridge))
             found.append((ridge, weights, slope))
         return min(found, key=lambda setting: setting[1].loss)
+
+    def _given_weight(self, ridge: float) -> float:
+        """Return the weight beside the text's logits, where likelihood does not choose it."""
+        omega = ridge if isinstance(self.weight, str) else float(self.weight)
+        return omega * self._scale
 
     def _part(self, X: NDArray[Any]) -> NDArray[Any]:
         part: NDArray[Any] = kernel_of(X, self.keys_, self.bandwidth_) @ self.dual_coef_

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 # As in the stacked head.
 TEXT_PRIOR = Prior(1.0, 2.0)
 # Images that are left out: so many that images times classes stay below this, and at least 300.
-MAX_SCORES, MIN_ROWS = 60_000, 300
+MAX_SCORES, MIN_ROWS = 30_000, 300
 LEAST_RANGE = 1e-12
 
 

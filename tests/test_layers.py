@@ -26,6 +26,7 @@ LAYERS = [
     "heads",
     "distill",
     "datasets",
+    "evaluation",
     "display",
     "report",
     "utils",

@@ -19,8 +19,8 @@ from skclip.heads._adapters._left_out_weights import (
     left_out_folds,
     weigh_left_out,
 )
-from skclip.heads._filled_scores import fill_by_text, slope_on_text
-from skclip.heads._left_out_choice import distinct_rows_of_classes
+from skclip.heads._discriminant import distinct_rows_of_classes
+from skclip.heads._parts import fill_by_text, slope_on_text
 
 __all__ = ["LabelledImages", "LeftOutJudge", "TextAdapterBase"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from skclip.heads._left_out_choice import fit_scale
-from skclip.heads._mixing_weights import DEVIATION, LeftOut, Prior, fit_mixing_weights
+from skclip.heads._discriminant import fit_scale
+from skclip.heads._parts import DEVIATION, LeftOut, Prior, fit_mixing_weights
 
 __all__ = ["Weights", "label_loss", "left_out_folds", "part_deviation", "weigh_left_out"]
 

@@ -1,8 +1,9 @@
 """Parts of mixed heads, with their left-out scores and mixing weights."""
 
 from skclip.heads._parts._distinct_images import Images, as_images
-from skclip.heads._parts._filled_scores import fill_by_text
+from skclip.heads._parts._filled_scores import fill_by_text, slope_on_text
 from skclip.heads._parts._kept_images import add_images, take_away
+from skclip.heads._parts._mixing_weights import DEVIATION, LeftOut, Prior, fit_mixing_weights
 from skclip.heads._parts._outside_head import (
     FittedHead,
     OutsideHead,
@@ -18,6 +19,7 @@ from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, we
 from skclip.heads._parts._weights_repr import WeightsReprMixin
 
 __all__ = [
+    "DEVIATION",
     "DISCRIMINANT",
     "MEANS",
     "RECALLED",
@@ -26,7 +28,9 @@ __all__ = [
     "Alpha",
     "FittedHead",
     "Images",
+    "LeftOut",
     "OutsideHead",
+    "Prior",
     "WeightsReprMixin",
     "add_images",
     "as_images",
@@ -34,12 +38,14 @@ __all__ = [
     "common_width",
     "fill_by_text",
     "filled_rows",
+    "fit_mixing_weights",
     "fit_on",
     "linear_rows",
     "mix",
     "over_all_classes",
     "pool_images",
     "recall_pool",
+    "slope_on_text",
     "take_away",
     "text_weight",
     "weigh",

@@ -1,7 +1,7 @@
 """Who chose the constants of a head, and what is to be said of the head beside its numbers."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,8 +57,9 @@ def entries_of(heads: Mapping[str, Any]) -> list[Entry]:
                 f"{', '.join(map(repr, CHOICES))}, which say who chose the constants of the head."
             )
         for choice, head in by_choice.items():
-            candidates = list(head) if isinstance(head, Sequence) else [head]
-            if choice != ORACLE and isinstance(head, Sequence):
+            several = isinstance(head, list | tuple)
+            candidates = list(head) if several else [head]
+            if choice != ORACLE and several:
                 raise ValueError(
                     f"heads[{name!r}][{choice!r}] holds {len(candidates)} classifiers: only under "
                     f"{ORACLE!r} the best of several is shown. Give one."

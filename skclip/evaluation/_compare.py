@@ -272,11 +272,15 @@ def _plan(
         "images": digest_of(digests),
         "test_images": digest_of(row_digests(data.X_test, data.y_test)),
         "draws": {
-            f"{of}, seed {seed}": digest_of([digests[i] for i in rows])
+            _draw_name(of, seed): digest_of([digests[i] for i in rows])
             for (of, seed), rows in draws.items()
         },
     }
     return _Plan(entries, data, draws, settings, rows)
+
+
+def _draw_name(shots: str, seed: int) -> str:
+    return f"{shots}, seed {seed}"
 
 
 def _carry_out(plan: _Plan, zero_shot: Any, *, verbose: bool) -> HeadComparison:
@@ -287,8 +291,15 @@ def _carry_out(plan: _Plan, zero_shot: Any, *, verbose: bool) -> HeadComparison:
     with tqdm(total=n_fits, desc="fits", disable=not verbose) as bar:
         for entry in plan.entries:
             by_draw: dict[tuple[str, int], list[Run]] = {}
-            for draw, rows in plan.draws.items():
-                by_draw[draw] = [_run(entry, head, plan.data, rows, *draw) for head in entry[2]]
+            same_images: dict[tuple[str, str], list[Run]] = {}
+            for (shots, seed), rows in plan.draws.items():
+                # where all images are drawn, every seed draws the same ones
+                images = shots, plan.rows["draws"][_draw_name(shots, seed)]
+                if images not in same_images:
+                    same_images[images] = [
+                        _run(entry, head, plan.data, rows, shots, seed) for head in entry.candidates
+                    ]
+                by_draw[shots, seed] = [run._replace(seed=seed) for run in same_images[images]]
                 bar.update(len(entry.candidates))
             runs += _best_candidates(by_draw)
     return HeadComparison(tuple(runs), plan.settings, plan.rows)
@@ -356,7 +367,8 @@ def _checked_shots(shots: Sequence[Any]) -> list[Shots]:
 
 
 def _checked_seeds(seeds: int | Sequence[int]) -> list[int]:
-    found = list(range(int(seeds))) if isinstance(seeds, Integral) else [int(s) for s in seeds]
+    given = range(int(seeds)) if isinstance(seeds, int | np.integer) else seeds
+    found = [int(seed) for seed in given]
     if not found or len(set(found)) < len(found) or min(found) < 0:
         raise ValueError(
             f"seeds must be a number of draws or distinct seeds, none negative, got {seeds!r}."

@@ -315,7 +315,6 @@ def _run_as_json(run: Run, timings: bool) -> dict[str, Any]:
 
 
 def _run_from_json(kept: Mapping[str, Any], n_test: int) -> Run:
-    known = [str(kept[key]) for key in ("head", "choice", "shots")]
     if kept["choice"] not in CHOICES:
         raise ValueError(f"{kept['choice']!r} is no choice")
     right = None
@@ -324,11 +323,23 @@ def _run_from_json(kept: Mapping[str, Any], n_test: int) -> Run:
         right = np.unpackbits(packed, count=n_test).astype(bool)
         if len(packed) != -(-n_test // 8):
             raise ValueError("`right` has not one mark per test image")
-    numbers = [
+    nll, ece, fit_seconds, predict_seconds = (
         np.nan if kept.get(key) is None else float(kept[key])
         for key in ("nll", "ece", "fit_seconds", "predict_seconds")
-    ]
-    return Run(*known, int(kept["seed"]), right, *numbers, kept.get("error"), kept.get("candidate"))
+    )
+    return Run(
+        head=str(kept["head"]),
+        choice=str(kept["choice"]),
+        shots=str(kept["shots"]),
+        seed=int(kept["seed"]),
+        right=right,
+        nll=nll,
+        ece=ece,
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds,
+        error=kept.get("error"),
+        candidate=kept.get("candidate"),
+    )
 
 
 def _rounded(value: float) -> float | None:

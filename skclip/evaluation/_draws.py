@@ -66,7 +66,7 @@ def draw_rows(
     counts = np.bincount(codes, minlength=len(classes))
     short = np.flatnonzero(counts < numbers)
     if len(short):
-        few = [f"{classes[c]} ({counts[c]})" for c in short]
+        few = [f"{classes[c]} ({counts[c]})" for c in short.tolist()]
         raise ValueError(
             f"shots={name_of_shots(shots)} asks for more images than these classes have: "
             f"{sample_of(few)}. Leave these shots out, or the classes."

@@ -13,11 +13,13 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 
 from skclip import (
     AggregatedPromptClassifier,
+    KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     PrimedNCMClassifier,
     StackedHeadClassifier,
+    TipAdapterClassifier,
     ZeroShotClassifier,
 )
 
@@ -45,6 +47,8 @@ WITH_TEXT = {
     "primed": PrimedNCMClassifier(TEXT),
     "mixed": MixedHeadClassifier(TEXT, LogisticRegression()),
     "stacked": StackedHeadClassifier(TEXT),
+    "affinities": TipAdapterClassifier(TEXT),
+    "kernel": KernelTextClassifier(TEXT),
     "prompts and text": AggregatedPromptClassifier(TEXT, prompts=PROMPTS, aggregation="attention"),
     "prompts": AggregatedPromptClassifier(prompts=PROMPTS, aggregation="mean"),
 }

@@ -67,6 +67,7 @@ def left_out_affinities(
     weight: Array,
     n_classes: int,
     beta: float,
+    own_similarity: Array | None = None,
 ) -> Array:
     r"""Return the affinities of labelled images to all keys but their own.
 
@@ -84,13 +85,20 @@ def left_out_affinities(
     codes, weight, n_classes, beta
         As in :func:`affinities`.
 
+    own_similarity : ndarray of shape (n_rows,), default=None
+        What the inner product with the own key is taken for. None leaves the own key out.
+
     Returns
     -------
     sums : ndarray of shape (n_rows, n_classes)
         Float64.
     """
     kernel = _kernel(similarity, beta) * weight.astype(similarity.dtype)
-    kernel[np.arange(len(rows)), rows] = 0
+    at = np.arange(len(rows)), rows
+    if own_similarity is not None:
+        kernel[at] = _kernel(own_similarity, beta) * weight[rows]
+        return _by_class(kernel, codes, n_classes).astype(np.float64)
+    kernel[at] = 0
     sums = _by_class(kernel, codes, n_classes).astype(np.float64)
     own, total = codes[rows], np.bincount(codes, weight, n_classes)
     sums[np.arange(len(rows)), own] *= total[own] / (total[own] - weight[rows])

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 
 from skclip._base import ScoreClassifierMixin
@@ -20,11 +21,14 @@ from skclip.heads._adapters._left_out_weights import (
     weigh_left_out,
 )
 from skclip.heads._discriminant import distinct_rows_of_classes
-from skclip.heads._parts import fill_by_text, slope_on_text
+from skclip.heads._parts import fill_by_text, own_similarity, slope_on_text
 
 __all__ = ["LabelledImages", "LeftOutJudge", "TextAdapterBase"]
 
 Array = NDArray[np.float64]
+
+# Quantiles at which a predicted similarity is taken.
+N_QUANTILES = 5
 
 
 class LabelledImages(NamedTuple):
@@ -38,6 +42,10 @@ class LabelledImages(NamedTuple):
 class LeftOutJudge:
     """Judges image parts by the labels of images that were left out.
 
+    Where every class has one image, nothing is left of a class without it. Then a new image is
+    thought of in its place: as similar to the others, and to itself as two images of one class
+    are expected to be.
+
     Parameters
     ----------
     images : LabelledImages
@@ -46,17 +54,48 @@ class LeftOutJudge:
     text : ndarray of shape (n_samples, n_classes) or None
         Logits of the text head for them.
 
+    text_rows : ndarray of shape (n_classes, n_features) or None
+        Text embeddings.
+
     n_classes : int
         Number of classes.
+
+    Attributes
+    ----------
+    folds : list of ndarray of int
+        Images that are left out together.
+
+    rows : ndarray of int
+        Images that are judged by, fold after fold; each several times where the similarity to
+        the own class is predicted.
+
+    own_similarity : ndarray or None
+        Predicted similarity of each of ``rows`` to itself, at the quantiles of its error.
     """
 
-    def __init__(self, images: LabelledImages, text: Array | None, n_classes: int) -> None:
+    def __init__(
+        self,
+        images: LabelledImages,
+        text: Array | None,
+        text_rows: NDArray[Any] | None,
+        n_classes: int,
+    ) -> None:
         self.folds = left_out_folds(images.codes, images.weight, n_classes)
         self.rows = np.concatenate([*self.folds, np.zeros(0, dtype=np.intp)])
+        self.own_similarity: Array | None = None
+        if not self.folds and len(images.X) > 1:
+            X = images.X.astype(np.float64)
+            means = np.zeros(X.shape) if text_rows is None else text_rows[images.codes]
+            predicted = own_similarity(X, means.astype(np.float64))
+            quantiles = ndtri((np.arange(N_QUANTILES) + 0.5) / N_QUANTILES)
+            at = np.minimum(predicted.mean + predicted.deviation * quantiles, 1)
+            self.rows = np.tile(np.arange(len(X)), N_QUANTILES)
+            self.own_similarity = np.repeat(at, len(X))
         self.codes = images.codes[self.rows]
         counts = np.bincount(images.codes, images.weight, n_classes)
         # every class counts alike, however many images it has
         self.weight = images.weight[self.rows] / counts[self.codes]
+        self.weight *= len(images.X) / max(self.weight.sum(), 1e-300)
         self.text = None if text is None else text[self.rows]
         self.known = np.broadcast_to(counts > 0, (len(self.rows), n_classes))
 
@@ -141,8 +180,12 @@ class TextAdapterBase(ScoreClassifierMixin, BaseEstimator):
             text = own_scale * self.text_head_.scores(images.X).astype(np.float64)
         self._scale = float(own_scale)
         self.logit_scale_ = self._scale if self.logit_scale == "auto" else float(self.logit_scale)
-        self._fit_part(images, text, LeftOutJudge(images, text, len(self.classes_)))
+        self._fit_part(images, text, self._judge(images, text))
         return self
+
+    def _judge(self, images: LabelledImages, text: Array | None) -> LeftOutJudge:
+        text_rows = None if self.text_head_ is None else self.text_head_.weights
+        return LeftOutJudge(images, text, text_rows, len(self.classes_))
 
     def _fit_part(self, images: LabelledImages, text: Array | None, judge: LeftOutJudge) -> None:
         """Set ``text_weight_``, ``_part_weight``, ``_slope`` and what ``_part`` needs."""

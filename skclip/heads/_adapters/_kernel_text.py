@@ -125,8 +125,7 @@ class KernelTextClassifier(TextAdapterBase):
     :math:`A = G R`, and one eigendecomposition serves all :math:`\lambda`. The bandwidth is chosen
     on at most 400 images, or three per class; ridge and weights on all. Copies of an image
     count as one of their weight. The weights have the priors that :class:`TipAdapterClassifier`
-    tells of. Where every class has one image, none can be left out and the published constants
-    hold.
+    tells of, and where every class has one image, the same images are thought of.
 
     The residuals of a row are centred over classes, which changes no label and no probability.
     Classes without images get the correction that the text predicts; without a text head they are
@@ -180,12 +179,13 @@ class KernelTextClassifier(TextAdapterBase):
 
     def _fit_part(self, images: LabelledImages, text: Array | None, judge: LeftOutJudge) -> None:
         R = self._residuals(images, text)
-        has_others = bool(len(judge.rows))
+        few_keys = len(images.X) > self.max_keys
+        has_others = bool(len(judge.rows)) and not (few_keys and judge.own_similarity is not None)
         self.bandwidth_ = self._settled("bandwidth", images)
         if self.bandwidth == "loo" and has_others:
             self.bandwidth_ = self._choose_bandwidth(images, text, R)
         keys = None
-        if len(images.X) > self.max_keys:
+        if few_keys:
             keys = images.X[_spread(len(images.X), self.max_keys)]
         axes = kernel_axes(images.X, images.weight, self.bandwidth_, keys)
         ridges = [self._settled("ridge", images)]
@@ -195,7 +195,8 @@ class KernelTextClassifier(TextAdapterBase):
             weights = Weights(1.0, self._given_weight(self.ridge_), np.nan)
         else:
             ridges = RIDGES.tolist() if self.ridge == "loo" else ridges
-            self.ridge_, weights, slope = self._choose(axes, R, judge, ridges)
+            bandwidth = self.bandwidth_
+            self.ridge_, weights, slope = self._choose(images, R, axes, judge, bandwidth, ridges)
         self.keys_ = images.X if keys is None else keys
         self.dual_coef_ = dual_of(axes, R, self.ridge_)
         self._believe(weights, slope)
@@ -227,26 +228,36 @@ class KernelTextClassifier(TextAdapterBase):
         most = max(BANDWIDTH_IMAGES, BANDWIDTH_SHOTS * len(self.classes_))
         at = _spread(len(images.X), most)
         some = LabelledImages(images.X[at], images.codes[at], images.weight[at])
-        judge = LeftOutJudge(some, None if text is None else text[at], len(self.classes_))
-        if not len(judge.rows):  # of classes with few images, one was taken from each
-            at, some = np.arange(len(images.X)), images
-            judge = LeftOutJudge(images, text, len(self.classes_))
+        judge = self._judge(some, None if text is None else text[at])
+        if judge.own_similarity is not None:  # of classes with few images, one was taken from each
+            at, some, judge = np.arange(len(images.X)), images, self._judge(images, text)
         ridges = list(BANDWIDTH_RIDGES)
         if self.ridge != "loo":
             ridges = [self._settled("ridge", images)]
         losses = []
         for bandwidth in BANDWIDTHS:
             axes = kernel_axes(some.X, some.weight, bandwidth)
-            losses.append(self._choose(axes, R[at], judge, ridges)[1].loss)
+            losses.append(self._choose(some, R[at], axes, judge, bandwidth, ridges)[1].loss)
         return float(BANDWIDTHS[int(np.argmin(losses))])
 
     def _choose(
-        self, axes: KernelAxes, R: NDArray[Any], judge: LeftOutJudge, ridges: list[float]
+        self,
+        images: LabelledImages,
+        R: NDArray[Any],
+        axes: KernelAxes,
+        judge: LeftOutJudge,
+        bandwidth: float,
+        ridges: list[float],
     ) -> tuple[float, Weights, float]:
         """Return the ridge, the weights, and the slope of the correction on the text."""
         found: list[tuple[float, Weights, float]] = []
         weights = None
         predictions = left_out_predictions(axes, R, ridges, judge.folds)
+        if judge.own_similarity is not None:
+            kernel = kernel_of(images.X, images.X, bandwidth)[judge.rows]
+            own = np.exp(bandwidth * (judge.own_similarity - 1))
+            kernel[np.arange(len(judge.rows)), judge.rows] = own
+            predictions = (kernel @ dual_of(axes, R, ridge) for ridge in ridges)
         for ridge, part in zip(ridges, predictions, strict=True):
             if self.weight == "loo":
                 weights, slope = judge.weigh(part.astype(np.float64), start=weights)

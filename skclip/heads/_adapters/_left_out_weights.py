@@ -105,7 +105,7 @@ def weigh_left_out(
         Labels.
 
     weight : ndarray of shape (n_samples,)
-        Weight of each image.
+        Weight of each image; their sum is how many images the priors are weighed against.
 
     start : Weights, default=None
         Weights of a neighbouring setting, to begin with.
@@ -115,7 +115,6 @@ def weigh_left_out(
     weights : Weights
         Not negative.
     """
-    weight = weight * (len(weight) / weight.sum())
     if text is None:
         n_classes = part.shape[1]
         scale, loss = fit_scale(part, codes, weight, np.full(n_classes, -np.log(n_classes)))

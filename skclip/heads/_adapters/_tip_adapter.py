@@ -106,7 +106,9 @@ class TipAdapterClassifier(TextAdapterBase):
     class counts alike in the likelihood, and so that few images do not overrule the text, the
     weights have normal priors: 1 ± 2 for :math:`b`, and for :math:`\alpha` zero with 0.7 times
     the deviation at which affinities spread as the text's logits do. Where every class has one
-    image none can be left out, and the published constants hold.
+    image, nothing is left of a class without it: a new image is thought of instead, as similar to
+    the other images, and to its own class as two images of one class are expected to be, by how
+    similar images and texts of different classes are. A single image has published constants.
 
     Sums favour the classes that have more images; this is the published form. A class without
     images gets the affinity that the text predicts for it; without a text head it is never
@@ -188,10 +190,11 @@ class TipAdapterClassifier(TextAdapterBase):
         if self.beta == "loo":
             betas = BETAS.tolist()
         similarity = images.X[judge.rows] @ images.X.T
+        codes, mass, n_classes = images.codes, images.weight, len(self.classes_)
         found: list[tuple[float, Weights, float]] = []
         for beta in betas:
             part = left_out_affinities(
-                similarity, judge.rows, images.codes, images.weight, len(self.classes_), beta
+                similarity, judge.rows, codes, mass, n_classes, beta, judge.own_similarity
             )
             if given is None:
                 found.append((beta, *judge.weigh(part)))

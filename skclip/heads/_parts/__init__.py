@@ -13,6 +13,7 @@ from skclip.heads._parts._outside_head import (
     linear_rows,
     over_all_classes,
 )
+from skclip.heads._parts._own_similarity import own_similarity
 from skclip.heads._parts._pool_images import common_width, pool_images, recall_pool
 from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_weight
 from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
@@ -43,6 +44,7 @@ __all__ = [
     "linear_rows",
     "mix",
     "over_all_classes",
+    "own_similarity",
     "pool_images",
     "recall_pool",
     "slope_on_text",

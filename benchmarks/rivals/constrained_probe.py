@@ -32,7 +32,7 @@ class ConstrainedProbeClassifier(LinearRival):
         *,
         penalty: float | str = 1.0,
         cross_modal: bool = False,
-        max_iter: int = 100,
+        max_iter: int = 50,
     ) -> None:
         self.zero_shot = zero_shot
         self.penalty = penalty

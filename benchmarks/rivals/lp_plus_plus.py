@@ -22,7 +22,7 @@ class LPPlusPlusClassifier(LinearRival):
     Without a validation set the last of `steps` is kept, or the best by folds.
     """
 
-    _grid: ClassVar[dict[str, Sequence[Any]]] = {"steps": (300, 0, 10, 30, 100)}
+    _grid: ClassVar[dict[str, Sequence[Any]]] = {"steps": (300, 100, 30)}
 
     def __init__(self, zero_shot: Any = None, *, steps: int | str = 300) -> None:
         self.zero_shot = zero_shot

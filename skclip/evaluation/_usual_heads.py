@@ -66,7 +66,7 @@ def usual_heads(zero_shot: Any = None, *, pool: Any = None) -> dict[str, Any]:
         "LinearDiscriminantAnalysis": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
         "RidgeClassifierCV": RidgeClassifierCV(alphas=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)),
         "LogisticRegressionCV": LogisticRegressionCV(
-            Cs=(1.0, 10.0, 100.0), cv=3, tol=1e-3, max_iter=300, use_legacy_attributes=False
+            Cs=(1.0, 10.0, 100.0), cv=3, tol=1e-3, max_iter=300
         ),
     }
     if zero_shot is not None:

@@ -191,7 +191,7 @@ def _images_of(column: pa.ChunkedArray, file: Path) -> list[Any]:
     """Return the images of a column: bytes, or paths that start from the file's folder."""
     kind = column.type
     if pa.types.is_struct(kind) and "bytes" in {field.name for field in kind}:
-        rows = pc.struct_field(column, "bytes").to_pylist()
+        rows: list[Any] = pc.struct_field(column, "bytes").to_pylist()
         if all(row is not None for row in rows):
             return rows
         paths = pc.struct_field(column, "path").to_pylist()
@@ -199,7 +199,7 @@ def _images_of(column: pa.ChunkedArray, file: Path) -> list[Any]:
             file.parent / path if row is None and path else row
             for row, path in zip(rows, paths, strict=True)
         ]
-    rows = column.to_pylist()
+    rows = list(column.to_pylist())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return rows
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):

@@ -3,8 +3,8 @@ Which head wins? A comparison that can be replayed
 ==================================================
 
 Heads are compared on the same few labelled images, drawn several times. What is chosen, each head
-chooses on these images; the test images measure, and nothing else. Synthetic pictures and the bundled
-model stand in for yours.
+chooses on these images; the test images measure, and nothing else. Synthetic pictures and the
+bundled model stand in for yours.
 """
 
 # %%

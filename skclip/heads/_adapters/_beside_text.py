@@ -46,6 +46,10 @@ class LeftOutJudge:
     thought of in its place: as similar to the others, and to itself as two images of one class
     are expected to be.
 
+    By the share of classes of which no image can be left out, the others count once more with
+    their class hidden from the part: its score is then predicted from the text, as that of a class
+    without images is.
+
     Parameters
     ----------
     images : LabelledImages
@@ -71,6 +75,9 @@ class LeftOutJudge:
 
     own_similarity : ndarray or None
         Predicted similarity of each of ``rows`` to itself, at the quantiles of its error.
+
+    hidden : float
+        Share of classes of which no image can be left out.
     """
 
     def __init__(
@@ -98,24 +105,32 @@ class LeftOutJudge:
         self.weight *= len(images.X) / max(self.weight.sum(), 1e-300)
         self.text = None if text is None else text[self.rows]
         self.known = np.broadcast_to(counts > 0, (len(self.rows), n_classes))
-
-    def filled(self, part: Array) -> tuple[Array, float]:
-        """Return a part's scores, those of classes without images by the text, and the slope."""
-        if self.text is None or self.known.all():
-            return part, 0.0
-        slope = slope_on_text(part, self.known, self.text, self.weight)
-        return fill_by_text(part, self.known, self.text, slope), slope
+        self.hidden = 1 - len(np.unique(self.codes)) / n_classes
 
     def weigh(self, part: Array, *, start: Weights | None = None) -> tuple[Weights, float]:
         """Return the best weights of text and part, and the slope of the part on the text."""
-        filled, slope = self.filled(part)
-        return weigh_left_out(self.text, filled, self.codes, self.weight, start=start), slope
+        text, scores, codes, weight, slope = self._rows_of(part)
+        return weigh_left_out(text, scores, codes, weight, start=start), slope
 
     def loss(self, part: Array, weight: float) -> tuple[Weights, float]:
         """Return the given weight of the part beside the text as it is, with its loss."""
-        filled, slope = self.filled(part)
-        logits = weight * filled if self.text is None else self.text + weight * filled
-        return Weights(1.0, weight, label_loss(logits, self.codes, self.weight)), slope
+        text, scores, codes, mass, slope = self._rows_of(part)
+        logits = weight * scores if text is None else text + weight * scores
+        return Weights(1.0, weight, label_loss(logits, codes, mass)), slope
+
+    def _rows_of(
+        self, part: Array
+    ) -> tuple[Array | None, Array, NDArray[np.integer], Array, float]:
+        """Return logits of the text, scores of the part, labels and weights; and the slope."""
+        if self.text is None or not self.hidden:
+            return self.text, part, self.codes, self.weight, 0.0
+        slope = slope_on_text(part, self.known, self.text, self.weight)
+        others = self.known.copy()
+        others[np.arange(len(part)), self.codes] = False
+        parts = [fill_by_text(part, known, self.text, slope) for known in (self.known, others)]
+        weights = [self.weight * (1 - self.hidden), self.weight * self.hidden]
+        text, codes = np.tile(self.text, (2, 1)), np.tile(self.codes, 2)
+        return text, np.concatenate(parts), codes, np.concatenate(weights), slope
 
 
 class TextAdapterBase(ScoreClassifierMixin, BaseEstimator):

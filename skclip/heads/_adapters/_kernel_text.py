@@ -129,7 +129,8 @@ class KernelTextClassifier(TextAdapterBase):
 
     The residuals of a row are centred over classes, which changes no label and no probability.
     Classes without images get the correction that the text predicts; without a text head they are
-    never predicted.
+    never predicted. Where classes have very different numbers of images,
+    :class:`StackedHeadClassifier` is the better choice.
 
     References
     ----------

@@ -111,8 +111,9 @@ class TipAdapterClassifier(TextAdapterBase):
     similar images and texts of different classes are. A single image has published constants.
 
     Sums favour the classes that have more images; this is the published form. A class without
-    images gets the affinity that the text predicts for it; without a text head it is never
-    predicted.
+    images gets the affinity that the text predicts for it, and the weights are judged by hidden
+    classes too; without a text head it is never predicted. Where classes have very different
+    numbers of images, :class:`StackedHeadClassifier` is the better choice.
 
     The official programs search :math:`\alpha` and :math:`\beta` on a labelled validation set, and
     keep the epoch of trained keys that is best on test images. Nothing of this is done here.

@@ -13,7 +13,18 @@ import pyarrow as pa
 
 import skclip
 from skclip import exceptions
-from skclip.cli import _cache, _demo, _embed, _index, _info, _prime, _recall, _report, _train
+from skclip.cli import (
+    _cache,
+    _compare,
+    _demo,
+    _embed,
+    _index,
+    _info,
+    _prime,
+    _recall,
+    _report,
+    _train,
+)
 from skclip.cli._terminal import escaped, give_up_on, results_in_utf8, say
 from skclip.cli._wording import in_options
 
@@ -22,6 +33,7 @@ __all__ = ["run"]
 _VERBS: dict[str, ModuleType] = {
     "demo": _demo,
     "prime": _prime,
+    "compare": _compare,
     "index": _index,
     "embed": _embed,
     "recall": _recall,

@@ -1,8 +1,15 @@
-"""Synthetic captioned images, for experiments without a download."""
+"""Synthetic captioned images, and the labelled images of files."""
 
 from skclip.datasets._captioned_images import make_captioned_images
 from skclip.datasets._folder import write_captioned_folder
+from skclip.datasets._labelled_images import load_labelled_images
 from skclip.datasets._shapes import CLASS_NAMES
 from skclip.datasets._styles import STYLE_NAMES
 
-__all__ = ["CLASS_NAMES", "STYLE_NAMES", "make_captioned_images", "write_captioned_folder"]
+__all__ = [
+    "CLASS_NAMES",
+    "STYLE_NAMES",
+    "load_labelled_images",
+    "make_captioned_images",
+    "write_captioned_folder",
+]

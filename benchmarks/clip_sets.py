@@ -19,7 +19,6 @@ from skclip import CaptionRetriever, CLIPEmbedder, PrimingPool, ZeroShotClassifi
 from skclip.datasets import make_captioned_images
 
 Rows = NDArray[Any]
-PARTS = ("train", "test")
 
 # ImageNet's names of what CIFAR-10 shows
 SYNONYMS = {
@@ -131,13 +130,14 @@ def imagenet(data: Path) -> ImageSet:
     return ImageSet("ImageNet", names, zero_shot, X, y)
 
 
-def without_text(data: Path, name: str, title: str) -> ImageSet:
-    """Return a set without text rows."""
-    with np.load(data / f"clip_vitb32_oxford_{name}.npz") as file:
-        labels = {part: np.array([f"class {c:03d}" for c in file[f"{part}_y"]]) for part in PARTS}
-        X, X_test = unit(file["train"]), unit(file["test"])
-    names = sorted(set(labels["train"].tolist()))
-    return ImageSet(title, names, None, X, labels["train"], X_test, labels["test"])
+def without_text(data: Path, name: str, title: str, part: str = "train") -> ImageSet:
+    """Return a set without text rows; labelled images are drawn from one part."""
+    with np.load(data / f"clip_vitb32_{name}.npz") as file:
+        y, y_test = (
+            np.array([f"class {c:03d}" for c in file[f"{which}_y"]]) for which in (part, "test")
+        )
+        X, X_test = unit(file[part]), unit(file["test"])
+    return ImageSet(title, sorted(set(y.tolist())), None, X, y, X_test, y_test)
 
 
 def weak(data: Path, name: str, title: str) -> ImageSet:
@@ -176,8 +176,9 @@ SETS: dict[str, Callable[[Path], ImageSet]] = {
     "cifar10": cifar10,
     "caltech101": caltech101,
     "imagenet": imagenet,
-    "pets": lambda data: without_text(data, "pets", "Oxford Pets"),
-    "flowers": lambda data: without_text(data, "flowers", "Oxford Flowers"),
+    "pets": lambda data: without_text(data, "oxford_pets", "Oxford Pets"),
+    "flowers": lambda data: without_text(data, "oxford_flowers", "Oxford Flowers"),
+    "dtd": lambda data: without_text(data, "dtd", "DTD", part="val"),
     "weak-cifar10": lambda data: weak(data, "cifar10", "CIFAR-10, weak model"),
     "weak-fashion": lambda data: weak(data, "fashion", "Fashion-MNIST, weak model"),
     "tiny": lambda data: tiny(),

@@ -17,6 +17,7 @@ __all__ = [
     "NoEvidenceWarning",
     "NoMatchWarning",
     "SearchFallbackWarning",
+    "TestLeakError",
     "TextDisagreementWarning",
     "TrainingDivergedError",
     "TrainingRunError",
@@ -62,6 +63,12 @@ class TrainingRunError(ValueError):
 
 class TrainingDivergedError(FloatingPointError):
     """The loss became infinite or NaN, and training cannot continue."""
+
+
+class TestLeakError(ValueError):
+    """Test images are among those that a head may learn from."""
+
+    __test__ = False  # pytest collects classes by their names
 
 
 class UnusablePairWarning(UserWarning):

@@ -52,10 +52,14 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "a photo of my new {}.",
             "a photo of my old {}.",
         ),
+        "caltech101": ("a photo of a {}.",),
+        "dtd": ("{} texture.",),
+        "eurosat": ("a centered satellite photo of {}.",),
         "flowers": ("a photo of a {}, a type of flower.",),
         "food": ("a photo of {}, a type of food.",),
         "pets": ("a photo of a {}, a type of pet.",),
         "sun": ("a photo of a {}.", "a photo of the {}."),
+        "ucf101": ("a photo of a person doing {}.",),
     }
 )
 

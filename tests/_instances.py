@@ -14,6 +14,7 @@ from skclip import (
     CLIPPINGTrainer,
     ConformalHead,
     GaussianDiscriminantClassifier,
+    KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
@@ -23,6 +24,7 @@ from skclip import (
     PriorShiftAdapter,
     StackedHeadClassifier,
     StatAClassifier,
+    TipAdapterClassifier,
     ZeroShotClassifier,
     ZeroShotFilter,
 )
@@ -42,6 +44,16 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
         {},
         {"head": RidgeClassifier(), "space": "weights"},
         {"space": "proba", "alpha": 0.5},
+    ],
+    KernelTextClassifier: [
+        {},
+        {"bandwidth": "published", "ridge": "published", "weight": "published"},
+        {"max_keys": 10},
+    ],
+    TipAdapterClassifier: [
+        {},
+        {"alpha": "published", "beta": "published"},
+        {"keys": "trained", "beta": 5.0},
     ],
     MultiProxyImprinter: [
         {"random_state": 0},

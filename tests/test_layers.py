@@ -28,6 +28,7 @@ LAYERS = [
     "selection",
     "distill",
     "datasets",
+    "evaluation",
     "display",
     "export",
     "report",

@@ -1,8 +1,9 @@
-"""Images in folders, and synthetic captioned images for experiments without a download."""
+"""Labelled images of files, and synthetic captioned images for experiments without a download."""
 
 from skclip.datasets._captioned_images import make_captioned_images
 from skclip.datasets._folder import write_captioned_folder
 from skclip.datasets._image_folder import load_image_folder
+from skclip.datasets._labelled_images import load_labelled_images
 from skclip.datasets._shapes import CLASS_NAMES
 from skclip.datasets._styles import STYLE_NAMES
 
@@ -10,6 +11,7 @@ __all__ = [
     "CLASS_NAMES",
     "STYLE_NAMES",
     "load_image_folder",
+    "load_labelled_images",
     "make_captioned_images",
     "write_captioned_folder",
 ]

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skclip.heads._adapters import KernelTextClassifier, TipAdapterClassifier
     from skclip.heads._class_mean import NearestClassMean
     from skclip.heads._discriminant import GaussianDiscriminantClassifier
     from skclip.heads._imprinting import MultiProxyImprinter, ProxyScoresMixin as ProxyScoresMixin
@@ -19,23 +20,27 @@ if TYPE_CHECKING:
 __all__ = [
     "AggregatedPromptClassifier",
     "GaussianDiscriminantClassifier",
+    "KernelTextClassifier",
     "MixedHeadClassifier",
     "MultiProxyImprinter",
     "NearestClassMean",
     "PrimedNCMClassifier",
     "StackedHeadClassifier",
+    "TipAdapterClassifier",
     "ZeroShotClassifier",
 ]
 
 _MODULES = {
     "AggregatedPromptClassifier": "_prompting",
     "GaussianDiscriminantClassifier": "_discriminant",
+    "KernelTextClassifier": "_adapters",
     "MixedHeadClassifier": "_mixed",
     "MultiProxyImprinter": "_imprinting",
     "NearestClassMean": "_class_mean",
     "PrimedNCMClassifier": "_priming",
     "ProxyScoresMixin": "_imprinting",
     "StackedHeadClassifier": "_stacked",
+    "TipAdapterClassifier": "_adapters",
     "ZeroShotClassifier": "_zero_shot",
 }
 

@@ -6,10 +6,12 @@ import pytest
 from skclip import (
     AggregatedPromptClassifier,
     GaussianDiscriminantClassifier,
+    KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     PrimedNCMClassifier,
+    TipAdapterClassifier,
     ZeroShotClassifier,
 )
 
@@ -40,6 +42,8 @@ def heads(labels):
         ),
         PrimedNCMClassifier(text),
         MixedHeadClassifier(text),
+        TipAdapterClassifier(text),
+        KernelTextClassifier(text, bandwidth=1.0),
     ]
 
 

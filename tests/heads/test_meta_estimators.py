@@ -13,12 +13,14 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 
 from skclip import (
     AggregatedPromptClassifier,
+    KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     PrimedNCMClassifier,
     StackedHeadClassifier,
     StatAClassifier,
+    TipAdapterClassifier,
     ZeroShotClassifier,
 )
 
@@ -47,6 +49,8 @@ WITH_TEXT = {
     "mixed": MixedHeadClassifier(TEXT, LogisticRegression()),
     "stacked": StackedHeadClassifier(TEXT),
     "anchored": StatAClassifier(TEXT),
+    "affinities": TipAdapterClassifier(TEXT),
+    "kernel": KernelTextClassifier(TEXT),
     "prompts and text": AggregatedPromptClassifier(TEXT, prompts=PROMPTS, aggregation="attention"),
     "prompts": AggregatedPromptClassifier(prompts=PROMPTS, aggregation="mean"),
 }

@@ -14,12 +14,14 @@ import skclip
 from skclip import (
     AggregatedPromptClassifier,
     CLIPEmbedder,
+    KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     PrimedNCMClassifier,
     PrimingPool,
     StackedHeadClassifier,
+    TipAdapterClassifier,
     ZeroShotClassifier,
     ZeroShotFilter,
 )
@@ -50,6 +52,8 @@ HEADS = [
     StackedHeadClassifier(TEXT, [("bayes", GaussianNB())]),
     MixedHeadClassifier(zero_shot=TEXT),
     MixedHeadClassifier(zero_shot=TEXT, space="proba", alpha=0.5),
+    KernelTextClassifier(TEXT),
+    TipAdapterClassifier(TEXT, keys="trained"),
     MultiProxyImprinter(k=2, random_state=0),
     MultiProxyImprinter(generation="least_squares"),
 ]

@@ -8,6 +8,7 @@ from types import ModuleType
 
 from skclip.cli._verbs import (
     _cache,
+    _compare,
     _demo,
     _embed,
     _evaluate,
@@ -31,6 +32,7 @@ VERBS: dict[str, ModuleType] = {
     "evaluate": _evaluate,
     "export": _export,
     "prime": _prime,
+    "compare": _compare,
     "index": _index,
     "embed": _embed,
     "recall": _recall,

@@ -1,8 +1,9 @@
 """Parts of mixed heads, with their left-out scores and mixing weights."""
 
 from skclip.heads._parts._distinct_images import Images, as_images
-from skclip.heads._parts._filled_scores import fill_by_text
+from skclip.heads._parts._filled_scores import fill_by_text, slope_on_text
 from skclip.heads._parts._kept_images import add_images, take_away
+from skclip.heads._parts._mixing_weights import DEVIATION, LeftOut, Prior, fit_mixing_weights
 from skclip.heads._parts._outside_head import (
     FittedHead,
     OutsideHead,
@@ -12,12 +13,14 @@ from skclip.heads._parts._outside_head import (
     linear_rows,
     over_all_classes,
 )
+from skclip.heads._parts._own_similarity import own_similarity
 from skclip.heads._parts._pool_images import common_width, pool_images, recall_pool
 from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_weight
 from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
 from skclip.heads._parts._weights_repr import WeightsReprMixin
 
 __all__ = [
+    "DEVIATION",
     "DISCRIMINANT",
     "MEANS",
     "RECALLED",
@@ -26,7 +29,9 @@ __all__ = [
     "Alpha",
     "FittedHead",
     "Images",
+    "LeftOut",
     "OutsideHead",
+    "Prior",
     "WeightsReprMixin",
     "add_images",
     "as_images",
@@ -34,12 +39,15 @@ __all__ = [
     "common_width",
     "fill_by_text",
     "filled_rows",
+    "fit_mixing_weights",
     "fit_on",
     "linear_rows",
     "mix",
     "over_all_classes",
+    "own_similarity",
     "pool_images",
     "recall_pool",
+    "slope_on_text",
     "take_away",
     "text_weight",
     "weigh",

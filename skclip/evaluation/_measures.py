@@ -1,0 +1,89 @@
+"""What is measured of a fitted head on test images."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skclip._array_api import to_numpy
+
+__all__ = ["Measured", "calibration_error", "measure"]
+
+N_BINS = 15
+# Probabilities below count as this one.
+LEAST_PROBABILITY = 1e-12
+
+
+class Measured(NamedTuple):
+    """Which test images a head is right about, mean log loss and calibration error.
+
+    The last two are not a number where the head gives no probabilities, or does not know all
+    classes of the test images.
+    """
+
+    right: NDArray[np.bool_]
+    nll: float
+    ece: float
+
+
+def calibration_error(confidence: ArrayLike, right: ArrayLike, n_bins: int = N_BINS) -> float:
+    r"""Return the expected calibration error over bins of equal width.
+
+    .. math:: \sum_b \frac{n_b}{n} \,\lvert \mathrm{acc}_b - \mathrm{conf}_b \rvert
+
+    Parameters
+    ----------
+    confidence : array-like of shape (n_samples,)
+        Probability of the predicted class.
+
+    right : array-like of shape (n_samples,)
+        Whether the prediction is right.
+
+    n_bins : int, default=15
+        Number of bins of confidence.
+
+    Returns
+    -------
+    error : float
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> from skclip.evaluation._measures import calibration_error
+    >>> calibration_error([0.9, 0.9], [True, False])
+    0.4
+    """
+    sure, hit = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    bins = np.minimum((sure * n_bins).astype(int), n_bins - 1)
+    return float(np.abs(np.bincount(bins, hit - sure)).sum() / len(sure))
+
+
+def measure(head: Any, X: NDArray[Any], y: NDArray[Any]) -> Measured:
+    """Measure a fitted head on test images.
+
+    Parameters
+    ----------
+    head : classifier
+        Fitted. Without ``predict_proba`` it has no probabilities; its scores are no substitute.
+
+    X : ndarray of shape (n_test, n_features)
+        Test embeddings.
+
+    y : ndarray of shape (n_test,)
+        Their labels.
+
+    Returns
+    -------
+    measured : Measured
+        One mark per image, and two numbers.
+    """
+    right = to_numpy(head.predict(X)) == y
+    if not hasattr(head, "predict_proba"):
+        return Measured(right, np.nan, np.nan)
+    proba, nll = to_numpy(head.predict_proba(X)).astype(np.float64), np.nan
+    at = {label: code for code, label in enumerate(to_numpy(head.classes_).tolist())}
+    codes = np.array([at.get(label, -1) for label in y.tolist()])
+    if (codes >= 0).all():
+        own = proba[np.arange(len(y)), codes]
+        nll = -float(np.log(np.maximum(own, LEAST_PROBABILITY)).mean())
+    return Measured(right, nll, calibration_error(proba.max(axis=1), right))

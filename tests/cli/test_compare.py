@@ -4,7 +4,7 @@ import tarfile
 
 import numpy as np
 import pytest
-from skclip.cli._compare import read_shots
+from skclip.cli._verbs._compare import read_shots
 
 from skclip import CLIPEmbedder, ZeroShotClassifier
 from skclip.cli import main

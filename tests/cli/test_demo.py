@@ -20,7 +20,7 @@ def test_prints_accuracies_recall_and_times(capsys):
     assert main(["demo", "--seeds", "2"]) == 0
     printed = capsys.readouterr().out
     heads = ("zero-shot", "1-shot class means", "primed", "primed, no filter")
-    for head in (*heads, "primed, as published", "primed + 1-shot"):
+    for head in (*heads, "primed, as published", "primed + 1-shot", "stacked + 1-shot"):
         assert re.search(rf"^{re.escape(head)}\s+\d+\.\d ± \d+\.\d", printed, re.MULTILINE)
     assert "recalled by caption" in printed
     assert "mean ± std over 2 seed(s)" in printed

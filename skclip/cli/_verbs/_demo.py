@@ -167,13 +167,12 @@ def run_seed(
     with watch.stage("filter"):
         kept = ZeroShotFilter(zero_shot).fit(pool.embeddings, pool.labels).support_
     with watch.stage("prime"):
-        primed = StackedHeadClassifier(zero_shot, retriever=pool)
+        primed = PrimedNCMClassifier(zero_shot, retriever=pool)
+        stacked = StackedHeadClassifier(zero_shot, retriever=pool)
         unlabelled = {
             "primed": clone(primed).fit(),
             "primed, no filter": clone(primed).set_params(filter="passthrough").fit(),
-            "primed, as published": PrimedNCMClassifier(
-                zero_shot, retriever=pool, **AS_PUBLISHED
-            ).fit(),
+            "primed, as published": clone(primed).set_params(**AS_PUBLISHED).fit(),
         }
     with watch.stage("embed held-out images"):
         X = embedder.transform(held_out.images)
@@ -186,6 +185,7 @@ def run_seed(
             f"{N_SHOTS}-shot class means": NearestClassMean().fit(X_shots, y_shots),
             **unlabelled,
             f"primed + {N_SHOTS}-shot": primed.fit(X_shots, y_shots),
+            f"stacked + {N_SHOTS}-shot": stacked.fit(X_shots, y_shots),
         }
         accuracy = {name: head.score(X, held_out.target) for name, head in heads.items()}
     assert pool.ids is not None  # ids are file names

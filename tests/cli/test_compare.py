@@ -4,10 +4,10 @@ import tarfile
 
 import numpy as np
 import pytest
-from skclip.cli._verbs._compare import read_shots
 
 from skclip import CLIPEmbedder, ZeroShotClassifier
 from skclip.cli import main
+from skclip.cli._verbs._compare import read_shots
 from skclip.datasets import make_captioned_images
 from skclip.evaluation import compare_heads, usual_heads
 

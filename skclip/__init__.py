@@ -41,6 +41,7 @@ _SUBPACKAGES = (
     "embedding",
     "evaluation",
     "exceptions",
+    "export",
     "heads",
     "metrics",
     "prompts",

@@ -11,6 +11,7 @@ __all__ = [
     "CorpusFormatError",
     "CorpusNotFoundError",
     "DoubtfulTextWarning",
+    "HeadFileError",
     "ModelMismatchError",
     "ModelNotFoundError",
     "NoEvidenceWarning",
@@ -50,6 +51,10 @@ class CorpusNotFoundError(CorpusError, FileNotFoundError):
 
 class CorpusFormatError(CorpusError):
     """The corpus is incomplete, damaged, or has a format this version cannot read."""
+
+
+class HeadFileError(ValueError):
+    """The file of a head is damaged, was changed, or is of a format this version cannot read."""
 
 
 class TrainingRunError(ValueError):

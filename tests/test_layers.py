@@ -30,6 +30,7 @@ LAYERS = [
     "datasets",
     "evaluation",
     "display",
+    "export",
     "report",
     "utils",
     "cli",

@@ -29,6 +29,7 @@ __all__ = [
     "note_resumed",
     "read_classes",
     "table_options",
+    "take_model",
     "take_model_of",
 ]
 
@@ -98,9 +99,26 @@ def make_embedder(args: Namespace) -> CLIPEmbedder:
 
 def take_model_of(corpus: Corpus, args: Namespace) -> None:
     """Set ``--model`` and ``--pretrained`` to those of a corpus, if neither is given."""
-    if args.model is not None or corpus.model_id is None:
+    take_model(args, corpus.model_id, f"The corpus {str(corpus.path)!r} was")
+
+
+def take_model(args: Namespace, model_id: str | None, what: str) -> None:
+    """Set ``--model`` and ``--pretrained`` to those of a model identity, if neither is given.
+
+    Parameters
+    ----------
+    args : Namespace
+        Options of the model; changed.
+
+    model_id : str or None
+        What made the embeddings; None changes nothing.
+
+    what : str
+        Begins the message where the model cannot be loaded: "The corpus 'x' was".
+    """
+    if args.model is not None or model_id is None:
         return
-    label = corpus.model_id.rpartition("@")[0]
+    label = model_id.rpartition("@")[0]
     name, _, tag = label.rpartition("/") if "/" in label else (label, "", "")
     # open_clip accepts ViT-B/32 for ViT-B-32
     if name.replace("/", "-") not in known_models():
@@ -116,8 +134,8 @@ def take_model_of(corpus: Corpus, args: Namespace) -> None:
     except ModelNotFoundError as error:
         reason = str(error).partition(". ")[0].rstrip(".")
         raise ModelNotFoundError(
-            f"The corpus {str(corpus.path)!r} was embedded by {label!r}, which cannot be loaded: "
-            f"give this model as --model and --pretrained. ({reason}.)"
+            f"{what} embedded by {label!r}, which cannot be loaded: give this model as --model and "
+            f"--pretrained. ({reason}.)"
         ) from None
 
 
@@ -191,13 +209,18 @@ def check_folder(given: str, option: str) -> Path:
     raise ValueError(f"{option} {given!r} {what}: give a folder to write.")
 
 
-def read_classes(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
+def read_classes(
+    path: str | Path, *, option: str = "--classes"
+) -> tuple[list[str], dict[str, list[str]]]:
     """Read class names and their synonyms.
 
     Parameters
     ----------
     path : str or Path
         Text file in the format of :data:`CLASSES_HELP`; blank lines are ignored.
+
+    option : str, default="--classes"
+        What names the file, for messages.
 
     Returns
     -------
@@ -213,7 +236,7 @@ def read_classes(path: str | Path) -> tuple[list[str], dict[str, list[str]]]:
     if path.is_dir() or not path.exists():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ValueError(
-            f"--classes {str(path)!r} {what}: give a text file with one class per line."
+            f"{option} {str(path)!r} {what}: give a text file with one class per line."
         )
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

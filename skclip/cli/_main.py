@@ -3,45 +3,22 @@
 import sqlite3
 import sys
 import warnings
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
-from types import ModuleType
 from typing import Any, NoReturn
 
 import pyarrow as pa
 
 import skclip
 from skclip import exceptions
-from skclip.cli import (
-    _cache,
-    _compare,
-    _demo,
-    _embed,
-    _index,
-    _info,
-    _prime,
-    _recall,
-    _report,
-    _train,
-)
+from skclip.cli._job import read_job, with_job
 from skclip.cli._terminal import escaped, give_up_on, results_in_utf8, say
+from skclip.cli._verbs import VERBS
 from skclip.cli._wording import in_options
 
 __all__ = ["run"]
 
-_VERBS: dict[str, ModuleType] = {
-    "demo": _demo,
-    "prime": _prime,
-    "compare": _compare,
-    "index": _index,
-    "embed": _embed,
-    "recall": _recall,
-    "report": _report,
-    "train": _train,
-    "info": _info,
-    "cache": _cache,
-}
 _OUR_WARNINGS = tuple(
     kind
     for kind in map(exceptions.__dict__.get, exceptions.__all__)
@@ -54,7 +31,9 @@ _ERRORS = (ValueError, OSError, ImportError, MemoryError, sqlite3.Error, pa.Arro
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command; see :func:`skclip.cli.main`."""
     with warnings.catch_warnings(), results_in_utf8():
-        args = _make_parser().parse_args(argv)
+        args = _parse(sys.argv[1:] if argv is None else argv)
+        if isinstance(args, int):
+            return args
         for kind in _OUR_WARNINGS:
             warnings.simplefilter("always", kind)
         warnings.showwarning = partial(_show_warning, args)
@@ -79,23 +58,52 @@ def run(argv: Sequence[str] | None = None) -> int:
 class _Parser(ArgumentParser):
     """A parser that prints errors in one line, like all other errors."""
 
+    def __init__(self, **options: Any) -> None:
+        self.positionals: dict[str, Action] = {}
+        super().__init__(**options)
+
+    def add_argument(self, *names: Any, **options: Any) -> Action:
+        action = super().add_argument(*names, **options)
+        if not names[0].startswith("-"):
+            self.positionals[action.dest] = action
+        return action
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, escaped(f"skclip: error: {_one_line(message)} ({self.prog} --help)\n"))
 
 
-def _make_parser() -> ArgumentParser:
+def _parse(argv: Sequence[str]) -> Namespace | int:
+    """Return what was asked for; the exit status if a file of options cannot be read."""
+    parser, verbs = _make_parser()
+    finder = ArgumentParser(add_help=False, allow_abbrev=False)
+    finder.add_argument("--config")
+    given = finder.parse_known_args(argv)[0].config if argv and argv[0] in verbs else None
+    if given is not None:
+        verb = argv[0]
+        try:
+            options = read_job(given, verb)
+            argv = [verb, *with_job(argv[1:], options, verbs[verb].positionals, given)]
+        except (ValueError, OSError) as error:
+            say(f"error: {_one_line(str(error))}")
+            return 2
+    return parser.parse_args(argv)
+
+
+def _make_parser() -> tuple[ArgumentParser, dict[str, "_Parser"]]:
     parser = _Parser(
         prog="skclip",
         description="Adapt CLIP to your classes with few labels or none.",
     )
     parser.add_argument("--version", action="version", version=skclip.__version__)
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for name, module in _VERBS.items():
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB", dest="verb")
+    parsers = {}
+    for name, module in VERBS.items():
         summary = (module.__doc__ or "").splitlines()[0]
         verb = verbs.add_parser(name, help=summary, description=summary)
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
-    return parser
+        parsers[name] = verb
+    return parser, parsers
 
 
 def _show_warning(

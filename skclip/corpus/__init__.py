@@ -18,6 +18,7 @@ from skclip.corpus._readers import (
     frame_columns as frame_columns,
     is_frame as is_frame,
     is_missing as is_missing,
+    list_files as list_files,
 )
 from skclip.corpus._store import CaptionStore as CaptionStore, Shard as Shard
 from skclip.corpus._streamed import open_collection as open_collection

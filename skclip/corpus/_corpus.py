@@ -22,6 +22,7 @@ from skclip.corpus._build import (
     working_on,
 )
 from skclip.corpus._embed_shard import Embedder
+from skclip.corpus._given_embeddings import open_embeddings, store_embeddings
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import MANIFEST, read_manifest
 from skclip.corpus._readers import Columns, Request, open_source
@@ -97,6 +98,7 @@ class Corpus(CaptionStore):
         path: str | os.PathLike[str],
         *,
         embedder: Embedder | None = None,
+        embeddings: Any = None,
         model_id: str | None = None,
         index: bool = True,
         shard_size: int = 500_000,
@@ -130,8 +132,12 @@ class Corpus(CaptionStore):
             Embeds every image, e.g. :class:`skclip.CLIPEmbedder`. If None, retrievers embed only
             recalled images. Unreadable images get a zero row and are listed by :meth:`failures`.
 
+        embeddings : array-like of shape (n_captions, n_features) or path, default=None
+            Embeddings that there are already, one row per caption in the order of the source, or
+            an ``.npy`` file of them; in place of an embedder. The corpus keeps a copy.
+
         model_id : str, default=None
-            Model of the embeddings in the source, if it has some.
+            Model of ``embeddings``, or of the embeddings in the source, if it has some.
 
         index : bool, default=True
             Whether to index the captions. Without an index they can only be scanned.
@@ -163,6 +169,9 @@ class Corpus(CaptionStore):
         """
         directory = user_path(path)
         check_free(directory, overwrite=overwrite)
+        if embeddings is not None and embedder is not None:
+            raise CorpusError("Corpus.build takes embeddings or an embedder, not both.")
+        rows = None if embeddings is None else open_embeddings(embeddings)
         parts = open_source(
             source,
             Request(
@@ -176,6 +185,7 @@ class Corpus(CaptionStore):
             after=None,
             overwrite=overwrite,
             embedder=embedder,
+            embeddings=rows,
             model_id=model_id,
             index=index,
             shard_size=shard_size,
@@ -310,6 +320,7 @@ class Corpus(CaptionStore):
         after: Self | None,
         overwrite: bool,
         embedder: Embedder | None,
+        embeddings: Any = None,
         model_id: str | None,
         index: bool,
         shard_size: int,
@@ -334,7 +345,9 @@ class Corpus(CaptionStore):
                 if index:
                     new = index_shards(job, new, n_jobs=n_jobs)
                 entries = [*kept, *new]
-                if embedder is None:
+                if embeddings is not None:
+                    job.commit(store_embeddings(job, new, embeddings, model_id))
+                elif embedder is None:
                     job.commit(keep_embeddings(job, entries, model_id))
                 else:
                     job.commit(embed_shards(job, entries, embedder))

@@ -180,7 +180,9 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
             Images: paths, bytes, PIL images or uint8 arrays of shape ``(H, W)``,
             ``(H, W, C)`` or ``(C, H, W)``. Texts: strings. As a list, a NumPy array, a pandas,
             polars or Arrow column, or a frame with one column. An array of several images has
-            four dimensions.
+            four dimensions. Also a data set of torch or torchvision without
+            a transform, of which the first value of each item is taken, and a column of a
+            Hugging Face data set.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from typing import Any
 
 from skclip._paths import find_file
 from skclip._validation import sample_of
+from skclip.embedding._item_datasets import dataset_column
 
 __all__ = ["Items", "as_items", "check_texts"]
 
@@ -40,7 +41,7 @@ def as_items(X: Any, modality: str, name: str = "X") -> Items:
     X : iterable
         List, tuple, generator, ndarray or tensor (of objects or strings with one dimension or
         one column, or of pixels with four dimensions), a pandas or polars Series, an Arrow
-        array, or a frame or table with one column.
+        array, a frame or table with one column, or a data set of torch or Hugging Face.
 
     modality : {"image", "text"}
         For the messages.
@@ -66,11 +67,12 @@ def as_items(X: Any, modality: str, name: str = "X") -> Items:
         if modality == "image" and not isinstance(X, bytes) and isdir(find_file(X)):
             raise TypeError(
                 f"{expected}, got the folder {fspath(X)!r}: list its files, "
-                "sorted(Path(folder).rglob('*.jpg'))."
+                "sorted(Path(folder).rglob('*.jpg')), or of one folder per class "
+                "skclip.datasets.load_image_folder(folder).images."
             )
         shown = repr(X) if len(str(X)) < 200 else f"{type(X).__name__} of length {len(str(X))}"
         raise TypeError(f"{expected}, got the single {shown}: write [{name}].")
-    column = _single_column(X, expected)
+    column = _single_column(dataset_column(X, expected), expected)
     if isinstance(column, Mapping) or not isinstance(column, Iterable):
         raise TypeError(f"{expected}, got {type(X).__name__}.")
     n = len(column) if isinstance(column, Sized) else None

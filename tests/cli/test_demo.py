@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from skclip.cli import _demo, main
+from skclip.cli import main
+from skclip.cli._verbs import _demo
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ def stub(monkeypatch):
     """Let the verb `info` do something else."""
 
     def install(action):
-        monkeypatch.setattr("skclip.cli._info.run", lambda args: action())
+        monkeypatch.setattr("skclip.cli._verbs._info.run", lambda args: action())
 
     return install
 
@@ -123,7 +123,7 @@ def test_warnings_of_others_look_as_ever(stub, capsys):
 
 def test_reader_that_leaves_is_no_error():
     talker = (
-        "import sys; from skclip import cli; from skclip.cli import _info\n"
+        "import sys; from skclip import cli; from skclip.cli._verbs import _info\n"
         "_info.run = lambda args: [print('line') for _ in range(10**6)]\n"
         "sys.exit(cli.main(['info']))"
     )
@@ -135,7 +135,7 @@ def test_reader_that_leaves_is_no_error():
 def command(code: str, **options):
     """Run the command with the verb `info` doing something else, in a process of its own."""
     talker = (
-        "import sys; from skclip import cli; from skclip.cli import _info\n"
+        "import sys; from skclip import cli; from skclip.cli._verbs import _info\n"
         f"_info.run = lambda args: {code}\n"
         "sys.exit(cli.main(['info']))"
     )

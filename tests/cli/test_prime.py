@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skclip import PrimedNCMClassifier, ZeroShotClassifier
+from skclip import StackedHeadClassifier, ZeroShotClassifier
 from skclip.cli import main
-from skclip.cli._prime import find_images, why_unreadable
+from skclip.cli._inputs._images import find_images, why_unreadable
 from skclip.corpus import Corpus
 from skclip.embedding._registry import LoadedModel
 from skclip.recall import CaptionRetriever
@@ -72,7 +72,7 @@ def test_predictions_are_those_of_the_python_api(
         classes=captioned_images.target_names,
     )
     retriever = CaptionRetriever(corpus_path, synonyms=captioned_images.synonyms)
-    head = PrimedNCMClassifier(zero_shot, retriever=retriever).fit()
+    head = StackedHeadClassifier(zero_shot, retriever=retriever).fit()
     X = tiny_embedder.transform(paths)
     assert [row["label"] for row in readable] == head.predict(X).tolist()
     np.testing.assert_allclose(
@@ -119,7 +119,7 @@ def test_corpus_can_be_kept(prime, captioned_folder, tmp_path):
 def test_summary_counts_recalled_images(prime, corpus_path, capsys):
     prime(corpus_path, "--k", "3")
     report = capsys.readouterr().err
-    assert re.search(r"^class +matches .*kept$", report, re.MULTILINE)
+    assert re.search(r"^class +matched .*kept$", report, re.MULTILINE)
     assert "classified 12 of 14 images" in report
 
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from skclip import CLIPEmbedder
-from skclip.cli import _train, main
+from skclip.cli import main
+from skclip.cli._verbs import _train
 from skclip.corpus import Corpus
 from skclip.datasets import make_captioned_images, write_captioned_folder
 from skclip.exceptions import TrainingDivergedError

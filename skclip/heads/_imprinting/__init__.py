@@ -5,6 +5,7 @@ paper.
 """
 
 from skclip.heads._imprinting._imprinter import MultiProxyImprinter
+from skclip.heads._imprinting._scores import ProxyScoresMixin as ProxyScoresMixin
 
 __all__ = [
     "MultiProxyImprinter",

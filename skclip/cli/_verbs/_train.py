@@ -14,6 +14,7 @@ from skclip.cli._common import (
     note_resumed,
     table_options,
 )
+from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.distill import CLIPPINGTrainer
@@ -50,6 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     _add_training_arguments(parser, defaults)
     add_table_arguments(parser)
     add_quiet_argument(parser)
+    add_job_arguments(parser)
 
 
 def _add_training_arguments(parser: ArgumentParser, defaults: CLIPPINGTrainer) -> None:
@@ -101,6 +103,8 @@ def run(args: Namespace) -> int:
                 "set --lambda-nn and --lambda-xnn to 0 for plain CLIP training."
             )
         _check_teacher(given, spelled)
+    if is_dry_run(args):
+        return 0
     if not (args.output / "model").exists():
         note_resumed(args.output / "checkpoint.pt", quiet=args.quiet)
     corpus = _open_pairs(args)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from skclip._validation import sample_of
 from skclip.cli._common import CLASSES_HELP, check_at_least_one, read_classes
+from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import FORMATS, Row, choose_format, open_rows
 from skclip.recall import CaptionRetriever, PrimingPool
 
@@ -30,6 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--output", default="-", metavar="FILE", help="file to write (default: standard output)"
     )
+    add_job_arguments(parser)
 
 
 def run(args: Namespace) -> int:
@@ -40,6 +42,8 @@ def run(args: Namespace) -> int:
     kind = choose_format(args.output, args.format)
     check_names(args.names)
     names, synonyms = read_classes(args.classes) if args.classes else (args.names, {})
+    if is_dry_run(args):
+        return 0
     pool = CaptionRetriever(args.corpus, k=args.k, synonyms=synonyms).recall(names)
     with open_rows(args.output, kind, COLUMNS, quote=True) as write:
         for row in rows_of(pool):

@@ -13,7 +13,13 @@ from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from skclip import NearestClassMean, PrimedNCMClassifier, ZeroShotClassifier, ZeroShotFilter
+from skclip import (
+    NearestClassMean,
+    PrimedNCMClassifier,
+    StackedHeadClassifier,
+    ZeroShotClassifier,
+    ZeroShotFilter,
+)
 from skclip._optional import import_optional
 from skclip.cli._common import add_quiet_argument
 from skclip.cli._temporary import temporary_folder
@@ -161,11 +167,13 @@ def run_seed(
     with watch.stage("filter"):
         kept = ZeroShotFilter(zero_shot).fit(pool.embeddings, pool.labels).support_
     with watch.stage("prime"):
-        primed = PrimedNCMClassifier(zero_shot, retriever=pool)
+        primed = StackedHeadClassifier(zero_shot, retriever=pool)
         unlabelled = {
             "primed": clone(primed).fit(),
             "primed, no filter": clone(primed).set_params(filter="passthrough").fit(),
-            "primed, as published": clone(primed).set_params(**AS_PUBLISHED).fit(),
+            "primed, as published": PrimedNCMClassifier(
+                zero_shot, retriever=pool, **AS_PUBLISHED
+            ).fit(),
         }
     with watch.stage("embed held-out images"):
         X = embedder.transform(held_out.images)

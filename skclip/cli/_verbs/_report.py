@@ -21,7 +21,9 @@ from skclip.cli._common import (
     table_options,
     take_model_of,
 )
-from skclip.cli._prime import check_readable, check_templates, open_collection
+from skclip.cli._heads import check_readable, check_templates
+from skclip.cli._inputs import open_collection
+from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.recall import CaptionRetriever
@@ -73,6 +75,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_decisions_argument(parser)
     add_table_arguments(parser)
     add_quiet_argument(parser)
+    add_job_arguments(parser)
     add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
 
 
@@ -93,6 +96,8 @@ def run(args: Namespace) -> int:
     if is_corpus(source := find_file(args.corpus)):
         take_model_of(Corpus(source), args)
     embedder = make_embedder(args)
+    if is_dry_run(args):
+        return 0
     zero_shot = ZeroShotClassifier(
         embedder=embedder, templates=args.templates, synonyms=synonyms, classes=names
     ).fit()

@@ -2,6 +2,7 @@
 
 import warnings
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from skclip.cli._common import (
     add_model_arguments,
@@ -12,6 +13,8 @@ from skclip.cli._common import (
     note_resumed,
     table_options,
 )
+from skclip.cli._inputs import add_embeddings_argument, given_vectors
+from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._terminal import say
 from skclip.corpus import UNFINISHED, Corpus
 from skclip.exceptions import UnreadableImageWarning
@@ -30,8 +33,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--append", action="store_true", help="add to the existing corpus")
     mode.add_argument("--overwrite", action="store_true", help="replace the existing corpus")
+    add_embeddings_argument(parser, "IMAGES")
     add_table_arguments(parser)
     add_quiet_argument(parser)
+    add_job_arguments(parser)
     add_model_arguments(parser, default="none, captions only")
 
 
@@ -45,11 +50,19 @@ def run(args: Namespace) -> int:
         **table_options(args),
     }
     output = check_folder(args.output, "--output")
+    given: dict[str, Any] = {}
+    if (vectors := given_vectors(args)) is not None:
+        if args.append or args.model is not None:
+            other = "--append" if args.append else "--model"
+            raise ValueError(f"--embeddings are those of a new corpus: leave {other} out.")
+        given = {"embeddings": vectors.path, "model_id": vectors.model_id}
+    if is_dry_run(args):
+        return 0
     note_resumed(output / UNFINISHED, quiet=args.quiet)
     if args.append:
         corpus = Corpus(output).append(args.source, **options)
     else:
-        corpus = Corpus.build(args.source, output, overwrite=args.overwrite, **options)
+        corpus = Corpus.build(args.source, output, overwrite=args.overwrite, **given, **options)
     return report(corpus, quiet=args.quiet)
 
 

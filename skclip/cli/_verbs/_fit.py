@@ -1,0 +1,100 @@
+"""Fit a head for your classes, and keep it as a file."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skclip._paths import find_file
+from skclip.cli._common import (
+    DEFAULT_MODEL,
+    add_model_arguments,
+    add_quiet_argument,
+    add_table_arguments,
+    table_options,
+)
+from skclip.cli._fitting import fit_head, prepare, rows_of
+from skclip.cli._heads import add_head_arguments, check_head_options, class_names
+from skclip.cli._inputs import (
+    CORPUS_HELP,
+    LABELLED_HELP,
+    Labelled,
+    add_embeddings_argument,
+    add_label_arguments,
+    given_vectors,
+    read_labelled,
+)
+from skclip.cli._job import add_job_arguments, is_dry_run
+from skclip.cli._terminal import say
+from skclip.export import save_head
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        "--output", required=True, metavar="FILE", help="head to write, such as birds.skclip"
+    )
+    parser.add_argument(
+        "--shots", metavar="PATH", help=f"labelled images: {LABELLED_HELP} (default: none)"
+    )
+    add_embeddings_argument(parser, "SHOTS")
+    add_head_arguments(parser, corpus_help=CORPUS_HELP)
+    add_label_arguments(parser)
+    add_table_arguments(parser)
+    add_quiet_argument(parser)
+    add_job_arguments(parser)
+    add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
+
+
+def run(args: Namespace) -> int:
+    """Fit a head and write it."""
+    output = check_head_file(args.output)
+    vectors = given_vectors(args)
+    shots = None
+    if args.shots is not None:
+        shots = read_labelled(args.shots, "--shots", args, vectors)
+    elif vectors is not None:
+        raise ValueError("--embeddings are those of --shots: give their labels by it.")
+    check_head_options(args, has_shots=shots is not None)
+    classes, shots = class_names(args, shots)
+    options = table_options(args)
+    embedder = prepare(args, vectors)
+    if is_dry_run(args):
+        return 0
+    X = None if shots is None else rows_of(shots, vectors, embedder, quiet=args.quiet)
+    head = fit_head(args, classes, embedder, options, X, None if shots is None else shots.labels)
+    model = embedder if embedder is not None else vectors and vectors.model_id
+    save_head(head, output, embedder=model, provenance=_provenance(args, shots))
+    if not args.quiet:
+        weights = getattr(head, "head_weights_", {})
+        parts = ", ".join(f"{name} {weight:.3g}" for name, weight in weights.items())
+        say(f"weights of the parts: {parts}" if parts else f"fitted {args.head}")
+        say(f"{len(classes.names)} classes in {output}: skclip predict {output} IMAGES")
+    return 0
+
+
+def check_head_file(given: str) -> Path:
+    """Return the file that a head is to be written to, or raise."""
+    path = find_file(given)
+    if path.is_dir():
+        raise ValueError(f"--output {given!r} is a folder: name a file in it, as head.skclip.")
+    if not path.parent.is_dir():
+        raise ValueError(f"--output {given!r} is in a folder that does not exist: make it first.")
+    return path
+
+
+def _provenance(args: Namespace, shots: Labelled | None) -> dict[str, Any]:
+    """Return what the options say about where a head came from; folders stay private."""
+    facts: dict[str, Any] = {}
+    if args.corpus is not None:
+        facts["corpus"] = {
+            "name": find_file(args.corpus).name,
+            **{name: getattr(args, name) for name in ("k", "plural", "filter")},
+        }
+    if shots is not None:
+        labels, counts = np.unique(shots.labels, return_counts=True)
+        facts["labelled_images"] = dict(zip(labels.tolist(), counts.tolist(), strict=True))
+    return facts

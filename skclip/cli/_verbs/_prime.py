@@ -1,0 +1,71 @@
+"""Classify images by class names and a captioned collection: recall, filter, prime, predict."""
+
+import warnings
+from argparse import ArgumentParser, Namespace
+
+from skclip.cli._common import (
+    DEFAULT_MODEL,
+    add_model_arguments,
+    add_quiet_argument,
+    add_table_arguments,
+    table_options,
+)
+from skclip.cli._fitting import fit_head, prepare
+from skclip.cli._heads import WITH_TEXT, add_head_arguments, check_head_options, class_names
+from skclip.cli._inputs import CORPUS_HELP, batches_of_images, find_images
+from skclip.cli._job import add_job_arguments, is_dry_run
+from skclip.cli._output import choose_format
+from skclip.cli._predictions import add_output_argument, check_top, write_predictions
+from skclip.cli._terminal import say
+from skclip.exceptions import UnreadableImageWarning
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        "--images",
+        required=True,
+        metavar="PATH",
+        help="image, or folder of images (and its subfolders), to classify",
+    )
+    add_output_argument(parser)
+    add_head_arguments(parser, corpus_help=CORPUS_HELP, heads=WITH_TEXT)
+    add_table_arguments(parser)
+    add_quiet_argument(parser)
+    add_job_arguments(parser)
+    add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
+
+
+def run(args: Namespace) -> int:
+    """Prime a classifier and write its predictions."""
+    # whatever can be wrong is found before the work that it would spoil
+    check_head_options(args, has_shots=False)
+    kind = choose_format(args.output)
+    classes, _ = class_names(args, None)
+    top = check_top(args.top, len(classes.names))
+    paths = find_images(args.images, quiet=args.quiet)
+    options = table_options(args)
+    embedder = prepare(args)
+    assert embedder is not None
+    if is_dry_run(args):
+        return 0
+    head = fit_head(args, classes, embedder, options)
+    with warnings.catch_warnings():
+        # the reason stands in the image's own line
+        warnings.simplefilter("ignore", UnreadableImageWarning)
+        failures = write_predictions(
+            head,
+            batches_of_images(embedder, paths),
+            len(paths),
+            args.output,
+            kind,
+            top=top,
+            quiet=args.quiet,
+        )
+    if not args.quiet:
+        say(f"classified {len(paths) - failures} of {len(paths)} images")
+    if failures:
+        say(f"{failures} images could not be read: see the column `error`")
+    return 0 if failures < len(paths) else 1

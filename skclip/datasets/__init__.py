@@ -1,4 +1,4 @@
-"""Labelled images of files, and synthetic captioned images for experiments without a download."""
+"""Labelled images in folders and files, and synthetic captioned images."""
 
 from skclip.datasets._captioned_images import make_captioned_images
 from skclip.datasets._folder import write_captioned_folder

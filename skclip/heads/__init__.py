@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from skclip.heads._adapters import KernelTextClassifier, TipAdapterClassifier
     from skclip.heads._class_mean import NearestClassMean
     from skclip.heads._discriminant import GaussianDiscriminantClassifier
-    from skclip.heads._imprinting import MultiProxyImprinter, ProxyScoresMixin as ProxyScoresMixin
+    from skclip.heads._imprinting import (
+        MultiProxyImprinter,
+        ProxyScoresMixin as ProxyScoresMixin,
+    )
     from skclip.heads._mixed import MixedHeadClassifier
     from skclip.heads._priming import PrimedNCMClassifier
     from skclip.heads._prompting import AggregatedPromptClassifier
@@ -38,7 +41,7 @@ _MODULES = {
     "MultiProxyImprinter": "_imprinting",
     "NearestClassMean": "_class_mean",
     "PrimedNCMClassifier": "_priming",
-    "ProxyScoresMixin": "_imprinting",
+    "ProxyScoresMixin": "_imprinting",  # for skclip.export
     "StackedHeadClassifier": "_stacked",
     "TipAdapterClassifier": "_adapters",
     "ZeroShotClassifier": "_zero_shot",

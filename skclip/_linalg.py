@@ -1,5 +1,7 @@
 """Row operations on embeddings and scores: norms, unit rows, blocks, probabilities."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -3,6 +3,8 @@
 Every estimator with this parameter resolves it here, together with its classes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -81,12 +83,12 @@ class TextHead(NamedTuple):
         """Return the probabilities of :meth:`scores`: ``(n, d) -> (n, C)``."""
         return class_proba(self.scores(X), self.logit_scale, self.logit_bias)
 
-    def restricted(self, classes: NDArray[Any]) -> "TextHead":
+    def restricted(self, classes: NDArray[Any]) -> TextHead:
         """Return the head restricted to ``classes``, which are sorted and among its own."""
         at = encode_known(classes, self.classes)
         return self._replace(classes=self.classes[at], weights=self.weights[at])
 
-    def of_codes(self, codes: NDArray[Any]) -> "TextHead":
+    def of_codes(self, codes: NDArray[Any]) -> TextHead:
         """Return the head with integer labels in place of names; see :func:`are_codes`."""
         names = dict(zip(codes.tolist(), self.names, strict=True))
         return self._replace(classes=codes, class_names=names)

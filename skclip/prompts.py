@@ -4,6 +4,8 @@ The template sets are those published with CLIP's zero-shot evaluations, as sele
 et al., Neural Priming (2023).
 """
 
+from __future__ import annotations
+
 import difflib
 import hashlib
 import re

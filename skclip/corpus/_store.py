@@ -1,5 +1,7 @@
 """The interface of captioned collections on disk and in memory."""
 
+from __future__ import annotations
+
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence

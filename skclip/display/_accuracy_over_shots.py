@@ -1,5 +1,7 @@
 """Accuracy of heads versus labelled images per class, with bands over seeds."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -192,7 +194,7 @@ class AccuracyOverShotsDisplay:
             scores[str(name)] = np.stack(runs)
         return cls(shots=distinct, scores=scores, baseline=baseline)
 
-    def plot(self, ax: "Axes | None" = None, **line_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **line_kw: Any) -> Self:
         """Draw a curve per head.
 
         Parameters

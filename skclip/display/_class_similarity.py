@@ -1,5 +1,7 @@
 """How similar classes are by their text and by their images, and how far the two lie apart."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -157,7 +159,7 @@ class ClassSimilarityDisplay:
         """Distance of the mean text from the mean image."""
         return float(np.linalg.norm(self.text.mean(axis=0) - self.image.mean(axis=0)))
 
-    def plot(self, ax: "Axes | None" = None, **image_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **image_kw: Any) -> Self:
         """Draw the matrix.
 
         Parameters

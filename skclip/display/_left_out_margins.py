@@ -1,5 +1,7 @@
 """Margins of images that a head has not seen: how clearly it is right or wrong."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -149,7 +151,7 @@ class LeftOutMarginsDisplay:
         """Fraction of margins that are not positive."""
         return float(np.mean(self.margins <= 0))
 
-    def plot(self, ax: "Axes | None" = None, **line_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **line_kw: Any) -> Self:
         """Draw the fraction of images below each margin.
 
         Parameters

@@ -1,5 +1,7 @@
 """Mixing weights of a head versus labelled images per class."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -117,7 +119,7 @@ class MixingWeightsDisplay:
                     weights.setdefault(name, empty)[i, seed] = weight
         return cls(shots=shots, weights=weights)
 
-    def plot(self, ax: "Axes | None" = None, **line_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **line_kw: Any) -> Self:
         """Draw a curve per part.
 
         Parameters

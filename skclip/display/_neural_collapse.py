@@ -1,5 +1,7 @@
 """Neural collapse of data sets versus the number of proxies that suits them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -105,7 +107,7 @@ class NeuralCollapseDisplay:
             ).best_k
         return cls(collapse=collapse, best_k=best_k)
 
-    def plot(self, ax: "Axes | None" = None, **scatter_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **scatter_kw: Any) -> Self:
         """Draw a point per data set.
 
         Parameters

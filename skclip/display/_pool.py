@@ -1,5 +1,7 @@
 """Contact sheet of a priming pool: one row of thumbnails per class, with marks."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -137,7 +139,7 @@ class PoolDisplay:
             line_names=line_names,
         )
 
-    def plot(self, ax: "Axes | None" = None) -> Self:
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the sheet.
 
         Parameters

@@ -1,5 +1,7 @@
 """What became of each class's matches, as stacked bars."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -107,7 +109,7 @@ class PoolCompositionDisplay:
         }
         return cls(names=list(map(str, report.names)), counts={**parts, **left_out})
 
-    def plot(self, ax: "Axes | None" = None, **bar_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **bar_kw: Any) -> Self:
         """Draw one bar per class.
 
         Parameters

@@ -1,5 +1,7 @@
 """Accuracy versus the number of proxies per class, with the best number marked."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -169,7 +171,7 @@ class ProxyCountDisplay:
         """Number with the highest mean score; the smallest of equal ones."""
         return int(self.k_values[np.argmax(self.scores.mean(axis=1))])
 
-    def plot(self, ax: "Axes | None" = None, **line_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **line_kw: Any) -> Self:
         """Plot mean and standard deviation over folds, and mark the best number.
 
         Parameters

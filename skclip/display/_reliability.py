@@ -1,5 +1,7 @@
 """Accuracy versus confidence: whether probabilities can be believed."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -139,7 +141,7 @@ class ReliabilityDisplay:
         curve = reliability_curve(right, probabilities.max(axis=1), n_bins=n_bins)
         return cls(curve=curve, name=name)
 
-    def plot(self, ax: "Axes | None" = None, **line_kw: Any) -> Self:
+    def plot(self, ax: Axes | None = None, **line_kw: Any) -> Self:
         """Draw the curve beside the diagonal, with the expected calibration error in the legend.
 
         Parameters

@@ -1,5 +1,7 @@
 """Axes, bands over repeated draws, and the draws themselves: what several displays share."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

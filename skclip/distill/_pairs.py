@@ -1,5 +1,7 @@
 """Image-caption pairs, with pairs of the same image identified."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -49,7 +51,7 @@ class Pairs:
         first = np.unique(self.image_of, return_index=True)[1]
         return self.positions[first]
 
-    def without(self, images: Iterable[int], pairs: Iterable[int]) -> "Pairs":
+    def without(self, images: Iterable[int], pairs: Iterable[int]) -> Pairs:
         """Return the pairs without those of ``images`` and those in ``pairs``."""
         kept = np.ones(len(self.captions), dtype=bool)
         kept[np.isin(self.image_of, list(images))] = False

@@ -1,5 +1,7 @@
 """CLIPPINGTrainer: an estimator that trains a light CLIP from pairs and two frozen encoders."""
 
+from __future__ import annotations
+
 import atexit
 import shutil
 import tempfile
@@ -352,7 +354,7 @@ class CLIPPINGTrainer(BaseEstimator):
             verbose=self.verbose,
         )
 
-    def _hyperparameters(self, n_images: int, begun_in: str | None) -> "Hyperparameters":
+    def _hyperparameters(self, n_images: int, begun_in: str | None) -> Hyperparameters:
         from skclip.distill._learner import Hyperparameters
 
         n_batch = self.batch_size * self.accumulate
@@ -382,11 +384,11 @@ class CLIPPINGTrainer(BaseEstimator):
 
     def _description(
         self,
-        architecture: "Architecture",
+        architecture: Architecture,
         teachers: tuple[Any, Any] | None,
         scan: Scan,
         pairs: Pairs,
-        how: "Hyperparameters",
+        how: Hyperparameters,
     ) -> dict[str, Any]:
         """Return all data and parameters that determine the result, for ``run.json``."""
         image_teacher, text_teacher = map(teacher_identity, teachers) if teachers else (None,) * 2
@@ -410,14 +412,14 @@ class CLIPPINGTrainer(BaseEstimator):
 
     def _train(
         self,
-        architecture: "Architecture",
-        tokenizer: Callable[..., "torch.Tensor"],
-        how: "Hyperparameters",
+        architecture: Architecture,
+        tokenizer: Callable[..., torch.Tensor],
+        how: Hyperparameters,
         pairs: Pairs,
         pixels: NDArray[np.uint8] | None,
         reader: PixelReader,
         banks: Banks | None,
-        run: "Run",
+        run: Run,
     ) -> None:
         import torch
 

@@ -1,5 +1,7 @@
 """CLIPEmbedder: images or texts in, unit vectors out, as a scikit-learn transformer."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
@@ -129,7 +131,7 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
         pretrained: str | PathLike[str] = "auto",
         *,
         modality: str = "image",
-        device: "str | torch.device" = "auto",
+        device: str | torch.device = "auto",
         dtype: str = "float32",
         batch_size: int = 64,
         n_jobs: int | None = None,

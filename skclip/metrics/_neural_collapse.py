@@ -1,5 +1,7 @@
 """Neural collapse of embeddings: within-class relative to between-class covariance, from sums."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Self
 

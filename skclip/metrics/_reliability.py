@@ -1,5 +1,7 @@
 """How often predictions of a given confidence are right."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Recall of retrieval between images and texts, from their embeddings."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

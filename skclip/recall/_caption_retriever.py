@@ -1,5 +1,7 @@
 """CaptionRetriever: from class names to images whose captions name them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike

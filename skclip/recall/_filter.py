@@ -1,5 +1,7 @@
 """Keep rows that the zero-shot classifier agrees with (Neural Priming, 2306.10191)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self

@@ -1,5 +1,7 @@
 """NeighborRetriever: from images to the most similar images."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral

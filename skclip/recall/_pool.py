@@ -1,5 +1,7 @@
 """The priming pool: recalled images with the class each was recalled for."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -156,7 +158,7 @@ class PrimingPool:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, rows: ArrayLike | slice) -> "PrimingPool":
+    def __getitem__(self, rows: ArrayLike | slice) -> PrimingPool:
         """Return the pool of the rows selected by a mask, indices or a slice."""
         selection: Any = rows if isinstance(rows, slice) else np.atleast_1d(np.asarray(rows))
         if not isinstance(rows, slice) and selection.size == 0:
@@ -168,10 +170,10 @@ class PrimingPool:
         }
         return replace(self, **taken)
 
-    def __sklearn_clone__(self) -> "PrimingPool":
+    def __sklearn_clone__(self) -> PrimingPool:
         return self
 
-    def set_params(self, **params: Any) -> "PrimingPool":
+    def set_params(self, **params: Any) -> PrimingPool:
         """Raise a ValueError: a pool has no parameters.
 
         Parameters
@@ -194,7 +196,7 @@ class PrimingPool:
     def _repr_html_(self) -> str:
         return pool_html(self)
 
-    def recall(self, names: Iterable[Any]) -> "PrimingPool":
+    def recall(self, names: Iterable[Any]) -> PrimingPool:
         """Return the rows of the given classes, so that a pool can be used as a retriever.
 
         Parameters
@@ -231,7 +233,7 @@ class PrimingPool:
         kept = count_labels(report.names, self.labels)
         return replace(report, counts={**report.counts, "kept": kept})
 
-    def apply_decisions(self, decisions: Any) -> "PrimingPool":
+    def apply_decisions(self, decisions: Any) -> PrimingPool:
         """Return the pool as a person has corrected it.
 
         Rejected images leave the pool, relabelled ones change their class. Those that were kept or
@@ -303,7 +305,7 @@ class PrimingPool:
         )
         return pool[decided.kept]
 
-    def to_frame(self) -> "pd.DataFrame":
+    def to_frame(self) -> pd.DataFrame:
         """Return the rows as a pandas DataFrame, without the embeddings.
 
         Returns

@@ -1,5 +1,7 @@
 """Counts of a recall: how many matches of each class were kept or left out."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,7 +75,7 @@ class RecallReport:
         n_matches = int(self.counts["matches"].sum())
         return int(self.counts["ambiguous"].sum()) / n_matches if n_matches else 0.0
 
-    def to_frame(self) -> "pd.DataFrame":
+    def to_frame(self) -> pd.DataFrame:
         """Return the counts as a pandas DataFrame indexed by class.
 
         Returns

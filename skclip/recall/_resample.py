@@ -1,5 +1,7 @@
 """imbalanced-learn's protocol: append recalled rows to labelled rows."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

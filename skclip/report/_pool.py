@@ -1,5 +1,7 @@
 """The page of a priming pool: what was recalled, to look through and to correct."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """The page of predictions: what a head says of images, how sure it is, and on what it rests."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

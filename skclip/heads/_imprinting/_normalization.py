@@ -1,5 +1,7 @@
 """Normalisation of rows and proxies: the NORM steps of IMPRINT."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import Any
 

@@ -4,6 +4,8 @@ r"""Mixing weight of the text in the published mixture :math:`W = \alpha T + (1 
 Priming, arXiv 2306.10191.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

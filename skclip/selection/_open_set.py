@@ -44,7 +44,7 @@ class OpenSetClassifier(WrappedHead):
     criterion : {"logit", "distance"}, default="logit"
         What tells a known image: the largest score of the head, or the Mahalanobis distance to the
         nearest class mean relative to the distance to all images [1]_. With a text head the first
-        was better on every measured set; without one, either.
+        was better on CLIP embeddings; without one, either.
 
     false_reject_rate : float, default=0.05
         Part of the images of known classes that may be rejected.

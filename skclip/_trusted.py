@@ -29,4 +29,8 @@ TRUSTED_TYPES = [
     "skclip.recall._pool.PrimingPool",
     "skclip.recall._report.RecallReport",
     "skclip.recall._caption_retriever.CaptionRetriever",
+    "skclip.selection._conformal.ConformalHead",
+    "skclip.selection._open_set.OpenSetClassifier",
+    "skclip.transduction._prior_shift.PriorShiftAdapter",
+    "skclip.transduction._stat_a_classifier.StatAClassifier",
 ]

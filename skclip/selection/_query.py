@@ -101,7 +101,7 @@ def query(
     >>> from skclip.selection import query
     >>> text = {"cat": [1.0, 0.0], "dog": [0.0, 1.0]}
     >>> head = StackedHeadClassifier(text).fit()
-    >>> query(head, [[0.9, 0.1], [0.7, 0.68], [0.2, 0.8]], 1)
+    >>> query(head, [[0.9, 0.1], [0.7, 0.68], [0.2, 0.8]], 1, strategy="margin")
     array([1])
     """
     if strategy not in STRATEGIES:

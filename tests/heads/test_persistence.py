@@ -14,13 +14,17 @@ import skclip
 from skclip import (
     AggregatedPromptClassifier,
     CLIPEmbedder,
+    ConformalHead,
     KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
+    OpenSetClassifier,
     PrimedNCMClassifier,
     PrimingPool,
+    PriorShiftAdapter,
     StackedHeadClassifier,
+    StatAClassifier,
     TipAdapterClassifier,
     ZeroShotClassifier,
     ZeroShotFilter,
@@ -56,6 +60,10 @@ HEADS = [
     TipAdapterClassifier(TEXT, keys="trained"),
     MultiProxyImprinter(k=2, random_state=0),
     MultiProxyImprinter(generation="least_squares"),
+    StatAClassifier(TEXT),
+    PriorShiftAdapter(ZeroShotClassifier(TEXT, logit_scale=5.0), prior="labels"),
+    OpenSetClassifier(StackedHeadClassifier(TEXT), unknown="none", criterion="distance"),
+    ConformalHead(StackedHeadClassifier(TEXT), confidence=0.8),
 ]
 
 PREDICT = """

@@ -10,6 +10,7 @@ from skclip import display
 from skclip.display import (
     AccuracyOverShotsDisplay,
     ClassSimilarityDisplay,
+    ComparisonDisplay,
     LeftOutMarginsDisplay,
     MixingWeightsDisplay,
     NeuralCollapseDisplay,
@@ -29,6 +30,9 @@ MAKERS = {
     ),
     "ClassSimilarityDisplay": lambda: ClassSimilarityDisplay(
         names=[NAME, "b"], text=np.eye(2), image=np.eye(2)
+    ),
+    "ComparisonDisplay": lambda: ComparisonDisplay(
+        shots=["1", "2"], accuracy={NAME: np.array([[60.0, 4.0], [70.0, 2.0]])}
     ),
     "LeftOutMarginsDisplay": lambda: LeftOutMarginsDisplay(margins=[0.1, -0.1], name=NAME),
     "MixingWeightsDisplay": lambda: MixingWeightsDisplay(shots=[1, 2], weights={NAME: CURVES}),

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from skclip._progress import progress_bar
 from skclip.cli._inputs import Batch
 from skclip.cli._output import open_rows
 
@@ -82,7 +82,7 @@ def write_predictions(
     columns = [f"{name}{rank}" for rank in ranks for name in ("label", "probability")]
     with (
         open_rows(output, kind, ["image", *columns, "error"]) as write,
-        tqdm(total=n_images, desc="images", unit=" images", disable=quiet or None) as bar,
+        progress_bar(shown=not quiet, total=n_images, desc="images", unit=" images") as bar,
     ):
         for batch in batches:
             proba = head.predict_proba(batch.rows)

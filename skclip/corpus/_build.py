@@ -19,9 +19,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
 from skclip._files import replacing
+from skclip._progress import progress_bar
 from skclip.captions import build_index
 from skclip.corpus._begin import refuse_links, storage_problem, was_committed, write_note
 from skclip.corpus._embed_shard import Embedder, embed_shard
@@ -88,12 +88,12 @@ class Job:
 
     def progress(self, description: str, total: int | None = None) -> Any:
         """Return a progress bar over captions."""
-        return tqdm(
+        return progress_bar(
+            shown=bool(self.verbose),
             desc=description,
             total=total,
             unit=" captions",
             unit_scale=True,
-            disable=None if self.verbose else True,
         )
 
     def commit(self, manifest: Manifest) -> None:

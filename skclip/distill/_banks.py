@@ -14,9 +14,9 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from tqdm.auto import tqdm
 
 from skclip._linalg import unit_rows
+from skclip._progress import progress_bar
 from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip._validation import sample_of
 from skclip.distill._damage import damaged_file
@@ -215,7 +215,7 @@ def read_bank(
         float16; memory-mapped if there is a file.
     """
     chunks = range(0, n_rows, _CHUNK)
-    with tqdm(desc=name, total=n_rows, disable=None if verbose else True) as bar:
+    with progress_bar(shown=bool(verbose), desc=name, total=n_rows) as bar:
         if path is None:
             parts = []
             for start in chunks:

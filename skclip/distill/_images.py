@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from skclip._progress import progress_bar
 from skclip.distill._pairs import Pairs
 from skclip.embedding import content_key, decode_image, describe_image, fetch_image
 from skclip.exceptions import UnreadableImageError, UnusablePairWarning
@@ -111,7 +111,7 @@ def scan_images(
     """
     pixels = np.zeros((len(images), *reader.shape), dtype=np.uint8) if keep else None
     digest, failures, number = blake2b(digest_size=16), {}, 0
-    with tqdm(desc="images", total=len(images), disable=None if verbose else True) as bar:
+    with progress_bar(shown=bool(verbose), desc="images", total=len(images)) as bar:
         for chunk in _decode_in_chunks(images, reader, n_jobs):
             for result in chunk:
                 if isinstance(result, str):

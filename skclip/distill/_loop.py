@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 
+from skclip._progress import progress_bar
 from skclip.distill._batches import PairBatches, Plan
 from skclip.distill._feed import Feed
 from skclip.distill._learner import Learner
@@ -73,7 +73,7 @@ def train(
     n_steps, saved = learner.how.n_steps, learner.step_number
     log = _Log(learner, plan, run)
     with (
-        tqdm(desc="train", initial=saved, total=n_steps, disable=None if verbose else True) as bar,
+        progress_bar(shown=bool(verbose), desc="train", initial=saved, total=n_steps) as bar,
         _deferred_interrupts() as interrupted,
     ):
         for batch in _on_device(batches, range(saved, n_steps), learner.device, n_workers):

@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 
 from skclip._compat import Interval, StrOptions, fit_context, validate_parameters
 from skclip._linalg import unit_rows
+from skclip._progress import progress_bar
 from skclip.embedding._cache import EmbeddingCache
 from skclip.embedding._decode import DECODING
 from skclip.embedding._engine import embed_images, embed_texts
@@ -262,19 +263,15 @@ class CLIPEmbedder(TransformerMixin, BaseEstimator):
 
     def _embed(self, items: Items, stacklevel: int) -> Iterator[NDArray[np.float32]]:
         """Yield the rows of each batch; handle failures by ``on_error`` and warn at the end."""
-        from tqdm.auto import tqdm
-
         report = Report()
         loaded = self.load_model()
-        # disable=None shows the bar on a terminal only
-        disable = None if self.verbose else True
         with (
             self._open_cache(loaded) as cache,
-            tqdm(
+            progress_bar(
+                shown=bool(self.verbose),
                 desc=f"{loaded.device} {loaded.dtype}",
                 total=items.n,
                 unit=self.modality,
-                disable=disable,
             ) as progress,
         ):
             if self.modality == "image":

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from tqdm.auto import tqdm
 
 from skclip._array_api import to_numpy
+from skclip._progress import progress_bar
 from skclip._text_head import resolve_text_head
 from skclip._validation import encode_labels, sample_of, unknown_labels
 from skclip.evaluation._choices import LEFT_OUT, Entry, described, entries_of
@@ -290,7 +290,7 @@ def _carry_out(plan: _Plan, zero_shot: Any, *, verbose: bool) -> HeadComparison:
     if zero_shot is not None:
         runs += _zero_shot_runs(zero_shot, plan.data, list(plan.draws))
     n_fits = len(plan.draws) * sum(len(entry.candidates) for entry in plan.entries)
-    with tqdm(total=n_fits, desc="fits", disable=not verbose) as bar:
+    with progress_bar(shown=bool(verbose), total=n_fits, desc="fits") as bar:
         for entry in plan.entries:
             by_draw: dict[tuple[str, int], list[Run]] = {}
             same_images: dict[tuple[str, str], list[Run]] = {}

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from skclip import (
     NearestClassMean,
@@ -21,6 +20,7 @@ from skclip import (
     ZeroShotFilter,
 )
 from skclip._optional import import_optional
+from skclip._progress import progress_bar
 from skclip.cli._common import add_quiet_argument
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say, standard_output
@@ -55,8 +55,7 @@ class Stopwatch:
 
     def __init__(self, n_seeds: int, *, quiet: bool) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        # None shows the bar on terminals only
-        self.bar: Any = tqdm(total=n_seeds * len(STAGES), leave=False, disable=quiet or None)
+        self.bar = progress_bar(shown=not quiet, total=n_seeds * len(STAGES), leave=False)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

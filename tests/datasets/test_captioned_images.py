@@ -243,16 +243,19 @@ def test_parameter_out_of_range_is_named(parameter, value):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"classes": ["star", "unicorn"]}, "classes holds 'unicorn'.*Choose from anchor"),
-        ({"classes": ["star"]}, "classes holds 1 name, 'star': give at least 2"),
+        (
+            {"classes": ["star", "unicorn"]},
+            "classes has unknown names: 'unicorn'.*Choose from anchor",
+        ),
+        ({"classes": ["star"]}, "classes has 1 name, 'star': give at least 2"),
         ({"classes": []}, "classes is empty"),
         ({"classes": ["star", "star"]}, "classes holds duplicates: 'star'"),
-        ({"style": ["flat", "cubist"]}, "style holds 'cubist'.*Choose from flat"),
+        ({"style": ["flat", "cubist"]}, "style has unknown names: 'cubist'.*Choose from flat"),
         ({"style": []}, "style is empty"),
-        ({"weights": {"unicorn": 1.0}}, "weights holds 'unicorn'"),
+        ({"weights": {"unicorn": 1.0}}, "weights has unknown names: 'unicorn'"),
         ({"weights": {"star": -1.0}}, r"weights must be finite.*-1\.0"),
         ({"weights": dict.fromkeys(CLASS_NAMES, 0.0)}, "not all zero"),
-        ({"synonym_rate": {"unicorn": 0.1}}, "synonym_rate holds 'unicorn'"),
+        ({"synonym_rate": {"unicorn": 0.1}}, "synonym_rate has unknown names: 'unicorn'"),
         ({"synonym_rate": {"star": 1.5}}, r"synonym_rate must lie in \[0, 1\].*1\.5 for 'star'"),
     ],
 )

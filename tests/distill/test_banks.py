@@ -126,7 +126,10 @@ def test_what_is_no_teacher(teacher, message):
     [
         (None, "image_teacher has 10 rows but there are 3 pairs"),
         (["a", "b", "c"], "image_teacher has 10 rows but there are 3 pairs"),
-        ([0, 1, 10], "image_ids must be row numbers of image_teacher, which has 10 rows.*got 10"),
+        (
+            [0, 1, 10],
+            "image_ids must be row numbers of image_teacher, because it has 10 rows.*got 10",
+        ),
     ],
 )
 def test_rows_that_fit_no_pairs(ids, message):

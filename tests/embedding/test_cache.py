@@ -294,7 +294,7 @@ def test_prune_wants_a_limit(filled):
 def test_a_damaged_cache_can_be_cleared_only(filled):
     (filled / FILE).write_bytes(b"no database at all" * 1000)
     for look in (cache_info, lambda folder: prune_cache(folder, max_bytes=1)):
-        with pytest.raises(OSError, match=r"is damaged \(file is not a database\): .* clear_cache"):
+        with pytest.raises(OSError, match=r"is damaged \(file is not a database\)\. clear_cache"):
             look(filled)
     assert clear_cache(filled) == 0
     with pytest.raises(FileNotFoundError):

@@ -35,12 +35,12 @@ def run(args: Namespace) -> int:
     standard_output()
     if args.corpus is None:
         if args.failures or args.verify:
-            raise ValueError("--failures and --verify are about a corpus: name one.")
+            raise ValueError("--failures and --verify need a corpus: give its path.")
         show_versions()
         return 0
     if find_file(args.corpus).is_file():
         if args.failures or args.verify:
-            raise ValueError("--failures and --verify are about a corpus, and this is a file.")
+            raise ValueError("--failures and --verify need a corpus, but this is a file.")
         for name, value in head_facts(load_head(args.corpus)).items():
             tell(f"{name}: {value}")
         return 0
@@ -65,7 +65,7 @@ def run(args: Namespace) -> int:
         "unreadable images": corpus.failures().num_rows,
     }
     if args.verify:
-        facts["files"] = "as they were written"
+        facts["files"] = "verified"
     for name, value in facts.items():
         tell(f"{name}: {value}")
     return 0

@@ -92,7 +92,7 @@ def test_metadata_must_be_an_object(text, tmp_path):
 
 def test_later_format_asks_for_a_later_skclip(tmp_path):
     path = tmp_path / "head.skclip"
-    save_file({}, path, {"skclip": json.dumps({"format_version": 2})})
+    save_file({"weight": np.ones(2)}, path, {"skclip": json.dumps({"format_version": 2})})
     with pytest.raises(HeadFileError, match=r"of format 2.*install a later skclip"):
         load_head(path)
 
@@ -100,7 +100,7 @@ def test_later_format_asks_for_a_later_skclip(tmp_path):
 @pytest.mark.parametrize("version", [None, 0, "1", 1.5, True])
 def test_version_must_be_one_that_there_is(version, tmp_path):
     path = tmp_path / "head.skclip"
-    save_file({}, path, {"skclip": json.dumps({"format_version": version})})
+    save_file({"weight": np.ones(2)}, path, {"skclip": json.dumps({"format_version": version})})
     with pytest.raises(HeadFileError, match="no format version"):
         load_head(path)
 

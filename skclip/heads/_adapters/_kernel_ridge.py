@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 __all__ = ["KernelAxes", "dual_of", "kernel_axes", "kernel_of", "left_out_predictions"]
@@ -79,13 +78,13 @@ def kernel_axes(
     root = np.sqrt(weight).astype(X.dtype)
     if keys is None:
         kernel = root[:, None] * kernel_of(X, X, bandwidth) * root
-        values, axes = scipy.linalg.eigh(kernel, driver="evd", check_finite=False)
+        values, axes = np.linalg.eigh(kernel)
         return KernelAxes(np.maximum(values, 0), axes, root, root[:, None] * axes)
-    squares, vectors = scipy.linalg.eigh(kernel_of(keys, keys, bandwidth), driver="evd")
+    squares, vectors = np.linalg.eigh(kernel_of(keys, keys, bandwidth))
     kept = squares > len(squares) * np.finfo(X.dtype).eps * squares[-1]
     whitening = vectors[:, kept] / np.sqrt(squares[kept])
     features = root[:, None] * (kernel_of(X, keys, bandwidth) @ whitening)
-    values, rotation = scipy.linalg.eigh(features.T @ features, driver="evd")
+    values, rotation = np.linalg.eigh(features.T @ features)
     kept = values > len(values) * np.finfo(X.dtype).eps * values[-1]
     values, rotation = values[kept], rotation[:, kept]
     axes = features @ (rotation / np.sqrt(values))

@@ -68,7 +68,7 @@ def _table(package: str) -> str:
     names = [target for target in NAMES.values() if target.startswith(prefix)]
     if not names:
         return ""
-    rows = "\n".join(f"   ~{name}" for name in names)
+    rows = "\n".join(f"   {name.removeprefix(prefix)}" for name in names)
     # the first sentences may name what is beside them
     directives = f".. currentmodule:: skclip.{package}\n\n.. autosummary::\n\n{rows}"
     return f"## {package}: {title}\n\n```{{eval-rst}}\n{directives}\n```\n"

@@ -39,8 +39,7 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
         With ``predict_proba``; for instance ``ZeroShotClassifier(text)``. It is fitted on the
         labelled images, or on nothing where there are none.
 
-    prior : array-like of shape (n_classes,), mapping of label to number, {"labels", "uniform"}, \
-            default=None
+    prior : array-like of shape (n_classes,), mapping or {"labels", "uniform"}, default=None
         How frequent the classes are in the batch, in any unit.
 
         - numbers, in the order of ``classes_``, or by label: every class then has to be named;

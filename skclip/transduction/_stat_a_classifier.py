@@ -77,12 +77,12 @@ class StatAClassifier(ScoreClassifierMixin, BaseEstimator):
 
     See Also
     --------
-    PrimedNCMClassifier : Recalled images in the place of unlabelled ones.
+    skclip.PrimedNCMClassifier : Recalled images in the place of unlabelled ones.
     sklearn.semi_supervised.LabelPropagation : Labels of neighbours, without text.
 
     Notes
     -----
-    The formulas are those of :mod:`skclip.transduction._stat_a`, with ten rounds of means and
+    The formulas are those of ``skclip.transduction._stat_a``, with ten rounds of means and
     variances and five of probabilities over the graph of three nearest neighbours. Memory grows
     with the number of rows, time with its square where the graph is made.
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skclip._linalg import unit_rows
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
-from skclip.display._shots import axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._optional import import_optional
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
 
 if TYPE_CHECKING:
@@ -131,12 +131,7 @@ class ComparisonDisplay:
         display : ComparisonDisplay
             This object; ``figure_`` can be saved.
         """
-        pyplot: Any = import_optional(
-            "matplotlib.pyplot", extra="plot", purpose="ComparisonDisplay.plot"
-        )
-        axes: Any = ax
-        if axes is None:
-            _, axes = pyplot.subplots(layout="constrained")
+        axes = axes_of(ax, "ComparisonDisplay.plot")
         self.ax_, self.figure_ = axes, axes.figure
         self.lines_, self.bands_ = {}, {}
         at = np.arange(len(self.shots))

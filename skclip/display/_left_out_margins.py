@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import cross_val_predict
 
 from skclip._validation import encode_known
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
-from skclip.display._shots import axes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

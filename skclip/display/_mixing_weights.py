@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
-from skclip.display._shots import axes_of, draw_band, draw_shots, show_shots
+from skclip.display._shots import draw_band, draw_shots, show_shots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

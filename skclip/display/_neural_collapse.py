@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
 from skclip.display._proxy_count import ProxyCountDisplay
-from skclip.display._shots import axes_of
 from skclip.metrics import neural_collapse_score
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import validation_curve
 
-from skclip._optional import import_optional
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
 
 if TYPE_CHECKING:
@@ -187,12 +187,7 @@ class ProxyCountDisplay:
         display : ProxyCountDisplay
             This object.
         """
-        pyplot: Any = import_optional(
-            "matplotlib.pyplot", extra="plot", purpose="ProxyCountDisplay.plot"
-        )
-        axes: Any = ax
-        if axes is None:
-            _, axes = pyplot.subplots(layout="constrained")
+        axes = axes_of(ax, "ProxyCountDisplay.plot")
         self.ax_, self.figure_ = axes, axes.figure
         mean, spread = self.scores.mean(axis=1), self.scores.std(axis=1)
         (self.line_,) = axes.plot(self.k_values, mean, **{"label": self.name, **line_kw})

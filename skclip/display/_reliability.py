@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
-from skclip.display._shots import axes_of
 from skclip.metrics import ReliabilityCurve, reliability_curve
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Axes, bands over repeated draws, and the draws themselves: what several displays share."""
+"""Bands over repeated draws, and the draws themselves."""
 
 from __future__ import annotations
 
@@ -8,17 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skclip._optional import import_optional
-
-__all__ = ["axes_of", "draw_band", "draw_shots", "show_shots"]
-
-
-def axes_of(ax: Any, purpose: str, **options: Any) -> Any:
-    """Return the given axes, or those of a new figure."""
-    pyplot: Any = import_optional("matplotlib.pyplot", extra="plot", purpose=purpose)
-    if ax is not None:
-        return ax
-    return pyplot.subplots(layout="constrained", **options)[1]
+__all__ = ["draw_band", "draw_shots", "show_shots"]
 
 
 def draw_shots(y: ArrayLike, n_shots: int, random_state: Any) -> NDArray[np.intp]:

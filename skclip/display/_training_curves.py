@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._optional import import_optional
 from skclip._paths import find_file
 from skclip._validation import sample_of
+from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
 
 if TYPE_CHECKING:
@@ -149,12 +149,7 @@ class TrainingCurvesDisplay:
         display : TrainingCurvesDisplay
             This object.
         """
-        pyplot: Any = import_optional(
-            "matplotlib.pyplot", extra="plot", purpose="TrainingCurvesDisplay.plot"
-        )
-        axes: Any = ax
-        if axes is None:
-            _, axes = pyplot.subplots(layout="constrained")
+        axes = axes_of(ax, "TrainingCurvesDisplay.plot")
         self.ax_, self.figure_ = axes, axes.figure
         shown = keys or [key for key in ("clip", "nn", "xnn") if key in self.log[0]]
         self.lines_ = {}

@@ -33,7 +33,6 @@ from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant._formulas import (
     feature_ridge,
     fit_discriminant,
-    left_out_scores,
     published_ridge,
     within_scatter,
 )
@@ -479,30 +478,6 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         if choice is None:
             return None
         return choice.factor, choice.scale * len(scatter) / max(dof, 1)
-
-    def _left_out_scores(
-        self, X: NDArray[Any], codes: NDArray[np.integer], weight: NDArray[Any]
-    ) -> NDArray[np.float64]:
-        r"""Score each row of the fit, in numpy, by the fit without it with the same ridge.
-
-        Without text, NaN for a class with no other row and :math:`-\infty` for one without rows.
-        """
-        state = self._state()
-        scatter, dof = within_scatter(state)
-        scores = left_out_scores(
-            unit_rows(np.asarray(X, dtype=np.float64)),
-            codes,
-            np.asarray(weight, dtype=np.float64),
-            state.means,
-            state.counts,
-            scatter,
-            dof,
-            to_numpy(self.ridge_),
-            prior=self._mean_prior(state),
-        )
-        with np.errstate(divide="ignore"):
-            scores += np.log(self._class_priors(state)) / self.logit_scale_
-        return scores
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

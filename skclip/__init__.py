@@ -19,6 +19,7 @@ _PUBLIC = {
     "PrimingPool": "skclip.recall",
     "PriorShiftAdapter": "skclip.transduction",
     "ZeroShotFilter": "skclip.recall",
+    "ConstrainedProbeClassifier": "skclip.heads",
     "GaussianDiscriminantClassifier": "skclip.heads",
     "KernelTextClassifier": "skclip.heads",
     "MixedHeadClassifier": "skclip.heads",

@@ -11,6 +11,7 @@ TRUSTED_TYPES = [
     "skclip._text_head.TextHead",
     "skclip.distill._trainer.CLIPPINGTrainer",
     "skclip.embedding._embedder.CLIPEmbedder",
+    "skclip.heads._adapters._constrained_probe.ConstrainedProbeClassifier",
     "skclip.heads._adapters._kernel_text.KernelTextClassifier",
     "skclip.heads._adapters._tip_adapter.TipAdapterClassifier",
     "skclip.heads._prompting._aggregated_prompts.AggregatedPromptClassifier",

@@ -13,6 +13,7 @@ from skclip import (
     CLIPEmbedder,
     CLIPPINGTrainer,
     ConformalHead,
+    ConstrainedProbeClassifier,
     GaussianDiscriminantClassifier,
     KernelTextClassifier,
     MixedHeadClassifier,
@@ -45,6 +46,7 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
         {"head": RidgeClassifier(), "space": "weights"},
         {"space": "proba", "alpha": 0.5},
     ],
+    ConstrainedProbeClassifier: [{}, {"penalty": "folds", "max_iter": 50}],
     KernelTextClassifier: [
         {},
         {"bandwidth": "published", "ridge": "published", "weight": "published"},

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegressionCV, RidgeClassifierCV
 
 from skclip.evaluation._choices import AS_PUBLISHED, LEFT_OUT
 from skclip.heads import (
+    ConstrainedProbeClassifier,
     GaussianDiscriminantClassifier,
     KernelTextClassifier,
     MixedHeadClassifier,
@@ -70,6 +71,10 @@ def usual_heads(zero_shot: Any = None, *, pool: Any = None) -> dict[str, Any]:
         ),
     }
     if zero_shot is not None:
+        heads["ConstrainedProbeClassifier"] = {
+            AS_PUBLISHED: ConstrainedProbeClassifier(zero_shot),
+            LEFT_OUT: ConstrainedProbeClassifier(zero_shot, penalty="folds"),
+        }
         heads["PrimedNCMClassifier"] = PrimedNCMClassifier(zero_shot)
         heads["MixedHeadClassifier, discriminant"] = MixedHeadClassifier(
             zero_shot, GaussianDiscriminantClassifier()

@@ -7,7 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skclip.heads._adapters import KernelTextClassifier, TipAdapterClassifier
+    from skclip.heads._adapters import (
+        ConstrainedProbeClassifier,
+        KernelTextClassifier,
+        TipAdapterClassifier,
+    )
     from skclip.heads._class_mean import NearestClassMean
     from skclip.heads._discriminant import GaussianDiscriminantClassifier
     from skclip.heads._imprinting import (
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AggregatedPromptClassifier",
+    "ConstrainedProbeClassifier",
     "GaussianDiscriminantClassifier",
     "KernelTextClassifier",
     "MixedHeadClassifier",
@@ -35,6 +40,7 @@ __all__ = [
 
 _MODULES = {
     "AggregatedPromptClassifier": "_prompting",
+    "ConstrainedProbeClassifier": "_adapters",
     "GaussianDiscriminantClassifier": "_discriminant",
     "KernelTextClassifier": "_adapters",
     "MixedHeadClassifier": "_mixed",

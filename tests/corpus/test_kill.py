@@ -22,9 +22,9 @@ SCRIPT = """
             contents = [i.read() if hasattr(i, "read") else i for i in images]
             return np.array([[len(content), 1] for content in contents], np.float32)
 
-    images = [("x" * i + ".png" if i % 5 else None) for i in range(24)]
+    images = [("x" * i + ".png" if i % 5 else None) for i in range(12)]
     images[3] = b"an image in memory"
-    source = ([f"caption {i}" for i in range(24)], images)
+    source = ([f"caption {i}" for i in range(12)], images)
 
     def build(path, kill_at):
         n_steps = 0
@@ -45,7 +45,7 @@ SCRIPT = """
             (os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "open"), (Path, "mkdir")
         ]:
             killing(owner, name)
-        Corpus.build(source, path, embedder=Embedder(), shard_size=13)
+        Corpus.build(source, path, embedder=Embedder(), shard_size=7)
         return n_steps
 
     def in_child(path, kill_at, report=None):
@@ -67,8 +67,8 @@ SCRIPT = """
     for kill_at in range(1, int((root / "steps").read_text()) + 1):
         path = root / f"killed at {kill_at}"
         assert in_child(path, kill_at) == -signal.SIGKILL, kill_at
-        # and killed again and again, each time a little later
-        later = 1
+        # and every seventh killed again and again, each time a little later
+        later = 0 if kill_at % 7 else 1
         while (path / "unfinished.json").exists() or not (path / "manifest.json").exists():
             if (code := in_child(path, later)) != -signal.SIGKILL:
                 break

@@ -27,7 +27,7 @@ def pairs() -> Bunch:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_trainer(pairs: Bunch) -> Any:
     """Return a function that makes a quick trainer; its arguments replace the defaults."""
     from skclip.distill import CLIPPINGTrainer

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,8 +28,9 @@ from skclip.distill import CLIPPINGTrainer
 data = np.load(sys.argv[1])
 trainer = CLIPPINGTrainer(
     json.loads(sys.argv[3]), data["image_bank"], data["text_bank"], max_iter=int(sys.argv[4]),
-    batch_size=8, dtype="float32", device="cpu", ema_decay=0.9, random_state=0, log_every=5,
-    checkpoint_every=7, output=sys.argv[2],
+    batch_size=8, learning_rate=1e-2, dtype="float32", device="cpu", ema_decay=0.9,
+    random_state=0, log_every=5,
+    checkpoint_every=3, output=sys.argv[2],
 )
 trainer.fit(data["images"], data["captions"])
 """
@@ -46,17 +48,20 @@ def assert_same_runs(one: Path, other: Path) -> None:
     assert records(one) == records(other)
 
 
-def test_killed_and_resumed_equals_uninterrupted(pairs, tmp_path):
+def test_killed_and_resumed_equals_uninterrupted(make_trainer, pairs, tmp_path):
     data = tmp_path / "data.npz"
     np.savez(data, **{**pairs, "captions": np.array(pairs.captions)})
 
     def start(output: Path) -> subprocess.Popen:
-        arguments = [str(data), str(output), json.dumps(SMALL), "40"]
+        arguments = [str(data), str(output), json.dumps(SMALL), "16"]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], env=environment)
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert start(whole).wait() == 0
+    trainer = make_trainer(
+        max_iter=16, ema_decay=0.9, log_every=5, checkpoint_every=3, output=whole
+    )
+    trainer.fit(pairs.images, pairs.captions)
     process = start(broken)
     while not (broken / "checkpoint.pt").exists() and process.poll() is None:
         time.sleep(0.01)
@@ -65,6 +70,19 @@ def test_killed_and_resumed_equals_uninterrupted(pairs, tmp_path):
     assert not (broken / "model").exists()
     assert start(broken).wait() == 0
     assert_same_runs(broken, whole)
+
+
+@pytest.fixture(scope="module")
+def finished_run(make_trainer, pairs, tmp_path_factory):
+    """A folder of eight steps; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("training") / "run"
+    make_trainer(output=folder, checkpoint_every=4).fit(pairs.images, pairs.captions)
+    return folder
+
+
+@pytest.fixture
+def run_folder(finished_run, tmp_path):
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
 
 
 DROPPING = {**SMALL, "vision_cfg": {**SMALL["vision_cfg"], "patch_size": 4, "patch_dropout": 0.5}}
@@ -171,14 +189,14 @@ def test_interrupt_finishes_the_step_and_is_resumed(make_trainer, pairs, tmp_pat
     assert_same_runs(broken, whole)
 
 
-def test_a_finished_run_is_only_read(make_trainer, pairs, tmp_path, monkeypatch):
-    first = make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+def test_a_finished_run_is_only_read(make_trainer, pairs, run_folder, monkeypatch):
+    first = make_trainer(output=run_folder).fit(pairs.images, pairs.captions)
 
     def no_step(self, *batch):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(Learner, "step", no_step)
-    again = make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+    again = make_trainer(output=run_folder).fit(pairs.images, pairs.captions)
     assert again.log_ == first.log_
     assert again.n_iter_ == 8
 
@@ -194,32 +212,28 @@ def test_a_finished_run_is_only_read(make_trainer, pairs, tmp_path, monkeypatch)
     ],
     ids=str,
 )
-def test_a_run_with_other_parameters_is_refused(make_trainer, pairs, tmp_path, changes, message):
-    make_trainer(output=tmp_path, max_iter=8).fit(pairs.images, pairs.captions)
+def test_a_run_with_other_parameters_is_refused(make_trainer, pairs, run_folder, changes, message):
     with pytest.raises(TrainingRunError, match=message):
-        make_trainer(output=tmp_path, **changes).fit(pairs.images, pairs.captions)
+        make_trainer(output=run_folder, **changes).fit(pairs.images, pairs.captions)
 
 
-def test_a_run_with_other_data_is_refused(make_trainer, pairs, tmp_path):
-    make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
+def test_a_run_with_other_data_is_refused(make_trainer, pairs, run_folder):
     with pytest.raises(TrainingRunError, match="with images="):
-        make_trainer(output=tmp_path).fit(pairs.images[::-1], pairs.captions)
+        make_trainer(output=run_folder).fit(pairs.images[::-1], pairs.captions)
     with pytest.raises(TrainingRunError, match="with captions="):
-        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions[::-1])
+        make_trainer(output=run_folder).fit(pairs.images, pairs.captions[::-1])
     with pytest.raises(TrainingRunError, match="image_ids="):
-        make_trainer(output=tmp_path).fit(pairs.images, pairs.captions, np.arange(48) // 2)
+        make_trainer(output=run_folder).fit(pairs.images, pairs.captions, np.arange(48) // 2)
 
 
-def test_how_it_is_run_may_change(make_trainer, pairs, tmp_path):
-    make_trainer(output=tmp_path).fit(pairs.images, pairs.captions)
-    changed = make_trainer(output=tmp_path, log_every=1, checkpoint_every=1, cache_images=False)
+def test_how_it_is_run_may_change(make_trainer, pairs, run_folder):
+    changed = make_trainer(output=run_folder, log_every=1, checkpoint_every=1, cache_images=False)
     assert changed.fit(pairs.images, pairs.captions).n_iter_ == 8
 
 
-def test_numbers_of_numpy_are_numbers(make_trainer, pairs, tmp_path):
-    make_trainer(output=tmp_path, batch_size=8, random_state=0).fit(pairs.images, pairs.captions)
+def test_numbers_of_numpy_are_numbers(make_trainer, pairs, run_folder):
     same = make_trainer(
-        output=tmp_path,
+        output=run_folder,
         batch_size=np.int64(8),
         accumulate=np.int32(1),
         max_iter=np.int64(8),
@@ -280,10 +294,9 @@ def flipped(content: bytes, share: float) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["torn", "empty", "text", "code", "pickle", "other", *range(6)])
-def test_a_damaged_checkpoint_is_named_and_runs_no_code(make_trainer, pairs, tmp_path, kind):
-    trainer = make_trainer(output=tmp_path / "run", checkpoint_every=4)
-    trainer.fit(pairs.images, pairs.captions)
-    path, canary = tmp_path / "run" / "checkpoint.pt", tmp_path / "canary"
+def test_a_damaged_checkpoint_is_named_and_runs_no_code(make_trainer, pairs, run_folder, kind):
+    trainer = make_trainer(output=run_folder)
+    path, canary = run_folder / "checkpoint.pt", run_folder / "canary"
     content = path.read_bytes()
     if kind == "code":
         torch.save({"step": 4, "model": Evil(canary)}, path)
@@ -307,21 +320,19 @@ def test_a_damaged_checkpoint_is_named_and_runs_no_code(make_trainer, pairs, tmp
 
 
 @pytest.mark.parametrize("step", [-1, 9, 10**12, None, "4", [4]])
-def test_a_checkpoint_of_a_step_that_is_not_there_is_refused(make_trainer, pairs, tmp_path, step):
-    trainer = make_trainer(output=tmp_path)
-    trainer.fit(pairs.images, pairs.captions)
-    state = torch.load(tmp_path / "checkpoint.pt")
-    torch.save({**state, "step": step}, tmp_path / "checkpoint.pt")
+def test_a_checkpoint_of_a_step_that_is_not_there_is_refused(make_trainer, pairs, run_folder, step):
+    trainer = make_trainer(output=run_folder)
+    state = torch.load(run_folder / "checkpoint.pt")
+    torch.save({**state, "step": step}, run_folder / "checkpoint.pt")
     with pytest.raises(TrainingRunError, match=r"checkpoint\.pt'"):
         trainer.fit(pairs.images, pairs.captions)
 
 
 @pytest.mark.parametrize("name", ["image_bank.npy", "text_bank.npy", "guides.npz"])
 @pytest.mark.parametrize("kind", ["torn", "text", "code", "other"])
-def test_a_damaged_bank_is_named_and_made_again(make_trainer, pairs, tmp_path, name, kind):
-    trainer = make_trainer(output=tmp_path / "run")
-    trainer.fit(pairs.images, pairs.captions)
-    path, canary = tmp_path / "run" / name, tmp_path / "canary"
+def test_a_damaged_bank_is_named_and_made_again(make_trainer, pairs, run_folder, name, kind):
+    trainer = make_trainer(output=run_folder)
+    path, canary = run_folder / name, run_folder / "canary"
     arrays = {"code": np.array([[Evil(canary)]], object), "other": np.full((3, 2), 77)}
     content = {"torn": path.read_bytes()[:150], "text": b"no array"}.get(kind)
     if content is not None:

@@ -5,6 +5,7 @@ import pytest
 
 from skclip import (
     AggregatedPromptClassifier,
+    ConstrainedProbeClassifier,
     GaussianDiscriminantClassifier,
     KernelTextClassifier,
     MixedHeadClassifier,
@@ -43,6 +44,7 @@ def heads(labels):
         PrimedNCMClassifier(text),
         MixedHeadClassifier(text),
         TipAdapterClassifier(text),
+        ConstrainedProbeClassifier(text),
         KernelTextClassifier(text, bandwidth=1.0),
     ]
 

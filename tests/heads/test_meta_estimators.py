@@ -13,6 +13,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 
 from skclip import (
     AggregatedPromptClassifier,
+    ConstrainedProbeClassifier,
     KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
@@ -50,6 +51,7 @@ WITH_TEXT = {
     "stacked": StackedHeadClassifier(TEXT),
     "anchored": StatAClassifier(TEXT),
     "affinities": TipAdapterClassifier(TEXT),
+    "probe": ConstrainedProbeClassifier(TEXT),
     "kernel": KernelTextClassifier(TEXT),
     "prompts and text": AggregatedPromptClassifier(TEXT, prompts=PROMPTS, aggregation="attention"),
     "prompts": AggregatedPromptClassifier(prompts=PROMPTS, aggregation="mean"),

@@ -1,17 +1,16 @@
 """The long trials of benchmarks/: a few of each kind, and that counting goes on after a stop."""
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks.trials import __main__ as trials, hostile, images
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="workers are forked"),
-    # forked workers leave by os._exit, and what they warn of is no matter of this process
-    pytest.mark.filterwarnings("ignore"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked")
 
 
 @pytest.fixture
@@ -30,11 +29,26 @@ def count(tmp_path, monkeypatch):
     return run
 
 
-def test_no_trial_finds_a_fault(count, capsys):
-    status, state = count(builds=4, caches=2, images=40, flips=25)
-    assert [counted["faults"] for counted in state.values()] == [[]] * 4
-    assert status == 0
-    assert "| builds 0 | 4 | 0 |" in capsys.readouterr().out
+def test_no_trial_finds_a_fault(tmp_path):
+    # a process of its own: a worker of tests has threads, which must not be forked
+    state = tmp_path / "state.json"
+    numbers = {"builds": 4, "caches": 2, "images": 40, "flips": 25}
+    done = subprocess.run(
+        [
+            *[sys.executable, "-W", "ignore", "-m", "benchmarks.trials", f"--state={state}"],
+            *[f"--{name}={n}" for name, n in numbers.items()],
+            *["--only", *numbers],
+        ],
+        env={**os.environ, "HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr
+    counted = json.loads(state.read_text())
+    assert [kind["faults"] for kind in counted.values()] == [[]] * 4
+    assert "| builds 0 | 4 | 0 |" in done.stdout
 
 
 def test_a_stopped_run_goes_on(count, monkeypatch):
@@ -55,6 +69,7 @@ def test_a_fault_is_kept_and_told(count, monkeypatch, capsys):
     assert "images 1: it broke" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore")  # of hostile folders
 @pytest.mark.parametrize("kind", ["manifest_value", "note", "link_in_corpus", "link_in_run"])
 def test_hostile_folders_reach_nothing_outside(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(hostile, "KINDS", [getattr(hostile, kind)])

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +20,19 @@ from skclip.exceptions import TrainingRunError
 from tests.distill.conftest import SMALL
 
 SCRIPT = """
-import json, sys
+import json, os, signal, sys
 import numpy as np
 from skclip.distill import CLIPPINGTrainer
+from skclip.distill._learner import Learner
 
+step = Learner.step
+
+def killed(self, *batch):
+    if self.step_number == int(sys.argv[5]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    step(self, *batch)
+
+Learner.step = killed
 data = np.load(sys.argv[1])
 trainer = CLIPPINGTrainer(
     json.loads(sys.argv[3]), data["image_bank"], data["text_bank"], max_iter=int(sys.argv[4]),
@@ -52,23 +60,21 @@ def test_killed_and_resumed_equals_uninterrupted(make_trainer, pairs, tmp_path):
     data = tmp_path / "data.npz"
     np.savez(data, **{**pairs, "captions": np.array(pairs.captions)})
 
-    def start(output: Path) -> subprocess.Popen:
-        arguments = [str(data), str(output), json.dumps(SMALL), "16"]
+    def run(output: Path, killed_at: int) -> int:
+        arguments = [str(data), str(output), json.dumps(SMALL), "16", str(killed_at)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, *arguments], env=environment)
+        command = [sys.executable, "-c", SCRIPT, *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     trainer = make_trainer(
         max_iter=16, ema_decay=0.9, log_every=5, checkpoint_every=3, output=whole
     )
     trainer.fit(pairs.images, pairs.captions)
-    process = start(broken)
-    while not (broken / "checkpoint.pt").exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert run(broken, 8) == -signal.SIGKILL
+    assert (broken / "checkpoint.pt").exists()
     assert not (broken / "model").exists()
-    assert start(broken).wait() == 0
+    assert run(broken, -1) == 0
     assert_same_runs(broken, whole)
 
 

@@ -1,6 +1,7 @@
 """CLIPEmbedder(cache=...): every image once, whatever asks for it and in what order."""
 
 import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,12 @@ def test_parallel_search_embeds_every_image_once(cached, image_files, passes):
     assert sum(passes) == len(image_files)
 
 
-def transform_and_count(embedder, paths, barrier, results) -> None:
+def keep(barrier) -> None:
+    global both_are_ready
+    both_are_ready = barrier
+
+
+def transform_and_count(embedder, paths):
     embedder.load_model()
     counts = []
     original = LoadedModel.encode_pixels
@@ -70,21 +76,18 @@ def transform_and_count(embedder, paths, barrier, results) -> None:
         return original(self, batch)
 
     LoadedModel.encode_pixels = encode
-    barrier.wait()
+    both_are_ready.wait()
     X = embedder.transform(paths)
-    results.put((sum(counts), X))
+    return sum(counts), X
 
 
 def test_processes_divide_the_images_of_one_cache(cached, embedder, image_files):
     context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(2), context.Queue()
-    arguments = (cached.set_params(batch_size=2), image_files, barrier, results)
-    workers = [context.Process(target=transform_and_count, args=arguments) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    counts, rows = zip(*(results.get() for _ in workers), strict=True)
-    for worker in workers:
-        worker.join()
+    options = {"mp_context": context, "initializer": keep, "initargs": (context.Barrier(2),)}
+    cached.set_params(batch_size=2)
+    with ProcessPoolExecutor(2, **options) as processes:
+        done = [processes.submit(transform_and_count, cached, image_files) for _ in range(2)]
+    counts, rows = zip(*(future.result() for future in done), strict=True)
     assert sum(counts) == len(image_files)
     for X in rows:
         np.testing.assert_allclose(X, embedder.transform(image_files), atol=1e-5)

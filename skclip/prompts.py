@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
@@ -24,7 +26,14 @@ from skclip._validation import check_class_names, sample_of
 from skclip.embedding import CLIPEmbedder, check_texts
 from skclip.exceptions import BareNumberWarning
 
-__all__ = ["TEMPLATES", "TextEmbedder", "build_prompts", "encode_prompts", "encode_texts"]
+__all__ = [
+    "TEMPLATES",
+    "TextEmbedder",
+    "build_prompts",
+    "encode_prompts",
+    "encode_texts",
+    "load_class_names",
+]
 
 Templates: TypeAlias = "str | Sequence[str] | Mapping[Any, str | Sequence[str]]"
 
@@ -78,6 +87,50 @@ class TextEmbedder(Protocol):
 
     def transform(self, X: list[str]) -> ArrayLike:
         """Return one row per text."""
+
+
+def load_class_names(name: str) -> list[str]:
+    """Return the class names of a published image set, in the order of its integer labels.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set, as in ``TEMPLATES``: ``"aircraft"``, ``"caltech101"``, ``"cars"``,
+        ``"dtd"``, ``"eurosat"``, ``"flowers"``, ``"food"``, ``"imagenet"``, ``"pets"``, ``"sun"``
+        or ``"ucf101"``.
+
+    Returns
+    -------
+    class_names : list of str
+        Distinct names. Two pairs of ImageNet's classes share a name in CLIP's list; classes 744
+        and 836 have their WordNet names here, "projectile" and "sunglass".
+
+    Raises
+    ------
+    ValueError
+        If there is no such set.
+
+    See Also
+    --------
+    build_prompts : Prompts of these names.
+
+    Examples
+    --------
+    >>> from skclip.prompts import build_prompts, load_class_names
+    >>> load_class_names("dtd")[:3], len(load_class_names("imagenet"))
+    (['banded', 'blotchy', 'braided'], 1000)
+    >>> build_prompts(load_class_names("eurosat"), "eurosat")["Forest"]
+    ['a centered satellite photo of Forest.']
+    """
+    content = files("skclip").joinpath("_class_names.json").read_text(encoding="utf-8")
+    class_names: dict[str, list[str]] = json.loads(content)
+    if name not in class_names:
+        close = difflib.get_close_matches(str(name), class_names, n=1)
+        raise ValueError(
+            f"name={name!r} is none of the published sets: {', '.join(class_names)}"
+            + (f"; did you mean {close[0]!r}?" if close else ".")
+        )
+    return class_names[name]
 
 
 def build_prompts(

@@ -8,7 +8,13 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from skclip import CLIPEmbedder
 from skclip.embedding._registry import LoadedModel
 from skclip.exceptions import BareNumberWarning, NoMatchWarning
-from skclip.prompts import TEMPLATES, build_prompts, encode_prompts, encode_texts
+from skclip.prompts import (
+    TEMPLATES,
+    build_prompts,
+    encode_prompts,
+    encode_texts,
+    load_class_names,
+)
 
 
 def is_number(name: str) -> bool:
@@ -253,3 +259,40 @@ def test_synonyms_serve_names_that_are_written_otherwise():
     assert build_prompts(["car_side"], "a {}", {"car side": "auto"}) == {
         "car_side": ["a car side", "a auto"]
     }
+
+
+N_CLASSES = {
+    "aircraft": 100,
+    "caltech101": 100,
+    "cars": 196,
+    "dtd": 47,
+    "eurosat": 10,
+    "flowers": 102,
+    "food": 101,
+    "imagenet": 1000,
+    "pets": 37,
+    "sun": 397,
+    "ucf101": 101,
+}
+
+
+def test_every_published_set_has_names_and_templates():
+    assert set(N_CLASSES) == set(TEMPLATES) - {"photo"}
+
+
+@pytest.mark.parametrize("name", N_CLASSES)
+def test_published_names_are_distinct_and_make_prompts(name):
+    class_names = load_class_names(name)
+    assert len(class_names) == len(set(class_names)) == N_CLASSES[name]
+    assert not any("_" in class_name for class_name in class_names)
+    assert list(build_prompts(class_names, name)) == class_names
+
+
+def test_a_list_of_names_is_the_callers_own():
+    load_class_names("dtd").clear()
+    assert len(load_class_names("dtd")) == 47
+
+
+def test_a_set_that_is_not_published_is_named():
+    with pytest.raises(ValueError, match=r"name='flower' is none of .*; did you mean 'flowers'"):
+        load_class_names("flower")

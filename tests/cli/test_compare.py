@@ -111,6 +111,29 @@ def test_embeddings_and_labels_as_files(parts, tmp_path, capsys):
     assert "| zero-shot |" in capsys.readouterr().out
 
 
+def test_classes_may_be_those_of_a_published_set(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for part, n in (("", 4), ("_test", 2)):
+        np.save(tmp_path / f"X{part}.npy", rng.standard_normal((10 * n, 6)))
+        labels = np.tile(np.arange(10), n).astype(str)
+        (tmp_path / f"y{part}.txt").write_text("\n".join(labels))
+    np.save(tmp_path / "T.npy", rng.standard_normal((10, 6)))
+    paths = [tmp_path / "X.npy", "--labels", tmp_path / "y.txt", "--text", tmp_path / "T.npy"]
+    paths += ["--test", tmp_path / "X_test.npy", "--test-labels", tmp_path / "y_test.txt"]
+    options = [
+        "--classes",
+        "eurosat",
+        "--shots",
+        "1",
+        "--seeds",
+        "1",
+        "--heads",
+        "NearestClassMean",
+    ]
+    assert main(["compare", *map(str, paths), *options]) == 0
+    assert "NearestClassMean" in capsys.readouterr().out
+
+
 def test_a_leak_is_refused(folder, capsys):
     assert run(folder / "train", "--test", folder / "train", *FEW, *HEADS, *MODEL) == 2
     assert "test rows are among the rows of X" in capsys.readouterr().err

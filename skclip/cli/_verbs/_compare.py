@@ -18,6 +18,7 @@ from skclip.cli._terminal import say, tell
 from skclip.datasets import load_labelled_images
 from skclip.evaluation import HeadComparison, compare_heads, replay_comparison, usual_heads
 from skclip.exceptions import UnreadableImageWarning
+from skclip.prompts import TEMPLATES, load_class_names
 
 __all__ = ["add_arguments", "run"]
 
@@ -51,7 +52,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--classes",
         metavar="FILE",
-        help="text file with one class name a line, in the order of labels that are numbers",
+        help="text file with one class name a line, or a published set such as dtd, in the order "
+        "of labels that are numbers",
     )
     parser.add_argument(
         "--templates",
@@ -97,7 +99,7 @@ def run(args: Namespace) -> int:
     shots = read_shots(args.shots)
     if args.output is not None and not find_file(args.output).parent.is_dir():
         raise ValueError(f"--output {args.output!r} is in a folder that does not exist.")
-    names = None if args.classes is None else read_lines(args.classes, "--classes")
+    names = None if args.classes is None else read_class_names(args.classes)
     train, test, text = read_data(args, names)
     heads = chosen_heads(text, args.heads)
     if saved is None:
@@ -148,6 +150,19 @@ def read_lines(given: str, option: str) -> list[str]:
         raise ValueError(f"{option} {given!r} is no file.")
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     return [line.strip() for line in lines if line.strip()]
+
+
+def read_class_names(given: str) -> list[str]:
+    """Return the lines of a file, or the class names of a published set."""
+    if Path(given).exists():
+        return read_lines(given, "--classes")
+    try:
+        return load_class_names(given)
+    except ValueError as error:
+        sets = ", ".join(name for name in TEMPLATES if name != "photo")
+        raise ValueError(
+            f"--classes {given!r} is no file, and none of the published sets: {sets}."
+        ) from error
 
 
 def chosen_heads(text: Any, given: str | None) -> dict[str, Any]:

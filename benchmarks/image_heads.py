@@ -28,6 +28,7 @@ from sklearn.model_selection import train_test_split
 
 from skclip import GaussianDiscriminantClassifier, MultiProxyImprinter, NearestClassMean
 from skclip._linalg import unit_rows
+from skclip.metrics import reliability_curve
 
 Task = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -119,13 +120,6 @@ def draw(y: np.ndarray, shots: int, seed: int) -> np.ndarray:
     return np.concatenate([rng.permutation(np.flatnonzero(y == c))[:shots] for c in np.unique(y)])
 
 
-def calibration_error(y: np.ndarray, proba: np.ndarray, n_bins: int = 15) -> float:
-    """Return the expected calibration error of the predicted labels, in percent."""
-    top, right = proba.max(axis=1), proba.argmax(axis=1) == y
-    bins = np.minimum((top * n_bins).astype(int), n_bins - 1)
-    return 100 * sum(abs(np.sum(right[bins == b] - top[bins == b])) for b in range(n_bins)) / len(y)
-
-
 def measure(head: object, task: Task, rows: np.ndarray, metrics: list[str]) -> dict[str, float]:
     X, y, X_test, y_test = task
     codes = np.searchsorted(np.unique(y), y_test)
@@ -141,7 +135,8 @@ def measure(head: object, task: Task, rows: np.ndarray, metrics: list[str]) -> d
         proba = np.maximum(proba, 1e-12)
         proba /= proba.sum(axis=1, keepdims=True)
         found["nll"] = log_loss(codes, proba, labels=range(proba.shape[1]))
-        found["ece"] = calibration_error(codes, proba)
+        right, confidence = proba.argmax(axis=1) == codes, proba.max(axis=1)
+        found["ece"] = 100 * reliability_curve(right, confidence, n_bins=15).calibration_error
     return found
 
 

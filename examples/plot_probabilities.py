@@ -14,7 +14,6 @@ error on held-out images.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.calibration import CalibrationDisplay
 from sklearn.linear_model import LogisticRegression
 
 from skclip import (
@@ -24,6 +23,7 @@ from skclip import (
     ZeroShotClassifier,
 )
 from skclip.datasets import make_captioned_images
+from skclip.display import ReliabilityDisplay
 
 embedder = CLIPEmbedder("skclip-tiny")
 train = make_captioned_images(320, style="mosaic", random_state=6001)
@@ -39,25 +39,20 @@ zero_shot = ZeroShotClassifier(embedder=embedder, classes=train.target_names)
 # Images are binned by their confidence. The error is the mean distance between confidence and
 # accuracy, weighted by the number of images in a bin.
 
-
-def expected_calibration_error(head, n_bins=10):
-    proba = head.predict_proba(X_test)
-    confidence = proba.max(axis=1)
-    right = head.classes_[proba.argmax(axis=1)] == y_test
-    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    return np.abs(np.bincount(bins, right - confidence)).sum() / len(right)
-
-
 heads = {
     "zero-shot": zero_shot.fit(),
     "LogisticRegression(C=100)": LogisticRegression(C=100, max_iter=1000).fit(X, y),
     "primed, alpha=0.5": PrimedNCMClassifier(zero_shot, alpha=0.5).fit(X, y),
     "stacked": StackedHeadClassifier(zero_shot).fit(X, y),
 }
+shown = {
+    name: ReliabilityDisplay.from_estimator(head, X_test, y_test, name=name)
+    for name, head in heads.items()
+}
 for name, head in heads.items():
     print(
         f"{name:26s} accuracy {head.score(X_test, y_test):.3f}   "
-        f"calibration error {expected_calibration_error(head):.3f}"
+        f"calibration error {shown[name].curve.calibration_error:.3f}"
     )
 print(
     "weights:", {name: round(weight, 3) for name, weight in heads["stacked"].head_weights_.items()}
@@ -68,9 +63,6 @@ print(
 # ---------------------------------------
 
 figure, axis = plt.subplots(figsize=(5, 4.2), layout="constrained")
-for name, head in heads.items():
-    proba = head.predict_proba(X_test)
-    right = head.classes_[proba.argmax(axis=1)] == y_test
-    CalibrationDisplay.from_predictions(right, proba.max(axis=1), n_bins=8, name=name, ax=axis)
-axis.set(xlabel="confidence", ylabel="accuracy")
+for display in shown.values():
+    display.plot(ax=axis)
 plt.show()

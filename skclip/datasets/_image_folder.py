@@ -48,6 +48,7 @@ def load_image_folder(path: str | PathLike[str]) -> Bunch:
 
     See Also
     --------
+    load_labelled_images : The same, and archives and tables.
     make_captioned_images : Draw images and caption them.
 
     Examples

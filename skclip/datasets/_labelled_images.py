@@ -15,18 +15,28 @@ from sklearn.utils import Bunch
 
 from skclip._paths import find_file
 from skclip._validation import sample_of
-from skclip.corpus import ImageSlice
+from skclip.corpus import IMAGE_COLUMNS, ImageSlice
+from skclip.datasets._image_folder import load_image_folder
 from skclip.embedding import IMAGE_SUFFIXES
 
-__all__ = ["load_labelled_images"]
+__all__ = ["LABEL_COLUMNS", "load_labelled_images"]
 
 KINDS = (
     "a folder with one folder of images per class, tar files with .cls, .json or .txt members "
     "beside the images (webdataset), or Parquet files with a column of images"
 )
-IMAGE_COLUMNS = ("image", "img", "images", "bytes")
-LABEL_COLUMNS = ("label", "labels", "class", "fine_label", "target", "category", "cls")
-LABEL_KEYS = ("label", "class", "class_name", "cls", "target")
+# What tables, and the JSON beside images in archives, call labels.
+LABEL_COLUMNS = (
+    "label",
+    "class",
+    "class_name",
+    "target",
+    "category",
+    "cls",
+    "labels",
+    "fine_label",
+)
+PICTURE_COLUMNS = ("image", "img", "images", "bytes")
 # A label is short: whatever is longer is none.
 MAX_LABEL = 10_000
 
@@ -41,7 +51,7 @@ def load_labelled_images(
     path : str or path-like
         One of these:
 
-        - a folder with one folder of images per class, whose name is the label;
+        - a folder with one folder of images per class, as :func:`load_image_folder` takes it;
         - a tar file, or a folder of tar files, with the members ``x.jpg`` and ``x.cls`` for each
           image; ``x.json`` with a ``label``, or ``x.txt``, will do for a label;
         - a Parquet file, or a folder of Parquet files, with a column of images (structs with
@@ -61,7 +71,8 @@ def load_labelled_images(
     Raises
     ------
     ValueError
-        If there are no images, an image has no label, or a number no name.
+        If there are no images, an image has no label, or a number no name; or if the folders are
+        parts of a data set, such as ``train`` and ``test``.
 
     Examples
     --------
@@ -81,6 +92,8 @@ def load_labelled_images(
     if not source.exists():
         raise ValueError(f"path={str(path)!r} does not exist: give {KINDS}.")
     files = [source] if source.is_file() else sorted(source.iterdir())
+    if not files:
+        raise ValueError(f"path={str(path)!r} holds no images: give {KINDS}.")
     tars = [file for file in files if file.suffix == ".tar"]
     tables = [file for file in files if file.suffix == ".parquet"]
     images: Sequence[Any]
@@ -91,24 +104,13 @@ def load_labelled_images(
         images, labels, found = _of_tables(tables)
         names = class_names or found or _listed_names(source)
     elif source.is_dir():
-        images, labels = _of_folders(source)
-        names = None
+        folders = load_image_folder(source)
+        return Bunch(images=folders.images, target=folders.target)
     else:
         raise ValueError(f"path={str(path)!r} is neither a tar nor a Parquet file: give {KINDS}.")
     if not len(images):
         raise ValueError(f"path={str(path)!r} holds no images: give {KINDS}.")
     return Bunch(images=images, target=_named(labels, names, str(path)))
-
-
-def _of_folders(source: Path) -> tuple[list[Path], list[Any]]:
-    images, labels = [], []
-    for folder in sorted(entry for entry in source.iterdir() if entry.is_dir()):
-        if folder.name.startswith("."):
-            continue
-        own = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
-        images += own
-        labels += [folder.name] * len(own)
-    return images, labels
 
 
 def _of_tars(archives: Sequence[Path]) -> tuple[list[ImageSlice], list[Any]]:
@@ -156,7 +158,7 @@ def _label_of(members: Mapping[str, str]) -> Any:
         except ValueError:
             return None
         known = fields if isinstance(fields, dict) else {}
-        label = next((known[key] for key in LABEL_KEYS if key in known), None)
+        label = next((known[key] for key in LABEL_COLUMNS if key in known), None)
         return label if isinstance(label, str | int) else None
     text = members.get("txt", "").strip()
     return _as_number(text) if text else None
@@ -173,12 +175,12 @@ def _of_tables(files: Sequence[Path]) -> tuple[list[Any], list[Any], list[str] |
     for file in files:
         schema = parquet.read_schema(file)
         at = {name.lower(): name for name in schema.names}
-        image = next((at[name] for name in IMAGE_COLUMNS if name in at), None)
+        image = next((at[n] for n in (*PICTURE_COLUMNS, *IMAGE_COLUMNS) if n in at), None)
         label = next((at[name] for name in LABEL_COLUMNS if name in at), None)
         if image is None or label is None:
             raise ValueError(
                 f"{str(file)!r} has the columns {sample_of(schema.names, 9)}: none is called "
-                f"{' or '.join(IMAGE_COLUMNS if image is None else LABEL_COLUMNS)}."
+                f"{' or '.join(PICTURE_COLUMNS if image is None else LABEL_COLUMNS)}."
             )
         names = names or _names_in_schema(schema, label)
         table = parquet.read_table(file, columns=[image, label])

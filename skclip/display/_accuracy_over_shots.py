@@ -23,8 +23,8 @@ __all__ = ["AccuracyOverShotsDisplay"]
 class AccuracyOverShotsDisplay:
     """Accuracy of one or more heads over numbers of shots: mean, and one standard deviation.
 
-    Make one by :meth:`from_estimator`, which fits and scores, or by :meth:`from_results` from a
-    table of scores.
+    Make one by :meth:`from_estimator`, which fits and scores, by :meth:`from_predictions`, or by
+    :meth:`from_results` from a table of scores.
 
     Parameters
     ----------
@@ -146,6 +146,48 @@ class AccuracyOverShotsDisplay:
         return cls(shots=shots, scores=scores, baseline=baseline)
 
     @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        predictions: Mapping[str, ArrayLike],
+        *,
+        shots: Sequence[int],
+        baseline: float | None = None,
+    ) -> Self:
+        """Compare predictions with labels.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_test,)
+            Labels.
+
+        predictions : mapping of str to array-like of shape (n_shots, n_seeds, n_test)
+            What each head predicts, fitted on other labelled images in every repetition.
+
+        shots : sequence of int
+            Labelled images per class that they were fitted on.
+
+        baseline : float or None, default=None
+            Accuracy without labelled images.
+
+        Returns
+        -------
+        display : AccuracyOverShotsDisplay
+            Not plotted yet.
+        """
+        labels = np.asarray(y_true)
+        scores = {}
+        for name, given in predictions.items():
+            predicted = np.asarray(given)
+            if predicted.ndim != 3 or predicted.shape[2] != len(labels):
+                raise ValueError(
+                    f"predictions of {name!r} have shape {predicted.shape}, but there are "
+                    f"{len(labels)} labels: give (n_shots, n_seeds, {len(labels)})."
+                )
+            scores[name] = (predicted == labels).mean(axis=2)
+        return cls(shots=shots, scores=scores, baseline=baseline)
+
+    @classmethod
     def from_results(
         cls,
         results: Any,
@@ -216,7 +258,11 @@ class AccuracyOverShotsDisplay:
         self.lines_, self.bands_ = {}, {}
         for name, values in self.scores.items():
             self.lines_[name], self.bands_[name] = draw_band(
-                axes, self.shots, values, label=name, **line_kw
+                axes,
+                self.shots,
+                values.mean(axis=1),
+                values.std(axis=1),
+                **{"label": name, **line_kw},
             )
         if self.baseline is not None:
             axes.axhline(self.baseline, color="0.4", linestyle="--", label="zero-shot")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are
+from skclip.display._shots import SHOTS_LABEL, draw_band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +47,7 @@ class ComparisonDisplay:
     See Also
     --------
     skclip.evaluation.compare_heads : What is shown.
+    AccuracyOverShotsDisplay : Accuracies that are given, or measured while it is made.
 
     Examples
     --------
@@ -138,13 +140,11 @@ class ComparisonDisplay:
         for name, values in self.accuracy.items():
             mean, spread = values.T
             style = ":" if name in self.oracles else "-"
-            (line,) = axes.plot(at, mean, **{"label": name, "linestyle": style, **line_kw})
-            self.lines_[name] = line
-            self.bands_[name] = axes.fill_between(
-                at, mean - spread, mean + spread, color=line.get_color(), alpha=0.15, linewidth=0
+            self.lines_[name], self.bands_[name] = draw_band(
+                axes, at, mean, spread, **{"label": name, "linestyle": style, **line_kw}
             )
         axes.set_xticks(at, self.shots)
-        axes.set_xlabel("Labelled images per class")
+        axes.set_xlabel(SHOTS_LABEL)
         axes.set_ylabel("Accuracy in %")
         show_as_they_are(axes.legend().get_texts())
         return self

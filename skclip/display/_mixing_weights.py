@@ -139,7 +139,13 @@ class MixingWeightsDisplay:
         axes = axes_of(ax, "MixingWeightsDisplay.plot")
         self.ax_, self.figure_ = axes, axes.figure
         self.lines_ = {
-            name: draw_band(axes, self.shots, values, label=name, **line_kw)[0]
+            name: draw_band(
+                axes,
+                self.shots,
+                values.mean(axis=1),
+                values.std(axis=1),
+                **{"label": name, **line_kw},
+            )[0]
             for name, values in self.weights.items()
         }
         show_shots(axes, self.shots.tolist())

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["draw_band", "draw_shots", "show_shots"]
+__all__ = ["SHOTS_LABEL", "draw_band", "draw_shots", "show_shots"]
+
+SHOTS_LABEL = "Labelled images per class (shots)"
 
 
 def draw_shots(y: ArrayLike, n_shots: int, random_state: Any) -> NDArray[np.intp]:
@@ -32,9 +34,10 @@ def draw_shots(y: ArrayLike, n_shots: int, random_state: Any) -> NDArray[np.intp
     return drawn
 
 
-def draw_band(axes: Any, x: NDArray[Any], values: NDArray[Any], **line_kw: Any) -> tuple[Any, Any]:
-    """Draw the mean over columns as a line and one standard deviation both ways as a band."""
-    mean, spread = values.mean(axis=1), values.std(axis=1)
+def draw_band(
+    axes: Any, x: NDArray[Any], mean: NDArray[Any], spread: NDArray[Any], **line_kw: Any
+) -> tuple[Any, Any]:
+    """Draw means as a line and one standard deviation both ways as a band."""
     (line,) = axes.plot(x, mean, **{"marker": ".", **line_kw})
     band = axes.fill_between(
         x, mean - spread, mean + spread, color=line.get_color(), alpha=0.2, linewidth=0
@@ -46,4 +49,4 @@ def show_shots(axes: Any, shots: Sequence[Any]) -> None:
     """Label the x axis with numbers of shots, on a logarithmic scale of base two."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(shots), [str(n) for n in shots])
-    axes.set_xlabel("Labelled images per class (shots)")
+    axes.set_xlabel(SHOTS_LABEL)

@@ -3,11 +3,12 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from skclip._array_api import to_numpy
+from skclip.metrics import reliability_curve
 
-__all__ = ["Measured", "calibration_error", "measure"]
+__all__ = ["Measured", "measure"]
 
 N_BINS = 15
 # Probabilities below count as this one.
@@ -24,38 +25,6 @@ class Measured(NamedTuple):
     right: NDArray[np.bool_]
     nll: float
     ece: float
-
-
-def calibration_error(confidence: ArrayLike, right: ArrayLike, n_bins: int = N_BINS) -> float:
-    r"""Return the expected calibration error over bins of equal width.
-
-    .. math:: \sum_b \frac{n_b}{n} \,\lvert \mathrm{acc}_b - \mathrm{conf}_b \rvert
-
-    Parameters
-    ----------
-    confidence : array-like of shape (n_samples,)
-        Probability of the predicted class.
-
-    right : array-like of shape (n_samples,)
-        Whether the prediction is right.
-
-    n_bins : int, default=15
-        Number of bins of confidence.
-
-    Returns
-    -------
-    error : float
-        Between 0 and 1.
-
-    Examples
-    --------
-    >>> from skclip.evaluation._measures import calibration_error
-    >>> calibration_error([0.9, 0.9], [True, False])
-    0.4
-    """
-    sure, hit = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
-    bins = np.minimum((sure * n_bins).astype(int), n_bins - 1)
-    return float(np.abs(np.bincount(bins, hit - sure)).sum() / len(sure))
 
 
 def measure(head: Any, X: NDArray[Any], y: NDArray[Any]) -> Measured:
@@ -86,4 +55,5 @@ def measure(head: Any, X: NDArray[Any], y: NDArray[Any]) -> Measured:
     if (codes >= 0).all():
         own = proba[np.arange(len(y)), codes]
         nll = -float(np.log(np.maximum(own, LEAST_PROBABILITY)).mean())
-    return Measured(right, nll, calibration_error(proba.max(axis=1), right))
+    curve = reliability_curve(right, proba.max(axis=1), n_bins=N_BINS)
+    return Measured(right, nll, curve.calibration_error)

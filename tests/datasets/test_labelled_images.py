@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from skclip.datasets import load_labelled_images
+from skclip.datasets import load_image_folder, load_labelled_images
 
 COLORS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 NAMES = list(COLORS)
@@ -68,6 +68,17 @@ def test_one_folder_per_class(tmp_path):
     check(load_labelled_images(tmp_path))
 
 
+def test_folders_are_refused_as_load_image_folder_refuses_them(tmp_path):
+    for name in ("train/red/0.png", "test/red/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(png("red"))
+    with pytest.raises(ValueError, match=r"holds the parts 'test', 'train' of a data set") as ours:
+        load_labelled_images(tmp_path)
+    with pytest.raises(ValueError, match="holds the parts") as theirs:
+        load_image_folder(tmp_path)
+    assert str(ours.value) == str(theirs.value)
+
+
 def test_archives_with_numbers_named_by_a_list(tmp_path):
     write_tar(tmp_path / "0.tar", samples(LABELS[:2]))
     write_tar(tmp_path / "1.tar", samples(LABELS[2:], start=2))
@@ -116,6 +127,16 @@ def test_a_table_with_paths_starts_from_its_folder(tmp_path):
 
 def test_a_table_with_bytes(tmp_path):
     write_table(tmp_path / "t.parquet", [png(label) for label in LABELS], LABELS)
+    check(load_labelled_images(tmp_path / "t.parquet"))
+
+
+@pytest.mark.parametrize("label", ["class_name", "fine_label"])
+@pytest.mark.parametrize("image", ["img", "file_name"])
+def test_columns_are_found_by_all_usual_names(tmp_path, image, label):
+    for name in COLORS:
+        (tmp_path / f"{name}.png").write_bytes(png(name))
+    table = pa.table({image: [f"{name}.png" for name in LABELS], label: LABELS})
+    parquet.write_table(table, tmp_path / "t.parquet")
     check(load_labelled_images(tmp_path / "t.parquet"))
 
 

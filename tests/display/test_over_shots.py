@@ -47,6 +47,19 @@ def test_all_heads_see_the_same_images(digits):
     np.testing.assert_array_equal(scores["one"], scores["two"])
 
 
+def test_predictions_are_scored():
+    y = ["cat", "dog", "dog"]
+    predicted = [[["cat", "dog", "cat"], ["cat", "dog", "dog"]], [["dog"] * 3, ["cat"] * 3]]
+    display = AccuracyOverShotsDisplay.from_predictions(y, {"a": predicted}, shots=[1, 4])
+    np.testing.assert_allclose(display.scores["a"], [[2 / 3, 1], [2 / 3, 1 / 3]])
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 2, 4)])
+def test_predictions_must_be_one_per_label(shape):
+    with pytest.raises(ValueError, match=r"predictions of 'a' have shape .* give \(n_shots, n_see"):
+        AccuracyOverShotsDisplay.from_predictions([0, 1, 1], {"a": np.zeros(shape)}, shots=[1, 4])
+
+
 def test_results_are_sorted_into_curves():
     frame = pd.DataFrame(
         {

@@ -13,8 +13,8 @@ from skclip._paths import find_file
 from skclip._spreadsheet import unguard_cell
 from skclip._validation import sample_of
 from skclip.cli._inputs._vectors import Vectors
-from skclip.corpus import ImageFinder
-from skclip.datasets import load_image_folder
+from skclip.corpus import IMAGE_COLUMNS, ImageFinder
+from skclip.datasets import LABEL_COLUMNS, load_image_folder
 
 __all__ = ["LABELLED_HELP", "Labelled", "add_label_arguments", "read_labelled"]
 
@@ -22,8 +22,6 @@ LABELLED_HELP = (
     "a folder with one folder per class, or a table (CSV, TSV or Parquet) with a column of image "
     "paths and one of labels"
 )
-LABEL_COLUMNS = ("label", "class", "class_name", "target", "category")
-IMAGE_COLUMNS = ("image", "image_path", "file_name", "filename", "filepath", "path", "file")
 
 
 class Labelled(NamedTuple):

@@ -19,6 +19,7 @@ from skclip.corpus._stored_paths import stored_path, writable_text
 from skclip.exceptions import CorpusError
 
 __all__ = [
+    "IMAGE_COLUMNS",
     "Columns",
     "archive_rows",
     "caption_list",
@@ -32,7 +33,7 @@ __all__ = [
 
 # Names used by img2dataset, clip-retrieval, Hugging Face datasets, LAION and Flickr.
 _CAPTION_NAMES = ("caption", "captions", "text", "alt_text", "title", "description", "comment")
-_IMAGE_NAMES = (
+IMAGE_COLUMNS = (
     "image",
     "image_path",
     "image_name",
@@ -105,7 +106,7 @@ def find_columns(names: Sequence[str], wanted: Columns, *, where: str) -> Column
 
     columns = Columns(
         caption=wanted.caption or usual(_CAPTION_NAMES),
-        image=wanted.image or usual(_IMAGE_NAMES),
+        image=wanted.image or usual(IMAGE_COLUMNS),
         id=wanted.id or usual(_ID_NAMES),
     )
     if columns.caption is None:

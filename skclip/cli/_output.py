@@ -17,7 +17,7 @@ from skclip._paths import find_file
 from skclip._spreadsheet import guard_cell
 from skclip.cli._terminal import escaped, is_terminal, standard_output
 
-__all__ = ["FORMATS", "choose_format", "open_rows", "output_file"]
+__all__ = ["FORMATS", "check_output_file", "choose_format", "open_rows", "output_file"]
 
 FORMATS = {
     ".csv": "csv",
@@ -68,6 +68,16 @@ def choose_format(output: str, wanted: str | None = None) -> str:
     if wanted is not None and by_ending not in (None, wanted):
         raise ValueError(f"--output {output!r} does not have the suffix of --format {wanted}.")
     return wanted or by_ending or "csv"
+
+
+def check_output_file(given: str, option: str = "--output") -> Path:
+    """Return the file that is to be written, or raise where none can be."""
+    path = find_file(given)
+    if path.is_dir():
+        raise ValueError(f"{option} {given!r} is a folder: name a file in it.")
+    if not path.parent.is_dir():
+        raise ValueError(f"{option} {given!r} is in a folder that does not exist: make it first.")
+    return path
 
 
 def _is_special(path: Path) -> bool:

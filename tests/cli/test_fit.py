@@ -1,4 +1,4 @@
-"""The verbs fit, predict, evaluate, embed --output and info, on one another's files."""
+"""The verbs fit, predict, export and info, on one another's files."""
 
 import csv
 import json
@@ -15,59 +15,7 @@ from skclip.cli import main
 from skclip.datasets import load_image_folder
 from skclip.export import load_head, save_head
 from skclip.recall import CaptionRetriever
-
-MODEL = ["--model", "skclip-tiny", "--jobs", "1"]
-
-
-@pytest.fixture(scope="session")
-def labelled(captioned_images, tmp_path_factory) -> Path:
-    """Drawn images in one folder per class, with underscores for spaces."""
-    folder = tmp_path_factory.mktemp("labelled") / "shots"
-    for i, (image, label) in enumerate(
-        zip(captioned_images.images[:60], captioned_images.target[:60], strict=True)
-    ):
-        place = folder / label.replace(" ", "_")
-        place.mkdir(parents=True, exist_ok=True)
-        image.save(place / f"{i:03d}.png")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def table(labelled) -> Path:
-    """The same as a table."""
-    data = load_image_folder(labelled)
-    path = labelled.parent / "labels.csv"
-    rows = [
-        f"shots/{image.relative_to(labelled).as_posix()},{label.replace('_', ' ')}"
-        for image, label in zip(data.images, data.target, strict=True)
-    ]
-    path.write_text("image,label\n" + "\n".join(rows) + "\n")
-    return path
-
-
-@pytest.fixture(scope="session")
-def names(captioned_images, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("names") / "names.txt"
-    lines = [", ".join([n, *captioned_images.synonyms[n]]) for n in captioned_images.target_names]
-    path.write_text("\n".join(lines))
-    return path
-
-
-@pytest.fixture(scope="session")
-def stacked(corpus_path, names, labelled, tmp_path_factory) -> Path:
-    """A head of text, recalled and labelled images."""
-    path = tmp_path_factory.mktemp("head") / "shapes.skclip"
-    inputs = ["--corpus", corpus_path, "--classes", names, "--shots", labelled]
-    assert main(["fit", *map(str, inputs), "--output", str(path), *MODEL, "--quiet"]) == 0
-    return path
-
-
-@pytest.fixture(scope="session")
-def vectors(labelled, tmp_path_factory) -> Path:
-    """Embeddings of the labelled images."""
-    path = tmp_path_factory.mktemp("vectors") / "X.npy"
-    assert main(["embed", str(labelled), "--output", str(path), *MODEL, "--quiet"]) == 0
-    return path
+from tests.cli.conftest import MODEL
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -204,72 +152,6 @@ def test_notes_of_other_rows_are_refused(stacked, vectors, tmp_path, capsys):
     (tmp_path / "X.npy.json").write_text("{}")
     assert main(["predict", str(stacked), "--embeddings", str(tmp_path / "X.npy")]) == 2
     assert "does not say what the rows" in capsys.readouterr().err
-
-
-def test_embed_keeps_the_place_of_broken_images(labelled, tmp_path, capsys):
-    folder = tmp_path / "images"
-    shutil.copytree(labelled / "ring", folder)
-    (folder / "000.jpg").write_bytes(b"broken")
-    output = tmp_path / "X.npy"
-    assert main(["embed", str(folder), "--output", str(output), *MODEL]) == 0
-    X, notes = np.load(output), json.loads(Path(f"{output}.json").read_text())
-    assert len(X) == len(notes["images"])
-    assert [Path(name).name for name in np.array(notes["images"])[~X.any(axis=1)]] == ["000.jpg"]
-    assert "1 images could not be read: their rows are zero" in capsys.readouterr().err
-
-
-def test_embed_of_a_folder_asks_for_output(labelled, capsys):
-    assert main(["embed", str(labelled)]) == 2
-    assert "name a file by --output X.npy" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("output", "says"), [("X.csv", "must end in .npy"), ("none/X.npy", "does not exist")]
-)
-def test_embed_output_is_checked_first(output, says, labelled, tmp_path, capsys):
-    assert main(["embed", str(labelled), "--output", str(tmp_path / output), *MODEL]) == 2
-    assert says in capsys.readouterr().err
-
-
-def evaluated(capsys, *arguments: object) -> dict[str, str]:
-    assert main(["evaluate", *map(str, arguments)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    return dict(line.split(": ", 1) for line in lines)
-
-
-def test_evaluate_measures_folder_table_and_embeddings_alike(
-    stacked, labelled, table, vectors, tiny_embedder, capsys
-):
-    data = load_image_folder(labelled)
-    y = [label.replace("_", " ") for label in data.target]
-    accuracy = load_head(stacked).score(tiny_embedder.transform(data.images), y)
-    for arguments in (
-        [stacked, labelled, "--jobs=1"],
-        [stacked, table, "--jobs=1"],
-        [stacked, table, "--embeddings", vectors],
-        [stacked, labelled, "--embeddings", vectors],
-    ):
-        found = evaluated(capsys, *arguments)
-        assert found["images"] == "60"
-        assert float(found["accuracy"].split()[0]) == pytest.approx(accuracy, abs=1e-4)
-
-
-def test_evaluate_counts_by_class(stacked, table, vectors, tmp_path, capsys):
-    output = tmp_path / "classes.csv"
-    found = evaluated(capsys, stacked, table, "--embeddings", vectors, "--output", output)
-    rows = read(output)
-    assert [row["class"] for row in rows] == load_head(stacked).classes_.tolist()
-    right = sum(int(row["right"]) for row in rows)
-    assert sum(int(row["images"]) for row in rows) == 60
-    assert float(found["accuracy"].split()[0]) == pytest.approx(right / 60, abs=1e-4)
-
-
-def test_evaluate_refuses_labels_that_the_head_does_not_know(stacked, tmp_path, capsys):
-    (tmp_path / "labels.csv").write_text("image,label\na.png,zebra\n")
-    np.save(tmp_path / "X.npy", np.ones((1, 64)))
-    arguments = [str(tmp_path / "labels.csv"), "--embeddings", str(tmp_path / "X.npy")]
-    assert main(["evaluate", str(stacked), *arguments]) == 2
-    assert "does not know: 'zebra'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["class-means", "discriminant", "proxies"])

@@ -1,6 +1,7 @@
 """What users name: images, labelled images, embeddings, captioned collections."""
 
 from skclip.cli._inputs._collection import CORPUS_HELP, open_collection
+from skclip.cli._inputs._growing_vectors import grow_vectors
 from skclip.cli._inputs._images import (
     Batch,
     add_embeddings_argument,
@@ -16,7 +17,7 @@ from skclip.cli._inputs._labelled import (
     add_label_arguments,
     read_labelled,
 )
-from skclip.cli._inputs._vectors import Vectors, check_vectors_file, write_vectors
+from skclip.cli._inputs._vectors import Vectors, check_vectors_file
 
 __all__ = [
     "CORPUS_HELP",
@@ -32,7 +33,7 @@ __all__ = [
     "find_all_images",
     "find_images",
     "given_vectors",
+    "grow_vectors",
     "open_collection",
     "read_labelled",
-    "write_vectors",
 ]

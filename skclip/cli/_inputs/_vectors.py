@@ -5,20 +5,18 @@ nobody can tell which model made them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._files import replacing
 from skclip._paths import find_file
+from skclip.cli._output import check_output_file
 
-__all__ = ["Vectors", "check_vectors_file", "notes_file", "read_vectors", "write_vectors"]
+__all__ = ["NOTES_FORMAT", "Vectors", "check_vectors_file", "notes_file", "read_vectors"]
 
-_FORMAT = "skclip embeddings"
+NOTES_FORMAT = "skclip embeddings"
 
 
 class Vectors(NamedTuple):
@@ -60,9 +58,7 @@ def check_vectors_file(given: str) -> Path:
     path = find_file(given)
     if path.suffix.lower() != ".npy":
         raise ValueError(f"--output {given!r} must end in .npy: embeddings are a NumPy array.")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"--output {given!r} is a folder, or in one that does not exist.")
-    return path
+    return check_output_file(given)
 
 
 def read_vectors(given: str, option: str = "--embeddings") -> Vectors:
@@ -98,7 +94,7 @@ def _read_notes(path: Path, n_rows: int, option: str) -> tuple[list[str] | None,
         return None, None
     try:
         notes = json.loads(file.read_text(encoding="utf-8"))
-        if notes["format"] != _FORMAT:
+        if notes["format"] != NOTES_FORMAT:
             raise ValueError("of another program")
         images, model_id = list(notes["images"]), notes["model_id"]
         if not all(isinstance(name, str) for name in images) or not isinstance(model_id, str):
@@ -114,23 +110,3 @@ def _read_notes(path: Path, n_rows: int, option: str) -> tuple[list[str] | None,
             "not of one run."
         )
     return images, model_id
-
-
-@contextmanager
-def write_vectors(
-    path: Path, shape: tuple[int, int], images: Sequence[str], model_id: str
-) -> Iterator[Any]:
-    """Open embeddings to write; both files appear when all rows are there.
-
-    Yields
-    ------
-    rows : ndarray of shape (n_images, n_features)
-        Float32, to be filled.
-    """
-    notes = {"format": _FORMAT, "model_id": model_id, "images": list(images)}
-    with replacing(notes_file(path)) as beside, replacing(path) as temporary:
-        rows = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
-        yield rows
-        rows.flush()
-        del rows
-        beside.write_text(json.dumps(notes, ensure_ascii=True), encoding="utf-8")

@@ -3,8 +3,6 @@
 import warnings
 from argparse import ArgumentParser, Namespace
 
-import numpy as np
-
 from skclip._paths import find_file
 from skclip.cli._common import (
     DEFAULT_MODEL,
@@ -15,7 +13,7 @@ from skclip.cli._common import (
     note_resumed,
     take_model_of,
 )
-from skclip.cli._inputs import check_vectors_file, find_images, write_vectors
+from skclip.cli._inputs import check_vectors_file, find_images, grow_vectors
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._terminal import say
 from skclip.cli._verbs._index import report
@@ -85,14 +83,20 @@ def to_file(args: Namespace) -> int:
     if is_dry_run(args):
         return 0
     embedder.set_params(verbose=int(not args.quiet))
-    shape, n_missing, start = (len(images), embedder.load_model().n_features), 0, 0
-    with write_vectors(path, shape, list(map(str, images)), embedder.model_id) as rows:
-        for batch in embedder.iter_transform(images):
-            rows[start : start + len(batch)] = batch
-            start += len(batch)
-            n_missing += int(np.sum(~batch.any(axis=1)))
+    loaded, n = embedder.load_model(), len(images)
+    with grow_vectors(path, loaded.n_features, images, embedder.model_id, loaded.dtype) as rows:
+        if rows.n_rows:
+            say(f"resuming {args.output}: {rows.n_rows} of {n} images are embedded")
+        elif rows.other is not None:
+            say(f"starting anew: the interrupted run of {args.output} was of {rows.other}")
+        try:
+            for batch in embedder.iter_transform(images[rows.n_rows :]):
+                rows.append(batch)
+        except KeyboardInterrupt:
+            say(f"{rows.n_rows} of {n} images are embedded: the same command goes on there")
+            raise
     if not args.quiet:
-        say(f"{shape[0]} embeddings of {shape[1]} features in {path}")
-    if n_missing:
-        say(f"{n_missing} images could not be read: their rows are zero")
-    return 0 if n_missing < len(images) else 1
+        say(f"{n} embeddings of {loaded.n_features} features in {path}")
+    if rows.n_zero:
+        say(f"{rows.n_zero} images could not be read: their rows are zero")
+    return 0 if rows.n_zero < n else 1

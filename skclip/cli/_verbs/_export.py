@@ -7,6 +7,7 @@ from skclip._files import replacing
 from skclip._paths import find_file
 from skclip.cli._common import add_model_arguments, add_quiet_argument
 from skclip.cli._job import add_job_arguments, is_dry_run
+from skclip.cli._output import check_output_file
 from skclip.cli._terminal import say
 from skclip.cli._verbs._predict import HEAD_HELP, embedder_of
 from skclip.embedding import CLIPEmbedder
@@ -40,12 +41,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Write the file."""
-    path = find_file(args.output)
+    path = check_output_file(args.output)
     ending = path.suffix.lower()
     if ending not in FORMATS:
         raise ValueError(f"--output {args.output!r} must end in one of {', '.join(FORMATS)}.")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"--output {args.output!r} is a folder, or in one that does not exist.")
     if args.title is not None and ending != ".md":
         raise ValueError("--title is of a card: end --output in .md.")
     head = load_head(args.head)

@@ -1,7 +1,6 @@
 """Fit a head for your classes, and keep it as a file."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from skclip.cli._inputs import (
     read_labelled,
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
+from skclip.cli._output import check_output_file
 from skclip.cli._terminal import say
 from skclip.export import save_head
 
@@ -51,7 +51,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Fit a head and write it."""
-    output = check_head_file(args.output)
+    output = check_output_file(args.output)
     vectors = given_vectors(args)
     shots = None
     if args.shots is not None:
@@ -74,16 +74,6 @@ def run(args: Namespace) -> int:
         say(f"weights of the parts: {parts}" if parts else f"fitted {args.head}")
         say(f"{len(classes.names)} classes in {output}: skclip predict {output} IMAGES")
     return 0
-
-
-def check_head_file(given: str) -> Path:
-    """Return the file that a head is to be written to, or raise."""
-    path = find_file(given)
-    if path.is_dir():
-        raise ValueError(f"--output {given!r} is a folder: name a file in it, as head.skclip.")
-    if not path.parent.is_dir():
-        raise ValueError(f"--output {given!r} is in a folder that does not exist: make it first.")
-    return path
 
 
 def _provenance(args: Namespace, shots: Labelled | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from skclip import ZeroShotClassifier
+from skclip._optional import import_optional
 from skclip._paths import find_file
 from skclip.cli._common import (
     CLASSES_HELP,
@@ -24,6 +25,7 @@ from skclip.cli._common import (
 from skclip.cli._heads import check_readable, check_templates
 from skclip.cli._inputs import open_collection
 from skclip.cli._job import add_job_arguments, is_dry_run
+from skclip.cli._output import check_output_file
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.recall import CaptionRetriever
@@ -83,11 +85,12 @@ def run(args: Namespace) -> int:
     """Recall and write the page."""
     # whatever can be wrong is found before the work that it would spoil
     check_at_least_one(args, "k")
-    output = find_file(args.output)
-    if not output.parent.is_dir():
-        raise ValueError(f"--output {args.output!r} is in a folder that does not exist.")
-    if args.format != "fiftyone" and output.is_dir():
-        raise ValueError(f"--output {args.output!r} is a folder: name a file in it.")
+    if args.format == "fiftyone":
+        output = check_folder(args.output, "--output")
+    else:
+        output = check_output_file(args.output)
+    if args.format == "html":
+        import_optional("jinja2", extra="report", purpose="The page")
     names, synonyms = read_classes(args.classes)
     check_templates(names, args.templates)
     options = table_options(args)

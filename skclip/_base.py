@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._array_api import cast, take_labels
-from skclip._compat import check_same_namespace, get_namespace_and_device
+from skclip._compat import DocumentedMixin, check_same_namespace, get_namespace_and_device
 from skclip._linalg import class_proba, gen_row_blocks, is_half, sigmoid, unit_rows, widened
 from skclip._validation import check_embeddings
 
@@ -28,7 +28,7 @@ def _has_logit_bias(head: ScoreClassifierMixin) -> bool:
     return True
 
 
-class ScoreClassifierMixin(ClassifierMixin):
+class ScoreClassifierMixin(DocumentedMixin, ClassifierMixin):
     r"""Derive all predict methods from ``_class_scores(X) -> (n_samples, n_classes)``.
 
     Probabilities are :math:`\mathrm{softmax}(s \cdot \mathrm{score})` with ``logit_scale_`` (the

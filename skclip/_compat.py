@@ -5,6 +5,8 @@ Other modules import them from here, so that a change in scikit-learn needs one 
 
 import sys
 from collections.abc import Callable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +26,7 @@ from sklearn.utils.validation import _check_sample_weight
 __all__ = [
     "SUPPORTS_ARRAY_API",
     "CallbackSupportMixin",
+    "DocumentedMixin",
     "HasMethods",
     "Hidden",
     "Interval",
@@ -90,6 +93,39 @@ except ImportError:  # 1.7 and 1.8 lack a part of it: numpy only
 
     def check_same_namespace(X: Any, estimator: Any, *, attribute: str, method: str) -> None:
         """Accept any input."""
+
+
+class DocumentedMixin:
+    """Link the HTML diagram of an estimator to its page of the documentation.
+
+    The address is ``Documentation`` of ``project_urls`` in setup.cfg; without one there is no link.
+    """
+
+    _doc_link_module = "skclip"
+
+    @property
+    def _doc_link_template(self) -> str:
+        return f"{_documentation()}/generated/{{estimator_module}}.{{estimator_name}}.html"
+
+    def _get_doc_link(self) -> str:
+        kind = type(self)
+        public = kind.__module__.partition("._")[0]
+        is_documented = kind.__name__ in getattr(sys.modules.get(public), "__all__", ())
+        if not is_documented or not _documentation():
+            return ""
+        link: str = super()._get_doc_link()  # type: ignore[misc]
+        return link
+
+
+@cache
+def _documentation() -> str:
+    """Return the address of the documentation, as the installed package has it; "" without one."""
+    try:
+        lines = metadata("skclip").get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    addresses = dict(line.split(", ", 1) for line in lines if ", " in line)
+    return addresses.get("Documentation", "").rstrip("/")
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:

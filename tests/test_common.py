@@ -1,12 +1,17 @@
 """scikit-learn's own checks on every estimator; none is expected to fail."""
 
+import inspect
 import pickle
+import sys
+from email.message import Message
 
 import pytest
 from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from skclip import NearestClassMean
+from skclip._compat import _documentation
 from tests._instances import ARGUMENTS, instances, public_estimators
 
 # scikit-learn has checks for estimators of tables of numbers only
@@ -41,3 +46,30 @@ def test_pickle_is_small(estimator):
 @pytest.mark.parametrize("estimator", instances(), ids=type_name)
 def test_html_shows_the_parameters(estimator):
     assert type(estimator).__name__ in estimator._repr_html_()
+
+
+@pytest.mark.parametrize("estimator", [cls(**args[0]) for cls, args in ARGUMENTS.items()])
+def test_html_links_to_the_documentation(estimator, monkeypatch):
+    monkeypatch.setattr("skclip._compat._documentation", lambda: "")
+    assert "generated/" not in estimator._repr_html_()
+    monkeypatch.setattr("skclip._compat._documentation", lambda: "https://docs.test/skclip")
+    link = estimator._get_doc_link()
+    assert f'href="{link}"' in estimator._repr_html_()
+    name = link.removeprefix("https://docs.test/skclip/generated/").removesuffix(".html")
+    package, _, kind = name.rpartition(".")
+    assert kind in sys.modules[package].__all__
+    assert getattr(sys.modules[package], kind) is type(estimator)
+
+
+def test_subclasses_of_others_have_no_link(monkeypatch):
+    monkeypatch.setattr("skclip._compat._documentation", lambda: "https://docs.test/skclip")
+    kind = type("Mine", (NearestClassMean,), {})
+    assert kind()._get_doc_link() == ""
+
+
+def test_address_of_the_documentation_is_that_of_the_package(monkeypatch):
+    package = Message()
+    package["Project-URL"] = "Source, https://source.test"
+    package["Project-URL"] = "Documentation, https://docs.test/skclip/"
+    monkeypatch.setattr("skclip._compat.metadata", lambda name: package)
+    assert inspect.unwrap(_documentation)() == "https://docs.test/skclip"

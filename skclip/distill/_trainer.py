@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._compat import HasMethods, Interval, StrOptions, fit_context
+from skclip._compat import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
 from skclip._device import check_device, resolve_device, resolve_dtype
 from skclip._paths import find_file
 from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_identity
@@ -41,7 +41,7 @@ __all__ = ["CLIPPINGTrainer"]
 _CACHED_BYTES = 2 << 30  # limit of cache_images="auto"
 
 
-class CLIPPINGTrainer(BaseEstimator):
+class CLIPPINGTrainer(DocumentedMixin, BaseEstimator):
     r"""Train a light CLIP from image-caption pairs, with two frozen encoders as guides (CLIP-PING).
 
     The student is trained with CLIP's contrastive loss. In addition, frozen teachers guide each

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
-from skclip._compat import Interval, StrOptions, fit_context, validate_parameters
+from skclip._compat import DocumentedMixin, Interval, StrOptions, fit_context, validate_parameters
 from skclip._linalg import unit_rows
 from skclip._progress import progress_bar
 from skclip.embedding._cache import EmbeddingCache
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CLIPEmbedder"]
 
 
-class CLIPEmbedder(TransformerMixin, BaseEstimator):
+class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
     """Embed images or texts with a CLIP model.
 
     The transformer is stateless: :meth:`fit` learns nothing, and :meth:`transform` works without

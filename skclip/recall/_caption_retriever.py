@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, check_random_state
 
 from skclip._compat import (
+    DocumentedMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -37,7 +38,7 @@ __all__ = ["CaptionRetriever"]
 
 
 @shows_one_half
-class CaptionRetriever(TransformerMixin, BaseEstimator):
+class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
     """Recall images whose caption names a class.
 
     By default a caption names a class if it contains the words of the name, or of a synonym, in

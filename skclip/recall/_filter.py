@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._compat import HasMethods, Interval, fit_context
+from skclip._compat import DocumentedMixin, HasMethods, Interval, fit_context
 from skclip._linalg import class_proba, gen_row_blocks, unit_rows
 from skclip._text_head import TextHead, check_same_width, resolve_text_head
 from skclip._validation import (
@@ -85,7 +85,7 @@ def agreement(
 
 
 @shows_one_half
-class ZeroShotFilter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ZeroShotFilter(DocumentedMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Keep the rows whose label the zero-shot classifier agrees with.
 
     An image does not always show the class that its caption names. A row :math:`(x, y)` is kept if

@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, check_scalar
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from skclip._compat import Interval, StrOptions, fit_context, validate_parameters
+from skclip._compat import DocumentedMixin, Interval, StrOptions, fit_context, validate_parameters
 from skclip._validation import check_embeddings, sample_of
 from skclip.corpus import Corpus, open_corpus
 from skclip.exceptions import NoMatchWarning
@@ -30,7 +30,7 @@ __all__ = ["NeighborRetriever"]
 
 
 @shows_one_half
-class NeighborRetriever(TransformerMixin, BaseEstimator):
+class NeighborRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
     r"""Recall the images with the largest cosine to given images.
 
     There are two uses. Neighbours of labelled shots within their class add training data

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skclip._compat import DocumentedMixin
 from skclip._validation import check_embeddings
 
 __all__ = ["WrappedHead"]
@@ -17,7 +18,7 @@ def _head_has(method: str) -> Callable[[Any], bool]:
     return lambda estimator: hasattr(getattr(estimator, "head_", estimator.head), method)
 
 
-class WrappedHead(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class WrappedHead(DocumentedMixin, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """A classifier whose ``head_`` scores and predicts."""
 
     head: Any

@@ -39,6 +39,21 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     return make
 
 
+def write_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of a few words, as models with one of transformers have it."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<pad>", "</s>", "<unk>", "a", "b", "cat", "dog", "of", "photo", "two", "."]
+    rules = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    rules.pre_tokenizer = pre_tokenizers.Whitespace()
+    rules.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    special = {"pad_token": "<pad>", "eos_token": "</s>", "sep_token": "</s>", "unk_token": "<unk>"}
+    PreTrainedTokenizerFast(tokenizer_object=rules, **special).save_pretrained(folder)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(make_model: Callable[..., str]) -> str:
     """Name of a model with random weights."""

@@ -2,13 +2,17 @@
 
 import logging
 import pickle
+from pathlib import Path
 from urllib.error import HTTPError, URLError
 
+import numpy as np
 import pytest
 
+from skclip import CLIPEmbedder, ZeroShotClassifier
 from skclip.embedding import _locate
 from skclip.embedding._locate import create_open_clip_model, resolve_pretrained, source_label
 from skclip.exceptions import ModelNotFoundError
+from tests.embedding.conftest import TINY, write_tokenizer
 
 
 @pytest.fixture
@@ -152,6 +156,21 @@ def test_missing_tokenizer_is_copied_with_its_folder(no_network, monkeypatch):
     with pytest.raises(ModelNotFoundError, match="tokenizer's files in it") as caught:
         _locate.create_tokenizer("ViT-B-16-SigLIP", "webli")
     assert "pretrained='CHECKPOINT'" not in str(caught.value)
+
+
+def test_tokenizer_comes_from_the_folder_of_the_model(make_model, no_network):
+    pytest.importorskip("transformers", reason="needs the extra `transformers`")
+    text = {**TINY["text_cfg"], "vocab_size": 99, "hf_tokenizer_name": "org/not-on-this-machine"}
+    name = make_model("sigmoid", text_cfg=text, init_logit_bias=-10.0)
+    write_tokenizer(Path(name.removeprefix("local-dir:")))
+    embedder = CLIPEmbedder(name, device="cpu")
+    tokens = embedder.load_model().tokenizer(["a cat"])
+    assert tokens[0, :4].tolist() == [3, 5, 1, 0]
+    head = ZeroShotClassifier(embedder=embedder, classes=["cat", "dog"]).fit()
+    assert head.logit_bias_ == pytest.approx(-10)
+    proba = head.predict_pair_proba(np.eye(12))
+    expected = 1 / (1 + np.exp(10 - head.logit_scale_ * np.eye(12) @ head.coef_.T))
+    np.testing.assert_allclose(proba, expected, rtol=1e-5)
 
 
 def test_tilde_is_the_home_folder(monkeypatch, tmp_path):

@@ -100,6 +100,10 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         (URLs by address). With an ``embedder``, or if embeddings are given, images with a cosine
         of at least ``deduplicate`` (0.97 if that is not a number) are also excluded.
 
+    decisions : path-like, data frame or list of dict, default=None
+        What a person decided about recalled images: :meth:`recall` and whatever is fitted on it
+        gives the pool as :meth:`PrimingPool.apply_decisions` corrects it.
+
     zero_shot : mapping or classifier, default=None
         Text embeddings for ``select="best"``: ``{class name: vector}`` or a zero-shot classifier.
 
@@ -168,6 +172,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         "ambiguous": [StrOptions({"keep", "drop", "first"})],
         "deduplicate": [Interval(Real, 0, 1, closed="right"), StrOptions({"content"}), None],
         "exclude_images": ["array-like", list, tuple, None],
+        "decisions": [object],
         "zero_shot": [Mapping, HasMethods(["fit"]), None],
         "embedder": [HasMethods(["transform"]), None],
         "step": STEP_CONSTRAINT,
@@ -191,6 +196,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         ambiguous: str = "keep",
         deduplicate: float | str | None = None,
         exclude_images: Any = None,
+        decisions: Any = None,
         zero_shot: Any = None,
         embedder: Embedder | None = None,
         step: str = "transform",
@@ -210,6 +216,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         self.ambiguous = ambiguous
         self.deduplicate = deduplicate
         self.exclude_images = exclude_images
+        self.decisions = decisions
         self.zero_shot = zero_shot
         self.embedder = embedder
         self.step = step
@@ -379,7 +386,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         else:
             pool = store.recalled.get_or_make(key, lambda: self._recall(store, names))
         warn_about(pool.report())
-        return pool
+        return pool if self.decisions is None else pool.apply_decisions(self.decisions)
 
     def fit_resample(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         """Append the recalled embeddings of the classes in ``y``.
@@ -458,7 +465,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         if self.select == "random" and not isinstance(self.random_state, Integral):
             return None
         parameters = self.get_params(deep=False)
-        for name in ("corpus", "n_jobs", "step"):
+        for name in ("corpus", "decisions", "n_jobs", "step"):
             del parameters[name]
         parameters["embedder"] = getattr(self.embedder, "model_id", None)
         key: str = joblib.hash((names, parameters))

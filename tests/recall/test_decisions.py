@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from skclip import PrimedNCMClassifier
+from skclip import CaptionRetriever, PrimedNCMClassifier
 from skclip.exceptions import UnusedDecisionWarning
 from skclip.recall import PrimingPool
 
@@ -224,3 +224,21 @@ def test_every_row_gets_its_own_decision(kinds):
     corrected = pool.apply_decisions(rows)
     got = list(zip(corrected.ids.tolist(), corrected.labels.tolist(), strict=True))
     assert got == expected
+
+
+def test_head_that_recalls_by_itself_honours_decisions(corpus_path, captioned_images, tmp_path):
+    names = list(captioned_images.target_names[:3])
+    text = dict(zip(names, np.eye(3, 64), strict=True))
+    pool = CaptionRetriever(corpus_path, k=5).recall(names)
+    four = zip(pool.ids[:4], pool.labels[:4], strict=True)
+    rejected = [decision(i, label, "reject") for i, label in four]
+    path = write_csv(tmp_path / "decisions.csv", rejected)
+    retriever = CaptionRetriever(corpus_path, k=5, decisions=path)
+    assert retriever.recall(names).ids.tolist() == pool.ids[4:].tolist()
+    head = PrimedNCMClassifier(text, retriever=retriever, filter="passthrough").fit()
+    by_hand = PrimedNCMClassifier(
+        text, retriever=pool.apply_decisions(path), filter="passthrough"
+    ).fit()
+    np.testing.assert_array_equal(head.coef_, by_hand.coef_)
+    # what is undecided again is recalled again
+    assert len(retriever.set_params(decisions=None).recall(names)) == len(pool)

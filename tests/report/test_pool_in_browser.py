@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skclip import PrimedNCMClassifier
+from skclip.embedding import make_thumbnail
 from skclip.recall import PrimingPool
 from tests.report.conftest import tile
 
@@ -224,8 +225,9 @@ def test_bad_imports_are_refused_with_a_reason(open_page, pool, tmp_path):
     assert page.evaluate("decisions.size") == 0
 
 
-def test_ten_thousand_images_are_a_bounded_number_of_nodes(open_page, tmp_path):
-    n = 10_000
+def test_ten_thousand_images_are_a_bounded_number_of_nodes(open_page, tmp_path, monkeypatch):
+    n, thumbnail = 10_000, make_thumbnail(tile(200), 64)
+    monkeypatch.setattr("skclip.report._thumbnails.make_thumbnail", lambda *_: thumbnail)
     pool = PrimingPool(
         [f"class {i % 40:02d}" for i in range(n)],
         ids=[str(i) for i in range(n)],
@@ -240,6 +242,21 @@ def test_ten_thousand_images_are_a_bounded_number_of_nodes(open_page, tmp_path):
         page.click("#next")
         assert page.evaluate("document.querySelectorAll('*').length") < 4000
     assert page.inner_text("#page") == "Page 4 of 167"
+
+
+def test_filter_and_decision_reach_all_of_many_pages(open_page):
+    n = 200
+    pool = PrimingPool([f"class {i % 4}" for i in range(n)], ids=[str(i) for i in range(n)])
+    page = open_page(pool)
+    page.select_option("#own", label="class 3")
+    assert "50 of 200 images shown" in page.inner_text("#count")
+    page.select_option("#own", label="all")
+    for _ in range(2):
+        page.click("#next")
+    last = cards(page)[-1]
+    page.click(f"#row-{last} [data-answer=reject]")
+    page.select_option("#state", value="reject")
+    assert cards(page) == [last]
 
 
 def test_more_images_are_files_beside_the_page(open_page, pool, monkeypatch, tmp_path):

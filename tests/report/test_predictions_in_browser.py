@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from skclip import ZeroShotClassifier
 from skclip.recall import PrimingPool
@@ -54,6 +55,26 @@ def test_neighbours_have_pictures_and_words(page):
     first = page.locator("#row-0 .strip li").first
     assert "cat, labelled, 0.99" in first.inner_text()
     assert first.locator("img").count() == 1
+
+
+def test_script_in_file_names_and_class_names_stays_text(open_page, tmp_path):
+    script = "<img src=x onerror='window.hit = 1'>"
+    paths = [tmp_path / f"{script}{i}.png" for i in range(2)]
+    for path in paths:
+        Image.fromarray(tile(9)).save(path)
+    head = ZeroShotClassifier({script: [1.0, 0.0], "</script>{{ 7 * 7 }}": [0.0, 1.0]}).fit()
+    page = open_page(
+        predictions_page(head, np.eye(2), [script, script], images=paths, title=script),
+        tmp_path / f"{script}.html",
+    )
+    assert page.evaluate("window.hit") is None
+    assert page.evaluate("document.scripts.length") == 2
+    assert page.evaluate("document.querySelectorAll('[onerror]').length") == 0
+    assert page.text_content("h1") == script
+    for row, path in enumerate(paths):
+        assert page.text_content(f"#row-{row} .id").endswith(path.name)
+        assert page.locator(f"#row-{row} img").count() == 1
+    assert "</script>{{ 7 * 7 }}" in page.text_content("#row-1")
 
 
 def test_ids_stay_text(page):

@@ -82,6 +82,35 @@ def test_predictions_are_those_of_the_python_api(
     )
 
 
+def test_embeddings_take_the_place_of_images(prime, corpus_path, classes, images, tmp_path):
+    output = tmp_path / "X.npy"
+    model = ["--model", "skclip-tiny", "--jobs", "1", "--quiet"]
+    assert main(["embed", str(images), "--output", str(output), *model]) == 0
+    inputs = ["--corpus", corpus_path, "--classes", classes, "--embeddings", output]
+    rows = tmp_path / "by_rows.csv"
+    assert main(["prime", *map(str, [*inputs, "--output", rows]), "--quiet"]) == 0
+    with rows.open(newline="") as file:
+        by_rows = list(csv.DictReader(file))
+    by_images = prime(corpus_path)[1]
+    assert [row["image"] for row in by_rows] == [row["image"] for row in by_images]
+    assert [row["label"] for row in by_rows] == [row["label"] for row in by_images]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([], "give --images to classify, or their embeddings"),
+        (["--images", "X.npy", "--embeddings", "X.npy"], "give --images to classify, or their"),
+        (["--embeddings", "X.npy"], "has 3 features, and the model gives 64"),
+    ],
+)
+def test_either_images_or_embeddings_are_given(given, says, classes, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("X.npy", np.ones((2, 3)))
+    assert main(["prime", "--classes", str(classes), "--model", "skclip-tiny", *given]) == 2
+    assert says in capsys.readouterr().err
+
+
 def test_broken_images_have_a_reason_and_no_label(prime, corpus_path, capsys):
     _, rows = prime(corpus_path)
     broken = {Path(row["image"]).name: row for row in rows if row["error"]}

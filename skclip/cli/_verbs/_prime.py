@@ -12,7 +12,14 @@ from skclip.cli._common import (
 )
 from skclip.cli._fitting import fit_head, prepare
 from skclip.cli._heads import WITH_TEXT, add_head_arguments, check_head_options, class_names
-from skclip.cli._inputs import CORPUS_HELP, batches_of_images, find_images
+from skclip.cli._inputs import (
+    CORPUS_HELP,
+    add_embeddings_argument,
+    batches_of_images,
+    batches_of_vectors,
+    find_images,
+    given_vectors,
+)
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import choose_format
 from skclip.cli._predictions import add_output_argument, check_top, write_predictions
@@ -26,10 +33,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
         "--images",
-        required=True,
         metavar="PATH",
         help="image, or folder of images (and its subfolders), to classify",
     )
+    add_embeddings_argument(parser, "IMAGES")
     add_output_argument(parser)
     add_head_arguments(parser, corpus_help=CORPUS_HELP, heads=WITH_TEXT)
     add_table_arguments(parser)
@@ -45,27 +52,33 @@ def run(args: Namespace) -> int:
     kind = choose_format(args.output)
     classes, _ = class_names(args, None)
     top = check_top(args.top, len(classes.names))
-    paths = find_images(args.images, quiet=args.quiet)
+    vectors = given_vectors(args)
+    if (args.images is None) == (vectors is None):
+        raise ValueError("give --images to classify, or their embeddings by --embeddings.")
+    paths = [] if vectors is not None else find_images(args.images, quiet=args.quiet)
+    n_images = len(paths) if vectors is None else len(vectors.rows)
     options = table_options(args)
-    embedder = prepare(args)
-    assert embedder is not None
+    embedder = prepare(args, vectors)
+    assert embedder is not None  # the heads of this verb embed class names
     if is_dry_run(args):
         return 0
+    if vectors is not None and vectors.rows.shape[1] != embedder.load_model().n_features:
+        raise ValueError(
+            f"--embeddings {str(vectors.path)!r} has {vectors.rows.shape[1]} features, and the "
+            f"model gives {embedder.load_model().n_features}: they are of another model."
+        )
     head = fit_head(args, classes, embedder, options)
+    batches = batches_of_images(embedder, paths)
+    if vectors is not None:
+        batches = batches_of_vectors(vectors)
     with warnings.catch_warnings():
         # the reason stands in the image's own line
         warnings.simplefilter("ignore", UnreadableImageWarning)
         failures = write_predictions(
-            head,
-            batches_of_images(embedder, paths),
-            len(paths),
-            args.output,
-            kind,
-            top=top,
-            quiet=args.quiet,
+            head, batches, n_images, args.output, kind, top=top, quiet=args.quiet
         )
     if not args.quiet:
-        say(f"classified {len(paths) - failures} of {len(paths)} images")
+        say(f"classified {n_images - failures} of {n_images} images")
     if failures:
         say(f"{failures} images could not be read: see the column `error`")
-    return 0 if failures < len(paths) else 1
+    return 0 if failures < n_images else 1

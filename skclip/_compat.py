@@ -121,7 +121,7 @@ class DocumentedMixin:
 def _documentation() -> str:
     """Return the address of the documentation, as the installed package has it; "" without one."""
     try:
-        lines = metadata("skclip").get_all("Project-URL") or []
+        lines: list[str] = metadata("skclip").get_all("Project-URL") or []
     except PackageNotFoundError:
         return ""
     addresses = dict(line.split(", ", 1) for line in lines if ", " in line)

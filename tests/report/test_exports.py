@@ -36,6 +36,19 @@ def test_fiftyone_finds_files_and_labels(pool, tmp_path):
     assert "confidence" not in list(labels.values())[2]
 
 
+def test_fiftyone_gets_nothing_that_its_format_lacks(pool, tmp_path):
+    """FiftyOneImageClassificationDataset: names without ending; label, confidence, attributes."""
+    folder = to_fiftyone(pool, tmp_path / "fo", zero_shot=TEXT)
+    assert sorted(path.name for path in folder.iterdir()) == ["data.json", "labels.json"]
+    content = json.loads((folder / "labels.json").read_text())
+    assert list(content) == ["labels"]
+    for name, about in content["labels"].items():
+        assert "." not in name
+        assert set(about) <= {"label", "confidence", "attributes"}
+        assert isinstance(about["label"], str)
+        assert all(isinstance(value, str) for value in about["attributes"].values())
+
+
 def test_lightly_gets_a_table(pool, tmp_path):
     with to_lightly(pool, tmp_path / "pool.csv", zero_shot=TEXT).open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -60,6 +73,16 @@ def test_embedding_atlas_gets_vectors_and_a_plane(pool, tmp_path):
     plane = principal_plane(pool.embeddings)
     np.testing.assert_allclose(table["x"].to_pylist(), plane[:, 0])
     np.testing.assert_allclose(table["y"].to_pylist(), plane[:, 1])
+
+
+def test_embedding_atlas_reads_vectors_as_arrays_and_a_plane_of_numbers(pool, tmp_path):
+    """Its command reads Parquet by pandas: a vector is a list or an array, x and y are numbers."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_parquet(to_embedding_atlas(pool, tmp_path / "p.parquet"))
+    assert {len(vector) for vector in frame["vector"]} == {2}
+    assert all(isinstance(vector, np.ndarray) for vector in frame["vector"])
+    assert [str(frame[name].dtype) for name in ("x", "y")] == ["float64", "float64"]
+    assert frame["caption"].tolist()[:2] == ["a cat", "a dog, b"]
 
 
 def test_plane_is_that_of_the_singular_vectors():

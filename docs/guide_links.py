@@ -12,7 +12,7 @@ import skclip
 _CODE = re.compile(r"(?<![`\[\w])`(?:skclip\.)?((?:\w+\.)*\w+)((?:\([^`]*\))?)`(?![`\]])")
 _FENCE = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#.*$", re.MULTILINE)
-_GUIDE = ("index", "faq", "install", "alternatives", "user_guide/")
+_GUIDE = ("index", "faq", "install", "alternatives", "api", "user_guide/")
 
 
 def public_names() -> dict[str, str]:

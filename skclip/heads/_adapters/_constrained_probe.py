@@ -254,14 +254,15 @@ class ConstrainedProbeClassifier(CosineLinearMixin, BaseEstimator):
             check_same_width(X.shape[1], self.text_head_)
         images = self._distinct_images(X, np.asarray(resolved.codes), weight)
         n_classes = len(self.classes_)
+        known = np.ones(n_classes, dtype=np.bool_)
         if self.text_head_ is None:
             self.logit_scale_ = 100.0
             sums = np.zeros((n_classes, X.shape[1]))
             np.add.at(sums, images.codes, images.weight[:, None] * images.X)
-            text, known = unit_rows(sums), sums.any(axis=1)
+            text, known = unit_rows(sums), np.any(sums != 0, axis=1)
         else:
             self.logit_scale_ = float(self.text_head_.logit_scale)
-            text, known = self.text_head_.weights.astype(np.float64), np.ones(n_classes, bool)
+            text = self.text_head_.weights.astype(np.float64)
         self.penalty_ = self._settled_penalty(images, text, known)
         rows, self.n_iter_ = self._rows(images, text, known, self.penalty_)
         self.coef_ = rows.astype(X.dtype)

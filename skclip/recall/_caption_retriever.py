@@ -23,10 +23,11 @@ from skclip._compat import (
     validate_parameters,
 )
 from skclip._validation import check_class_names
-from skclip.captions import Disambiguator, Matches, Matching, Spellings, make_queries
+from skclip.captions import Matches, Spellings
 from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
 from skclip.recall._find_matches import find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
+from skclip.recall._names import CaptionMatch, as_caption_match
 from skclip.recall._pool import PrimingPool
 from skclip.recall._pool_of_matches import recall_pool, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
@@ -60,35 +61,21 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         random choice that depends only on ``random_state`` and the class name, or those most
         similar to the class's text embedding (``zero_shot``).
 
-    match : {"phrase", "substring", "all"}, default="phrase"
-        What the caption must contain: the words of the name in sequence, its letters anywhere
-        (``star`` in ``starfish``), or all its words in any order.
+    match : CaptionMatch or {"phrase", "substring", "all"}, default="phrase"
+        When a caption names a class: a :class:`CaptionMatch`, or its ``kind`` alone. A caption must
+        contain the words of the name in sequence, its letters anywhere (``star`` in
+        ``starfish``), or all its words in any order.
 
     method : {"index", "scan"}, default="index"
         Whether to use the caption index, or to read all captions once for all names. The results
         are the same. Scanning needs pyahocorasick (``pip install 'skclip[scan]'``).
 
-    plural : bool, default=False
-        Whether regular English plurals of the names also match.
-
-    stem : bool, default=False
-        Whether words with the same English stem match (``climb``, ``climbing``).
-
     synonyms : mapping, default=None
         More names for each class: ``{class: [name, ...]}``. Keys that are not recalled classes
         are ignored with a warning.
 
-    exclude : mapping, default=None
-        Words of other senses for each class: ``{"crane": ["construction"]}`` ignores captions
-        that contain one of them.
-
-    longest : bool, default=False
-        Whether to ignore a name inside a longer name of another class: with the classes ``fire``
-        and ``fire truck``, "a fire truck" then names only the second.
-
-    ambiguous : {"keep", "drop", "first"}, default="keep"
-        How to treat a caption that names several classes: use it for each of them, for none, or
-        for the class named first.
+    plural : bool, default=False
+        Whether regular English plurals of the names also match.
 
     deduplicate : float, "content" or None, default=None
         How to drop duplicates of earlier images of the class: a number is the minimum cosine of
@@ -113,10 +100,6 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Seed of ``select="random"``.
 
-    n_jobs : int, default=None
-        Number of shards searched in parallel; None means 1 unless in a
-        :func:`joblib.parallel_config` context.
-
     Attributes
     ----------
     store_ : CaptionStore
@@ -124,6 +107,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    CaptionMatch : When a caption names a class.
     NeighborRetriever : Recall by image, without captions.
     ZeroShotFilter : Keep the recalled images that the zero-shot classifier agrees with.
     PrimingPool : Result of :meth:`recall`.
@@ -131,7 +115,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
     Notes
     -----
     This is the caption search of Neural Priming [1]_. Quotation marks and search operators in a
-    name have no special meaning.
+    name have no special meaning. Shards are searched in parallel within a
+    :func:`joblib.parallel_config` context.
 
     References
     ----------
@@ -157,21 +142,16 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         "corpus": [str, PathLike, Corpus, None],
         "k": [Interval(Integral, 1, None, closed="left"), None],
         "select": [StrOptions({"first", "random", "best"})],
-        "match": [StrOptions({"phrase", "substring", "all"})],
+        "match": [StrOptions({"phrase", "substring", "all"}), CaptionMatch],
         "method": [StrOptions({"index", "scan"})],
-        "plural": ["boolean"],
-        "stem": ["boolean"],
         "synonyms": [Mapping, None],
-        "exclude": [Mapping, None],
-        "longest": ["boolean"],
-        "ambiguous": [StrOptions({"keep", "drop", "first"})],
+        "plural": ["boolean"],
         "deduplicate": [Interval(Real, 0, 1, closed="right"), StrOptions({"content"}), None],
         "exclude_images": ["array-like", list, tuple, None],
         "zero_shot": [Mapping, HasMethods(["fit"]), None],
         "embedder": [HasMethods(["transform"]), None],
         "step": STEP_CONSTRAINT,
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -180,40 +160,30 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         *,
         k: int | None = 100,
         select: str = "first",
-        match: str = "phrase",
+        match: CaptionMatch | str = "phrase",
         method: str = "index",
-        plural: bool = False,
-        stem: bool = False,
         synonyms: Spellings | None = None,
-        exclude: Spellings | None = None,
-        longest: bool = False,
-        ambiguous: str = "keep",
+        plural: bool = False,
         deduplicate: float | str | None = None,
         exclude_images: Any = None,
         zero_shot: Any = None,
         embedder: Embedder | None = None,
         step: str = "transform",
         random_state: int | np.random.RandomState | None = None,
-        n_jobs: int | None = None,
     ) -> None:
         self.corpus = corpus
         self.k = k
         self.select = select
         self.match = match
         self.method = method
-        self.plural = plural
-        self.stem = stem
         self.synonyms = synonyms
-        self.exclude = exclude
-        self.longest = longest
-        self.ambiguous = ambiguous
+        self.plural = plural
         self.deduplicate = deduplicate
         self.exclude_images = exclude_images
         self.zero_shot = zero_shot
         self.embedder = embedder
         self.step = step
         self.random_state = random_state
-        self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -405,10 +375,6 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
     def _check(self) -> None:
         validate_parameters(self)
-        if self.stem and self.match == "substring":
-            raise ValueError(
-                "stem=True compares words and match='substring' compares letters: use one of them."
-            )
         if self.select == "best" and self.zero_shot is None:
             raise ValueError("select='best' compares images with text: give zero_shot.")
 
@@ -424,17 +390,10 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         return self.store_
 
     def _find(self, store: CaptionStore, names: Sequence[Any]) -> Matches:
-        queries = make_queries(
-            names, synonyms=self.synonyms, exclude=self.exclude, plural=self.plural
+        rules = as_caption_match(self.match).disambiguator(
+            names, synonyms=self.synonyms, plural=self.plural
         )
-        disambiguator = Disambiguator(
-            names,
-            queries,
-            Matching(self.match, self.stem),
-            longest=self.longest,
-            ambiguous=self.ambiguous,
-        )
-        return find_matches(store, disambiguator, method=self.method, n_jobs=self.n_jobs)
+        return find_matches(store, rules, method=self.method, n_jobs=None)
 
     def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
         seed = None
@@ -457,7 +416,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         if self.select == "random" and not isinstance(self.random_state, Integral):
             return None
         parameters = self.get_params(deep=False)
-        for name in ("corpus", "n_jobs", "step"):
+        for name in ("corpus", "step"):
             del parameters[name]
         parameters["embedder"] = getattr(self.embedder, "model_id", None)
         key: str = joblib.hash((names, parameters))

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.captions import Disambiguator, Matching, make_queries
 from skclip.corpus import CaptionStore
 from skclip.exceptions import CorpusError
 from skclip.recall._find_matches import find_matches
+from skclip.recall._names import CaptionMatch
 from skclip.recall._pool import PrimingPool
 
 __all__ = ["CorpusCollection", "PoolCollection"]
@@ -106,10 +106,8 @@ class CorpusCollection:
 
     def rows_of(self, name: Any) -> NDArray[np.int64]:
         """Return the rows whose caption names a class."""
-        disambiguator = Disambiguator(
-            [name], make_queries([name]), Matching(), longest=False, ambiguous="keep"
-        )
-        return find_matches(self._store, disambiguator, method="index", n_jobs=None).rows[0]
+        rules = CaptionMatch().disambiguator([name], synonyms=None, plural=False)
+        return find_matches(self._store, rules, method="index", n_jobs=None).rows[0]
 
     def pool(self, rows: NDArray[np.int64], labels: NDArray[Any]) -> PrimingPool:
         """Return some rows with the given labels."""

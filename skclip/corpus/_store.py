@@ -39,6 +39,9 @@ class Shard(Protocol):
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the embeddings of the given rows."""
 
+    def caption_embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the embeddings of the captions of the given rows."""
+
     def iter_captions(self) -> Iterator[list[str]]:
         """Yield all captions in batches."""
 
@@ -63,6 +66,16 @@ class CaptionStore(ABC):
     @abstractmethod
     def model_id(self) -> str | None:
         """Identity of the model of the embeddings; None if unknown or without embeddings."""
+
+    @property
+    def has_caption_embeddings(self) -> bool:
+        """Whether every caption has a stored embedding."""
+        return False
+
+    @property
+    def caption_model_id(self) -> str | None:
+        """Identity of the model of the captions' embeddings; None if unknown or without."""
+        return None
 
     @property
     def corpus_id(self) -> str | None:
@@ -183,6 +196,31 @@ class CaptionStore(ABC):
         if len(unreadable):
             X[unreadable] = 0
             self._name_unreadable(self._check_rows(rows)[unreadable])
+        return X
+
+    def caption_embeddings(self, rows: ArrayLike | None = None) -> NDArray[np.float32]:
+        """Return stored embeddings of captions.
+
+        Parameters
+        ----------
+        rows : array-like of int, default=None
+            Row numbers in any order; None means all.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_rows, n_features)
+            float32. Rows of blank captions, and rows with NaN or infinity, are zero.
+        """
+        if not self.has_caption_embeddings:
+            raise CorpusError(
+                f"{self!r} has no embeddings of its captions, or not of all: make them once with "
+                "Corpus(path).embed_captions(embedder), or `skclip embed DIR --captions`; for "
+                "captions in memory give fit(captions, caption_embeddings=...)."
+            )
+        X = self._gather(
+            rows, lambda shard, local: shard.caption_embeddings(local), at_once=_EMBEDDINGS_AT_ONCE
+        )
+        X[unreadable_rows(X)] = 0
         return X
 
     def _name_unreadable(self, rows: NDArray[np.int64]) -> None:

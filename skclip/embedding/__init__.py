@@ -7,7 +7,7 @@ from skclip.embedding._decode import (
     describe_image as describe_image,
     fetch_image as fetch_image,
 )
-from skclip.embedding._embedder import CLIPEmbedder
+from skclip.embedding._embedder import CLIPEmbedder, as_text_embedder as as_text_embedder
 from skclip.embedding._formats import IMAGE_SUFFIXES
 from skclip.embedding._items import as_items as as_items, check_texts as check_texts
 from skclip.embedding._locate import (

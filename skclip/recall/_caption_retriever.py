@@ -29,7 +29,7 @@ from skclip.recall._find_matches import find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
 from skclip.recall._names import CaptionMatch, as_caption_match
 from skclip.recall._pool import PrimingPool
-from skclip.recall._pool_of_matches import recall_pool, warn_about
+from skclip.recall._pool_of_matches import BY_SIMILARITY, recall_pool, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
 from skclip.recall._vectors import check_same_model
@@ -56,10 +56,12 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         Maximum number of images per class; None means all matches. Several captions of one image
         count as one image.
 
-    select : {"first", "random", "best"}, default="first"
+    select : {"first", "random", "best", "caption"}, default="first"
         Which matches to take if a class has more than ``k``: the first ones in the collection, a
-        random choice that depends only on ``random_state`` and the class name, or those most
-        similar to the class's text embedding (``zero_shot``).
+        random choice that depends only on ``random_state`` and the class name, those whose image
+        is most similar to the class's text embedding (``"best"``), or those whose caption is
+        (``"caption"``). ``"caption"`` needs embeddings of the captions
+        (:meth:`skclip.Corpus.embed_captions`) and takes only captions with a positive cosine.
 
     match : CaptionMatch or {"phrase", "substring", "all"}, default="phrase"
         When a caption names a class: a :class:`CaptionMatch`, or its ``kind`` alone. A caption must
@@ -87,7 +89,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         of at least ``deduplicate`` (0.97 if that is not a number) are also excluded.
 
     zero_shot : mapping or classifier, default=None
-        Text embeddings for ``select="best"``: ``{class name: vector}`` or a zero-shot classifier.
+        Text embeddings for ``select="best"`` and ``"caption"``: ``{class name: vector}`` or a
+        zero-shot classifier. Give it the synonyms too: it averages their prompts. For
+        ``"caption"`` they must be of the model that embedded the captions.
 
     embedder : transformer, default=None
         Embeds the recalled images if the collection has no embeddings. It must be the model of
@@ -141,7 +145,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "corpus": [str, PathLike, Corpus, None],
         "k": [Interval(Integral, 1, None, closed="left"), None],
-        "select": [StrOptions({"first", "random", "best"})],
+        "select": [StrOptions({"first", "random", "best", "caption"})],
         "match": [StrOptions({"phrase", "substring", "all"}), CaptionMatch],
         "method": [StrOptions({"index", "scan"})],
         "synonyms": [Mapping, None],
@@ -192,6 +196,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         y: Any = None,
         *,
         embeddings: ArrayLike | None = None,
+        caption_embeddings: ArrayLike | None = None,
         ids: Sequence[Any] | None = None,
         images: Sequence[Any] | None = None,
     ) -> Self:
@@ -209,6 +214,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         embeddings : array-like of shape (n_captions, n_features), default=None
             Embeddings of the images.
 
+        caption_embeddings : array-like of shape (n_captions, n_features), default=None
+            Embeddings of the captions, for ``select="caption"``.
+
         ids : sequence of length n_captions, default=None
             Identifier of each row; None means its number.
 
@@ -223,7 +231,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         if self.corpus is not None:
             self.store_: CaptionStore = self._store()
             return self
-        shard = memory_shard(captions, embeddings, ids, images)
+        shard = memory_shard(
+            captions, embeddings, ids, images, caption_embeddings=caption_embeddings
+        )
         self.store_ = MemoryStore([shard])
         return self
 
@@ -234,6 +244,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         y: Any = None,
         *,
         embeddings: ArrayLike | None = None,
+        caption_embeddings: ArrayLike | None = None,
         ids: Sequence[Any] | None = None,
         images: Sequence[Any] | None = None,
     ) -> Self:
@@ -249,6 +260,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
         embeddings : array-like of shape (n_captions, n_features), default=None
             Embeddings of the images.
+
+        caption_embeddings : array-like of shape (n_captions, n_features), default=None
+            Embeddings of the captions, for ``select="caption"``.
 
         ids : sequence of length n_captions, default=None
             Identifier of each row; None means its number.
@@ -267,7 +281,14 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             )
         earlier = self.store_.shards if hasattr(self, "store_") else []
         first_row = sum(shard.n_rows for shard in earlier)
-        shard = memory_shard(captions, embeddings, ids, images, first_row=first_row)
+        shard = memory_shard(
+            captions,
+            embeddings,
+            ids,
+            images,
+            caption_embeddings=caption_embeddings,
+            first_row=first_row,
+        )
         self.store_ = MemoryStore([*earlier, shard])  # type: ignore[list-item]
         return self
 
@@ -375,8 +396,9 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
 
     def _check(self) -> None:
         validate_parameters(self)
-        if self.select == "best" and self.zero_shot is None:
-            raise ValueError("select='best' compares images with text: give zero_shot.")
+        if self.select in BY_SIMILARITY and self.zero_shot is None:
+            what = "images" if self.select == "best" else "captions"
+            raise ValueError(f"select={self.select!r} compares {what} with text: give zero_shot.")
 
     def _store(self) -> CaptionStore:
         if self.corpus is not None:
@@ -405,7 +427,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             self._find(store, names),
             k=self.k,
             seed=seed,
-            zero_shot=self.zero_shot if self.select == "best" else None,
+            select=self.select,
+            zero_shot=self.zero_shot,
             deduplicate=self.deduplicate,
             exclude_images=self.exclude_images,
             embedder=self.embedder,

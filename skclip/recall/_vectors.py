@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from skclip.corpus import CaptionStore, Embedder, embed_images
 from skclip.exceptions import ModelMismatchError
 
-__all__ = ["check_same_model", "row_vectors"]
+__all__ = ["check_same_caption_model", "check_same_model", "row_vectors"]
 
 
 def check_same_model(store: CaptionStore, embedder: Embedder | None) -> None:
@@ -17,6 +17,16 @@ def check_same_model(store: CaptionStore, embedder: Embedder | None) -> None:
         raise ModelMismatchError(
             f"{store!r} was embedded by {store.model_id}, but embedder is {embedder.model_id}: "
             "their vectors cannot be compared. Use that embedder, or build a corpus with this one."
+        )
+
+
+def check_same_caption_model(store: CaptionStore, text_model_id: str | None) -> None:
+    """Raise if the captions were embedded by another model than the text of the classes."""
+    known = (store.caption_model_id, text_model_id)
+    if None not in known and known[0] != known[1]:
+        raise ModelMismatchError(
+            f"The captions of {store!r} were embedded by {known[0]}, but zero_shot is of "
+            f"{known[1]}: select='caption' compares texts of one model."
         )
 
 

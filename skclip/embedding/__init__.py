@@ -15,6 +15,7 @@ from skclip.embedding._locate import (
     create_untrained_model as create_untrained_model,
     expand_folder as expand_folder,
     known_models as known_models,
+    parse_model_id as parse_model_id,
     resolve_pretrained as resolve_pretrained,
 )
 from skclip.embedding._registry import forget_folder as forget_folder

@@ -97,8 +97,7 @@ class CorpusCollection:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all embeddings in order."""
-        for start in range(0, self.n_rows, _BLOCK):
-            yield self._store.embeddings(np.arange(start, min(start + _BLOCK, self.n_rows)))
+        yield from self._store.embedding_blocks()
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the embeddings of some rows."""

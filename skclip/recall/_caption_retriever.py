@@ -27,7 +27,7 @@ from skclip.captions import Matches, Spellings
 from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
 from skclip.recall._find_matches import find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
-from skclip.recall._names import CaptionMatch, as_caption_match
+from skclip.recall._names import CaptionMatch, NamesMixin, as_caption_match
 from skclip.recall._pool import PrimingPool
 from skclip.recall._pool_of_matches import BY_SIMILARITY, recall_pool, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
@@ -38,7 +38,7 @@ __all__ = ["CaptionRetriever"]
 
 
 @shows_one_half
-class CaptionRetriever(TransformerMixin, BaseEstimator):
+class CaptionRetriever(NamesMixin, TransformerMixin, BaseEstimator):
     """Recall images whose caption names a class.
 
     By default a caption names a class if it contains the words of the name, or of a synonym, in
@@ -357,11 +357,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             Rows grouped by class, in the order of ``names``. An image recalled for several
             classes appears once for each. A warning lists names without a match.
         """
-        self._check()
-        if not isinstance(names, str):
-            names = check_single_values(as_list(names))
-        names = check_class_names(names)
-        store = self._store()
+        store, names = self._ready(names)
         check_same_model(store, self.embedder)
         key = self._cache_key(names)
         if key is None:
@@ -393,6 +389,13 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         rows, labels = check_labelled(X, y)
         more = append_pool(rows, labels, self.recall(np.unique(labels).tolist()))
         return as_given(more[0], X), as_given(more[1], y)
+
+    def _ready(self, names: Iterable[Any]) -> tuple[CaptionStore, list[Any]]:
+        self._check()
+        if not isinstance(names, str):
+            names = check_single_values(as_list(names))
+        checked = check_class_names(names)
+        return self._store(), checked
 
     def _check(self) -> None:
         validate_parameters(self)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
-from skclip._text_head import resolve_text_head
 from skclip._validation import sample_of
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
@@ -18,7 +17,7 @@ from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
 from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
 from skclip.recall._select import Choice, Chooser, Excluded, random_order
-from skclip.recall._vectors import check_same_caption_model, row_vectors
+from skclip.recall._vectors import check_same_caption_model, row_vectors, text_rows
 
 __all__ = ["BY_SIMILARITY", "most_similar_first", "recall_pool", "warn_about"]
 
@@ -155,13 +154,10 @@ def _in_order(
         return [random_order(rows, name, seed) for rows, name in pairs], None
     if select not in BY_SIMILARITY:
         return candidates, None
-    head = resolve_text_head(zero_shot, np.unique(label_array(names)))
-    assert head is not None
-    row_of = {name: row for row, name in enumerate(head.classes.tolist())}
-    text = head.weights[[row_of[name] for name in names]]
+    text, text_model_id = text_rows(zero_shot, names)
     if select == "best":
         return most_similar_first(candidates, text, _image_rows(store, embedder))[0], None
-    check_same_caption_model(store, head.model_id)
+    check_same_caption_model(store, text_model_id)
     width = store.caption_embeddings([]).shape[1]
     if text.shape[1] != width:
         raise ValueError(
@@ -171,7 +167,8 @@ def _in_order(
     ordered, similarities = most_similar_first(candidates, text, store.caption_embeddings)
     n_similar = [int(np.sum(values > 0)) for values in similarities]
     kept = [rows[:n] for rows, n in zip(ordered, n_similar, strict=True)]
-    return kept, np.asarray([len(rows) for rows in ordered]) - n_similar
+    n_dissimilar = [len(a) - len(b) for a, b in zip(ordered, kept, strict=True)]
+    return kept, np.asarray(n_dissimilar, dtype=np.int64)
 
 
 def _image_rows(

@@ -46,6 +46,13 @@ class Suggestion(NamedTuple):
 
     n_elsewhere : int
         Number of other captions with the phrase.
+
+    Examples
+    --------
+    >>> from skclip.recall import Suggestion
+    >>> suggestions = {"automobile": [Suggestion("car", 33.8, 121, 194)]}
+    >>> {name: [s.phrase for s in accepted] for name, accepted in suggestions.items()}
+    {'automobile': ['car']}
     """
 
     phrase: str

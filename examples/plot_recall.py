@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skclip import (
+    CaptionMatch,
     CaptionRetriever,
     CLIPEmbedder,
     Corpus,
@@ -50,17 +51,17 @@ print(pool.report())
 
 names = list(CLASS_NAMES)
 text = ZeroShotClassifier(embedder=embedder, classes=names)
+one_class, first_class = (CaptionMatch(longest=True, ambiguous=how) for how in ("drop", "first"))
 settings = {
     "name": {},
     "letters": {"match": "substring"},
     "name + synonyms": {"synonyms": data.synonyms},
-    "… + longest": {"synonyms": data.synonyms, "longest": True},
-    "… + first named": {"synonyms": data.synonyms, "longest": True, "ambiguous": "first"},
-    "… + unambiguous": {"synonyms": data.synonyms, "longest": True, "ambiguous": "drop"},
+    "… + longest": {"synonyms": data.synonyms, "match": CaptionMatch(longest=True)},
+    "… + first named": {"synonyms": data.synonyms, "match": first_class},
+    "… + unambiguous": {"synonyms": data.synonyms, "match": one_class},
     "… + best 20": {
         "synonyms": data.synonyms,
-        "longest": True,
-        "ambiguous": "drop",
+        "match": one_class,
         "select": "best",
         "zero_shot": text,
         "k": 20,

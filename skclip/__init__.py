@@ -14,6 +14,7 @@ _PUBLIC = {
     "CLIPEmbedder": "skclip.embedding",
     "ConformalHead": "skclip.selection",
     "Corpus": "skclip.corpus",
+    "CaptionMatch": "skclip.recall",
     "CaptionRetriever": "skclip.recall",
     "NeighborRetriever": "skclip.recall",
     "PrimingPool": "skclip.recall",

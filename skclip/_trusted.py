@@ -25,6 +25,7 @@ TRUSTED_TYPES = [
     "skclip.heads._priming._primed.PrimedNCMClassifier",
     "skclip.heads._stacked.StackedHeadClassifier",
     "skclip.heads._zero_shot.ZeroShotClassifier",
+    "skclip.recall._names._caption_match.CaptionMatch",
     "skclip.recall._filter.ZeroShotFilter",
     "skclip.recall._neighbor_retriever.NeighborRetriever",
     "skclip.recall._pool.PrimingPool",

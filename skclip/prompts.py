@@ -18,12 +18,11 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
 
 from skclip._further_names import of_each_name
 from skclip._linalg import unit_rows
 from skclip._validation import check_class_names, sample_of
-from skclip.embedding import CLIPEmbedder, check_texts
+from skclip.embedding import CLIPEmbedder, as_text_embedder, check_texts
 from skclip.exceptions import BareNumberWarning
 
 __all__ = [
@@ -306,9 +305,7 @@ def _cached_rows(
     embedder: CLIPEmbedder, kind: str, keys: list[Any], texts: Sequence[Sequence[str]]
 ) -> NDArray[np.floating[Any]]:
     """Return the mean row of each group of texts; encode those that are not cached."""
-    model: CLIPEmbedder = embedder
-    if embedder.modality != "text":
-        model = clone(embedder).set_params(modality="text")
+    model: CLIPEmbedder = as_text_embedder(embedder)
     cached = model.load_model().cache.setdefault(kind, {})
     found = {key: cached.get(key) for key in keys}
     missing = {k: t for k, t in zip(keys, texts, strict=True) if found[k] is None}

@@ -10,7 +10,7 @@ from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._terminal import say
 from skclip.corpus import MANIFEST, UNFINISHED, Corpus
-from skclip.embedding import CLIPEmbedder, known_models, resolve_pretrained
+from skclip.embedding import CLIPEmbedder, parse_model_id, resolve_pretrained
 from skclip.exceptions import ModelNotFoundError
 from skclip.recall import PrimingPool
 
@@ -118,13 +118,8 @@ def take_model(args: Namespace, model_id: str | None, what: str) -> None:
     """
     if args.model is not None or model_id is None:
         return
-    label = model_id.rpartition("@")[0]
-    name, _, tag = label.rpartition("/") if "/" in label else (label, "", "")
-    # open_clip accepts ViT-B/32 for ViT-B-32
-    if name.replace("/", "-") not in known_models():
-        # the label of a repository is its name; a label of a folder or another program is not
-        name, tag = (f"hf-hub:{label}" if tag else ""), "auto"
-    given = args.pretrained if args.pretrained != "auto" else tag or "auto"
+    name, tag = parse_model_id(model_id)
+    given = args.pretrained if args.pretrained != "auto" else tag
     try:
         if not name:
             raise ModelNotFoundError("Its location is unknown.")
@@ -133,6 +128,7 @@ def take_model(args: Namespace, model_id: str | None, what: str) -> None:
         make_embedder(args).load_model()
     except ModelNotFoundError as error:
         reason = str(error).partition(". ")[0].rstrip(".")
+        label = model_id.rpartition("@")[0]
         raise ModelNotFoundError(
             f"{what} embedded by {label!r}, which cannot be loaded: give this model as --model and "
             f"--pretrained. ({reason}.)"

@@ -29,7 +29,7 @@ from skclip.cli._inputs import Labelled, find_all_images
 from skclip.embedding import CLIPEmbedder
 from skclip.exceptions import BareNumberWarning
 from skclip.prompts import build_prompts
-from skclip.recall import CaptionRetriever, PrimingPool
+from skclip.recall import CaptionMatch, CaptionRetriever, PrimingPool
 
 __all__ = [
     "HEADS",
@@ -221,7 +221,7 @@ def recall(args: Namespace, classes: Classes, corpus: Any, embedder: CLIPEmbedde
         k=args.k,
         plural=args.plural,
         synonyms=classes.synonyms,
-        exclude=classes.excluded_words or None,
+        match=CaptionMatch(exclude=classes.excluded_words or None),
         exclude_images=excluded,
         embedder=embedder,
     )

@@ -6,7 +6,7 @@ from skclip.corpus._embed_shard import (
     Embedder as Embedder,
     embed_images as embed_images,
 )
-from skclip.corpus._images import ImageSlice as ImageSlice
+from skclip.corpus._images import ImageSlice as ImageSlice, image_keys as image_keys
 from skclip.corpus._manifest import MANIFEST as MANIFEST, UNFINISHED as UNFINISHED
 from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore
 from skclip.corpus._readers import (

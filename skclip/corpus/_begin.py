@@ -75,7 +75,7 @@ def write_note(directory: Path, generation: int, model_id: str | None, repeats: 
     if read_note(directory) == begun:
         return
     for stale in directory.glob(f"{generation:03d}-*.*"):
-        if ".embeddings." in stale.name or ".failures." in stale.name:
+        if "embeddings." in stale.name or ".failures." in stale.name:
             stale.unlink()
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(begun), encoding="utf-8")

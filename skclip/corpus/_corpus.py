@@ -21,13 +21,14 @@ from skclip.corpus._build import (
     keep_embeddings,
     working_on,
 )
+from skclip.corpus._embed_captions import embed_captions
 from skclip.corpus._embed_shard import Embedder
 from skclip.corpus._given_embeddings import open_embeddings, store_embeddings
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import MANIFEST, read_manifest
 from skclip.corpus._readers import Columns, Request, open_source
 from skclip.corpus._retry import retry_shards
-from skclip.corpus._shard import DiskShard
+from skclip.corpus._shard import DiskShard, check_caption_widths
 from skclip.corpus._store import CaptionStore
 from skclip.corpus._stored_paths import user_path
 from skclip.exceptions import (
@@ -90,6 +91,7 @@ class Corpus(CaptionStore):
         self.n_features = self._manifest.n_features
         for shard in self._shards:
             shard.check_size(self.n_features)
+        check_caption_widths(self._shards)
 
     @classmethod
     def build(
@@ -287,6 +289,47 @@ class Corpus(CaptionStore):
             job.commit(embed_shards(job, manifest.shards, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
 
+    def embed_captions(self, embedder: Embedder, *, verbose: int = 0) -> Self:
+        """Embed the captions, for ``CaptionRetriever(select="caption")`` and :meth:`search`.
+
+        The embeddings are stored beside those of the images. An interrupted call resumes when it
+        is repeated. After :meth:`append`, a further call embeds the new captions only.
+
+        Parameters
+        ----------
+        embedder : transformer
+            Embeds texts, e.g. :class:`skclip.CLIPEmbedder`, whose text encoder is used. It may be
+            another model than that of the images. Captions that are longer than the model can read
+            are cut off.
+
+        verbose : int, default=0
+            Whether to show a progress bar. It is shown on terminals only.
+
+        Returns
+        -------
+        corpus : Corpus
+            The corpus with embeddings of its captions. Unchanged if it already has those of this
+            model.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from skclip import CLIPEmbedder, Corpus
+        >>> corpus = Corpus.build(["a star", "two rings"], tempfile.mkdtemp())
+        >>> corpus = corpus.embed_captions(CLIPEmbedder("skclip-tiny"))
+        >>> len(corpus.caption_embeddings())
+        2
+        """
+        self._check_caption_model(embedder)
+        if self.has_caption_embeddings:
+            finish_commit(self.path)
+            return self
+        with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
+            now = self._reopened(None)
+            now._check_caption_model(embedder)
+            job.commit(embed_captions(job, now._manifest, embedder))
+        return type(self)(self.path)
+
     def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
         """Retry to embed the images that could not be read.
 
@@ -390,6 +433,13 @@ class Corpus(CaptionStore):
                 "for this embedder."
             )
 
+    def _check_caption_model(self, embedder: Embedder) -> None:
+        if self.caption_model_id not in (None, embedder.model_id):
+            raise ModelMismatchError(
+                f"The captions of {str(self.path)!r} were embedded by {self.caption_model_id}, but "
+                f"the embedder is {embedder.model_id}: use that model, or build another corpus."
+            )
+
     @property
     def shards(self) -> Sequence[DiskShard]:
         """Shards in row order."""
@@ -399,6 +449,17 @@ class Corpus(CaptionStore):
     def has_embeddings(self) -> bool:
         """Whether every row has a stored embedding."""
         return all(shard.entry.embeddings is not None for shard in self._shards)
+
+    @property
+    def has_caption_embeddings(self) -> bool:
+        """Whether every caption has a stored embedding."""
+        return all(shard.entry.caption_embeddings is not None for shard in self._shards)
+
+    @property
+    def caption_model_id(self) -> str | None:
+        """Identity of the model of the captions' embeddings; None without embeddings."""
+        models = (shard.entry.caption_model_id for shard in self._shards)
+        return next((model for model in models if model is not None), None)
 
     @property
     def has_index(self) -> bool:

@@ -17,11 +17,11 @@ from skclip.corpus._images import ImageSlice
 from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 
-__all__ = ["MISSES", "Embedder", "as_stored", "embed_images", "embed_shard"]
+__all__ = ["BATCHES_A_CHUNK", "MISSES", "Embedder", "as_stored", "embed_images", "embed_shard"]
 
 # Batches between two writes: few, so that little work is lost, but enough that prefetching, which
 # ends with each call of the embedder, hardly pauses.
-_BATCHES_A_CHUNK = 8
+BATCHES_A_CHUNK = 8
 # Stop after this many unreadable images without a readable one.
 MISSES = 300
 
@@ -168,7 +168,7 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     """
     partial = files.embeddings.with_suffix(".partial")
     notes = files.failures.with_suffix(".partial")
-    chunk = _BATCHES_A_CHUNK * getattr(embedder, "batch_size", 64)
+    chunk = BATCHES_A_CHUNK * getattr(embedder, "batch_size", 64)
     done, width = resume_rows(partial, shard.n_rows, chunk)
     yield done
     n_failed, any_embedded = 0, done > 0

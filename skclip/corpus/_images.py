@@ -1,6 +1,7 @@
 """Image references of a collection: paths, URLs, and byte ranges within a file."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["ImageSlice", "load_images", "only_urls"]
+__all__ = ["ImageSlice", "image_keys", "load_images", "only_urls"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,15 @@ def only_urls(images: pa.ChunkedArray) -> bool:
     """Return whether a column of references has URLs only, and no paths to look up."""
     remote = pc.and_not(pc.match_substring(images, "://"), pc.starts_with(images, "file:"))
     return bool(pc.all(remote, min_count=0).as_py())
+
+
+def image_keys(references: Iterable[Any], ids: Iterable[Any]) -> list[Any]:
+    """Return what identifies images: their reference, or the id of a row without an image."""
+    return [
+        ("id", identifier)
+        if reference is None
+        else reference
+        if isinstance(reference, str | bytes | ImageSlice)
+        else ("object", id(reference))
+        for reference, identifier in zip(references, ids, strict=True)
+    ]

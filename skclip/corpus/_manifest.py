@@ -71,6 +71,12 @@ class ShardEntry:
     failures : str or None
         Parquet file with the rows that have no readable image.
 
+    caption_embeddings : str or None
+        ``.npy`` file of the embeddings of captions.
+
+    caption_model_id : str or None
+        Identity of the model of these.
+
     sha256 : dict of {str: str}
         Hashes of the shard's files by name. Files outside the directory, and files of a corpus
         written before hashes were introduced, have none.
@@ -83,12 +89,15 @@ class ShardEntry:
     embeddings: str | None = None
     first_embedding: int = 0
     failures: str | None = None
+    caption_embeddings: str | None = None
+    caption_model_id: str | None = None
     sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def needed_files(self) -> list[str]:
         """Names of the files that are required to read the shard."""
         names = [f"{self.name}.captions.parquet", self.embeddings, self.failures]
+        names.append(self.caption_embeddings)
         if self.indexed:
             names.append(f"{self.name}.index.sqlite")
         return [name for name in names if name is not None]
@@ -199,6 +208,9 @@ def _check_manifest(manifest: Manifest) -> None:
         raise ValueError("it has no shards")
     for entry in manifest.shards:
         _check_entry(entry, manifest.generation)
+    models = {entry.caption_model_id for entry in manifest.shards} - {None}
+    if len(models) > 1:
+        raise ValueError(f"its captions were embedded by several models: {sample_of(models)}")
     names = [entry.name for entry in manifest.shards]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -219,6 +231,11 @@ def _check_entry(entry: ShardEntry, generation: int) -> None:
     if not isinstance(entry.indexed, bool):
         raise ValueError(f"indexed {where} is {entry.indexed!r}, expected true or false")
     _check_name(f"failures {where}", entry.failures, entry.name, "failures.parquet")
+    own = entry.caption_embeddings
+    _check_name(f"caption_embeddings {where}", own, entry.name, "caption_embeddings.npy")
+    _check_kind(f"caption_model_id {where}", entry.caption_model_id, str)
+    if (own is None) != (entry.caption_model_id is None):
+        raise ValueError(f"caption_embeddings {where} and caption_model_id do not go together")
     elsewhere = isinstance(entry.embeddings, str) and Path(entry.embeddings).is_absolute()
     if not elsewhere:
         _check_name(f"embeddings {where}", entry.embeddings, entry.name, "embeddings.npy")

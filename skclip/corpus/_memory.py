@@ -31,6 +31,9 @@ class MemoryShard:
 
     embeddings : ndarray of shape (n_rows, n_features) or None
         One embedding per row.
+
+    caption_embeddings : ndarray of shape (n_rows, n_features) or None
+        One embedding per caption.
     """
 
     def __init__(
@@ -39,15 +42,22 @@ class MemoryShard:
         ids: NDArray[Any],
         images: NDArray[Any] | None,
         embeddings: NDArray[np.float32] | None,
+        caption_embeddings: NDArray[np.float32] | None = None,
     ) -> None:
         self.n_rows = len(captions)
         self._columns = {"caption": captions, "id": ids, "image": images}
         self._embeddings = embeddings
+        self._caption_embeddings = caption_embeddings
 
     @property
     def has_embeddings(self) -> bool:
         """Whether there are embeddings."""
         return self._embeddings is not None
+
+    @property
+    def has_caption_embeddings(self) -> bool:
+        """Whether there are embeddings of captions."""
+        return self._caption_embeddings is not None
 
     @cached_property
     def index(self) -> bytes:
@@ -63,6 +73,11 @@ class MemoryShard:
         """Return the embeddings of the given rows."""
         assert self._embeddings is not None
         return self._embeddings[rows]
+
+    def caption_embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the embeddings of the captions of the given rows."""
+        assert self._caption_embeddings is not None
+        return self._caption_embeddings[rows]
 
     def iter_captions(self) -> Iterator[list[str]]:
         """Yield all captions in batches."""
@@ -97,6 +112,11 @@ class MemoryStore(CaptionStore):
     def has_embeddings(self) -> bool:
         """Whether every row has an embedding."""
         return all(shard.has_embeddings for shard in self._shards)
+
+    @property
+    def has_caption_embeddings(self) -> bool:
+        """Whether every caption has an embedding."""
+        return all(shard.has_caption_embeddings for shard in self._shards)
 
     @property
     def model_id(self) -> str | None:

@@ -1,6 +1,6 @@
 """One shard on disk: Parquet captions, FTS5 index, float16 embeddings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,14 @@ from skclip.corpus._manifest import ShardEntry
 from skclip.corpus._stored_paths import arrow_source, resolved_path, writable_text
 from skclip.exceptions import CorpusFormatError
 
-__all__ = ["ROW_GROUP_SIZE", "SCHEMA", "DiskShard", "ShardFiles", "write_failures"]
+__all__ = [
+    "ROW_GROUP_SIZE",
+    "SCHEMA",
+    "DiskShard",
+    "ShardFiles",
+    "check_caption_widths",
+    "write_failures",
+]
 
 # Rows per row group: reading one row reads at most one group.
 ROW_GROUP_SIZE = 8192
@@ -57,6 +64,7 @@ class ShardFiles:
         self.captions = directory / f"{name}.captions.parquet"
         self.index = directory / f"{name}.index.sqlite"
         self.embeddings = directory / f"{name}.embeddings.npy"
+        self.caption_embeddings = directory / f"{name}.caption_embeddings.npy"
         self.failures = directory / f"{name}.failures.parquet"
         self.images = directory / f"{name}.images.bin"
 
@@ -111,6 +119,10 @@ class DiskShard:
         """Return the embeddings of the given rows."""
         stored = self._stored_embeddings
         return stored[rows + self.entry.first_embedding].astype(np.float32)
+
+    def caption_embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the embeddings of the captions of the given rows."""
+        return self._stored_caption_embeddings[rows].astype(np.float32)
 
     def invalid_embeddings(self) -> Iterator[tuple[int, str]]:
         """Yield the rows whose stored embedding is not finite, with the reason."""
@@ -184,13 +196,26 @@ class DiskShard:
         """Return the width of the embeddings."""
         return int(self._open_embeddings().shape[1])
 
+    def caption_width(self) -> int:
+        """Return the width of the embeddings of captions."""
+        return int(self._stored_caption_embeddings.shape[1])
+
     @cached_property
     def _stored_embeddings(self) -> NDArray[Any]:
         return self._open_embeddings()
 
+    @cached_property
+    def _stored_caption_embeddings(self) -> NDArray[Any]:
+        assert self.entry.caption_embeddings is not None
+        return self._open_rows(self.entry.caption_embeddings)
+
     def _open_embeddings(self) -> NDArray[Any]:
         assert self.entry.embeddings is not None
-        path = self._directory / self.entry.embeddings
+        return self._open_rows(self.entry.embeddings, self.entry.first_embedding)
+
+    def _open_rows(self, name: str, first: int = 0) -> NDArray[Any]:
+        """Map a file of rows into memory; the shard's rows begin at ``first``."""
+        path = self._directory / name
         try:
             stored: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError as error:
@@ -201,7 +226,7 @@ class DiskShard:
         if (
             stored.ndim != 2
             or stored.dtype.kind != "f"
-            or len(stored) < self.entry.first_embedding + self.n_rows
+            or len(stored) < first + self.n_rows
             or (own and len(stored) != self.n_rows)
             or (own and (stored.dtype != "<f2" or not stored.flags.c_contiguous))
             or (own and stored.nbytes != path.stat().st_size - getattr(stored, "offset", 0))
@@ -258,6 +283,19 @@ class DiskShard:
         if offset is None or size is None:
             return path
         return ImageSlice(str(self.files.images) if path is None else path, offset, size)
+
+
+def check_caption_widths(shards: Sequence[DiskShard]) -> None:
+    """Raise :class:`CorpusFormatError` if embeddings of captions differ in width."""
+    embedded = [shard for shard in shards if shard.entry.caption_embeddings is not None]
+    widths = [shard.caption_width() for shard in embedded]
+    if len(set(widths)) > 1:
+        odd = next(s for s, w in zip(embedded, widths, strict=True) if w != widths[0])
+        raise CorpusFormatError(
+            f"The file {odd.entry.caption_embeddings!r} of the corpus has "
+            f"{odd.caption_width()} columns, but those of other shards have {widths[0]}: build the "
+            "corpus again with overwrite=True."
+        )
 
 
 def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str]) -> None:

@@ -6,22 +6,32 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_scalar
 
 from skclip._bounded_cache import BoundedCache
 from skclip._finite import unreadable_rows, warn_unreadable
 from skclip._validation import sample_of
 from skclip.captions import matching_rows, open_index, phrase_query, tokenize
-from skclip.corpus._images import load_images
-from skclip.exceptions import CorpusError, CorpusFormatError
+from skclip.corpus._images import image_keys, load_images
+from skclip.embedding import CLIPEmbedder, parse_model_id
+from skclip.exceptions import CorpusError, CorpusFormatError, ModelMismatchError
+from skclip.neighbors import nearest_rows
+from skclip.prompts import encode_texts
+
+if TYPE_CHECKING:
+    from skclip.corpus._embed_shard import Embedder
 
 __all__ = ["CaptionStore", "Shard"]
 
 # Number of embeddings converted at once, to limit memory.
 _EMBEDDINGS_AT_ONCE = 1 << 12
+# Number of rows compared with a text at once.
+_BLOCK = 1 << 14
 
 
 class Shard(Protocol):
@@ -38,6 +48,9 @@ class Shard(Protocol):
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the embeddings of the given rows."""
+
+    def caption_embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the embeddings of the captions of the given rows."""
 
     def iter_captions(self) -> Iterator[list[str]]:
         """Yield all captions in batches."""
@@ -63,6 +76,16 @@ class CaptionStore(ABC):
     @abstractmethod
     def model_id(self) -> str | None:
         """Identity of the model of the embeddings; None if unknown or without embeddings."""
+
+    @property
+    def has_caption_embeddings(self) -> bool:
+        """Whether every caption has a stored embedding."""
+        return False
+
+    @property
+    def caption_model_id(self) -> str | None:
+        """Identity of the model of the captions' embeddings; None if unknown or without."""
+        return None
 
     @property
     def corpus_id(self) -> str | None:
@@ -185,6 +208,31 @@ class CaptionStore(ABC):
             self._name_unreadable(self._check_rows(rows)[unreadable])
         return X
 
+    def caption_embeddings(self, rows: ArrayLike | None = None) -> NDArray[np.float32]:
+        """Return stored embeddings of captions.
+
+        Parameters
+        ----------
+        rows : array-like of int, default=None
+            Row numbers in any order; None means all.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_rows, n_features)
+            float32. Rows of blank captions, and rows with NaN or infinity, are zero.
+        """
+        if not self.has_caption_embeddings:
+            raise CorpusError(
+                f"{self!r} has no embeddings of its captions, or not of all: make them once with "
+                "Corpus(path).embed_captions(embedder), or `skclip embed DIR --captions`; for "
+                "captions in memory give fit(captions, caption_embeddings=...)."
+            )
+        X = self._gather(
+            rows, lambda shard, local: shard.caption_embeddings(local), at_once=_EMBEDDINGS_AT_ONCE
+        )
+        X[unreadable_rows(X)] = 0
+        return X
+
     def _name_unreadable(self, rows: NDArray[np.int64]) -> None:
         """Warn of rows with NaN or infinity, once for each."""
         new = sorted(set(rows.tolist()) - self._named_unreadable)
@@ -193,19 +241,53 @@ class CaptionStore(ABC):
             ids = self.ids(new[:3]).tolist() + new[3:]
             warn_unreadable(f"{self!r} stores", len(new), len(self), ids, stacklevel=4)
 
-    def search(self, phrase: str) -> NDArray[np.int64]:
-        """Return the rows whose caption contains a phrase.
+    def search(
+        self,
+        text: str,
+        k: int | None = None,
+        *,
+        by: str = "image",
+        embedder: Embedder | None = None,
+    ) -> NDArray[np.int64]:
+        """Return the rows that a text describes, or whose caption contains it.
 
         Parameters
         ----------
-        phrase : str
-            Any text. Its tokens must be consecutive in the caption; case and accents are ignored.
+        text : str
+            Any text, such as ``"a red car on snow"``. Without ``k``, a phrase: its tokens must be
+            consecutive in the caption; case and accents are ignored.
+
+        k : int, default=None
+            Number of rows most similar to the text by cosine, one per image. None returns the
+            rows whose caption contains the text as a phrase.
+
+        by : {"image", "caption"}, default="image"
+            With ``k``, whether the images or the captions are compared with the text.
+
+        embedder : transformer, default=None
+            Embeds the text. None takes the model that embedded the images or captions.
 
         Returns
         -------
         rows : ndarray of int64
-            Ascending; empty if the phrase has neither letters nor digits.
+            With ``k``, most similar first, equal cosines in order of row number. Else ascending;
+            empty if the phrase has neither letters nor digits.
+
+        Raises
+        ------
+        CorpusError
+            If the collection has no such embeddings, or no caption index.
+
+        ModelMismatchError
+            If ``embedder`` is another model than that of the embeddings.
+
+        Notes
+        -----
+        The search is exact. Embeddings are read in blocks.
         """
+        if k is not None:
+            return self._most_similar(text, k, by, embedder)
+        phrase = text
         tokens = tokenize(phrase)
         if not tokens:
             return np.empty(0, dtype=np.int64)
@@ -220,6 +302,72 @@ class CaptionStore(ABC):
                 )
             found.append(offset + rows)
         return np.concatenate(found)
+
+    def embedding_blocks(self, of: str = "image") -> Iterator[NDArray[np.float32]]:
+        """Yield all embeddings in order, a block of rows at a time.
+
+        Parameters
+        ----------
+        of : {"image", "caption"}, default="image"
+            What was embedded.
+
+        Yields
+        ------
+        rows : ndarray of shape (n_block, n_features)
+            float32.
+        """
+        read = self.embeddings if of == "image" else self.caption_embeddings
+        for start in range(0, len(self), _BLOCK):
+            yield read(np.arange(start, min(start + _BLOCK, len(self))))
+
+    def _most_similar(
+        self, text: str, k: int, by: str, embedder: Embedder | None
+    ) -> NDArray[np.int64]:
+        """Return the rows of the k images nearest to a text, each image once."""
+        check_scalar(k, "k", Integral, min_val=1)
+        query = self._embedded_text(text, by, embedder)
+        # several rows may have the same image: look at more until there are k images
+        n_rows = min(4 * k, len(self))
+        while True:
+            (found,) = nearest_rows(query, self.embedding_blocks(by), n_rows)[1]
+            rows = found[found >= 0]
+            keys = image_keys(self.image_references(rows).tolist(), self.ids(rows).tolist())
+            first: dict[Any, int] = {}
+            for key, row in zip(keys, rows.tolist(), strict=True):
+                first.setdefault(key, row)
+            if len(first) >= k or n_rows == len(self):
+                return np.fromiter(first.values(), np.int64)[:k]
+            n_rows = min(4 * n_rows, len(self))
+
+    def _embedded_text(self, text: str, by: str, embedder: Embedder | None) -> NDArray[Any]:
+        """Return a text as one row, in the space of the images or of the captions."""
+        if by not in ("image", "caption"):
+            raise ValueError(f"by must be 'image' or 'caption', got {by!r}.")
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"text must be a string with words, got {text!r}.")
+        if not (self.has_embeddings if by == "image" else self.has_caption_embeddings):
+            how, option = ("embed", "") if by == "image" else ("embed_captions", " --captions")
+            raise CorpusError(
+                f"{self!r} is not embedded by {by}: to search by text, make the embeddings once "
+                f"with Corpus(path).{how}(embedder), or `skclip embed DIR{option}`. Without k, "
+                "search finds captions with a phrase."
+            )
+        model_id = self.model_id if by == "image" else self.caption_model_id
+        if embedder is None:
+            name, pretrained = parse_model_id(model_id or "")
+            if not name:
+                raise CorpusError(
+                    f"The model of {self!r} is {model_id or 'unknown'}, whose location is not "
+                    "known: give embedder=."
+                )
+            embedder = CLIPEmbedder(name, pretrained, modality="text")
+        other = getattr(embedder, "model_id", None)
+        if None not in (model_id, other) and model_id != other:
+            raise ModelMismatchError(
+                f"{self!r} was embedded by {model_id}, but embedder is {other}: their vectors "
+                "cannot be compared."
+            )
+        return encode_texts(embedder, [text])
 
     def index_of(self, shard: Shard) -> bytes | str:
         """Return the caption index of a shard; raise if the collection has none.

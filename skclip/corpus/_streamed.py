@@ -94,6 +94,8 @@ class StreamedShard:
         """Raise an error: a source has no embeddings."""
         raise NotImplementedError
 
+    caption_embeddings = embeddings
+
     def _read(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         columns = {name: np.full(len(rows), None) for name in ("caption", "id", "image")}
         order = np.argsort(rows, kind="stable")

@@ -7,7 +7,7 @@ from skclip.embedding._decode import (
     describe_image as describe_image,
     fetch_image as fetch_image,
 )
-from skclip.embedding._embedder import CLIPEmbedder
+from skclip.embedding._embedder import CLIPEmbedder, as_text_embedder as as_text_embedder
 from skclip.embedding._formats import IMAGE_SUFFIXES
 from skclip.embedding._items import as_items as as_items, check_texts as check_texts
 from skclip.embedding._locate import (
@@ -15,6 +15,7 @@ from skclip.embedding._locate import (
     create_untrained_model as create_untrained_model,
     expand_folder as expand_folder,
     known_models as known_models,
+    parse_model_id as parse_model_id,
     resolve_pretrained as resolve_pretrained,
 )
 from skclip.embedding._registry import forget_folder as forget_folder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import Tags
 
 from skclip._compat import DocumentedMixin, Interval, StrOptions, fit_context, validate_parameters
@@ -29,7 +29,7 @@ from skclip.exceptions import UnreadableImageError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CLIPEmbedder"]
+__all__ = ["CLIPEmbedder", "as_text_embedder"]
 
 
 class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
@@ -309,3 +309,10 @@ class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def as_text_embedder(embedder: Any) -> Any:
+    """Return an embedder of texts: a CLIPEmbedder with ``modality="text"``, others unchanged."""
+    if not isinstance(embedder, CLIPEmbedder) or embedder.modality == "text":
+        return embedder
+    return clone(embedder).set_params(modality="text")

@@ -31,6 +31,7 @@ __all__ = [
     "embedding_width",
     "expand_folder",
     "known_models",
+    "parse_model_id",
     "resolve_pretrained",
     "source_label",
 ]
@@ -63,6 +64,29 @@ def known_models() -> list[str]:
     _register_bundled()
     names: list[str] = open_clip.list_models()
     return names
+
+
+def parse_model_id(model_id: str) -> tuple[str, str]:
+    """Return the model name and the tag that a model identity names.
+
+    Parameters
+    ----------
+    model_id : str
+        From :attr:`skclip.CLIPEmbedder.model_id`: ``name/tag@hash``.
+
+    Returns
+    -------
+    model_name, pretrained : str
+        Parameters of a :class:`skclip.CLIPEmbedder`. The name is empty if the identity does not
+        tell where the weights are: a folder, or another program.
+    """
+    label = model_id.rpartition("@")[0]
+    name, _, tag = label.rpartition("/") if "/" in label else (label, "", "")
+    # open_clip accepts ViT-B/32 for ViT-B-32
+    if name.replace("/", "-") not in known_models():
+        # the label of a repository is its name; a label of a folder or another program is not
+        name, tag = (f"hf-hub:{label}" if tag else ""), "auto"
+    return name, tag or "auto"
 
 
 def expand_folder(model_name: str) -> str:

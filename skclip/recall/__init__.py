@@ -7,8 +7,18 @@
 
 from skclip.recall._caption_retriever import CaptionRetriever
 from skclip.recall._filter import ZeroShotFilter
+from skclip.recall._names import CaptionMatch, Suggestion, frequent_prompts
 from skclip.recall._neighbor_retriever import NeighborRetriever
 from skclip.recall._pool import PrimingPool
 from skclip.recall._report import RecallReport
 
-__all__ = ["CaptionRetriever", "NeighborRetriever", "PrimingPool", "RecallReport", "ZeroShotFilter"]
+__all__ = [
+    "CaptionMatch",
+    "CaptionRetriever",
+    "NeighborRetriever",
+    "PrimingPool",
+    "RecallReport",
+    "Suggestion",
+    "ZeroShotFilter",
+    "frequent_prompts",
+]

@@ -24,12 +24,13 @@ from skclip._compat import (
     validate_parameters,
 )
 from skclip._validation import check_class_names
-from skclip.captions import Disambiguator, Matches, Matching, Spellings, make_queries
+from skclip.captions import Matches, Spellings
 from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
 from skclip.recall._find_matches import find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
+from skclip.recall._names import CaptionMatch, NamesMixin, as_caption_match
 from skclip.recall._pool import PrimingPool
-from skclip.recall._pool_of_matches import recall_pool, warn_about
+from skclip.recall._pool_of_matches import BY_SIMILARITY, recall_pool, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
 from skclip.recall._vectors import check_same_model
@@ -38,7 +39,7 @@ __all__ = ["CaptionRetriever"]
 
 
 @shows_one_half
-class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
+class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstimator):
     """Recall images whose caption names a class.
 
     By default a caption names a class if it contains the words of the name, or of a synonym, in
@@ -56,40 +57,28 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         Maximum number of images per class; None means all matches. Several captions of one image
         count as one image.
 
-    select : {"first", "random", "best"}, default="first"
+    select : {"first", "random", "best", "caption"}, default="first"
         Which matches to take if a class has more than ``k``: the first ones in the collection, a
-        random choice that depends only on ``random_state`` and the class name, or those most
-        similar to the class's text embedding (``zero_shot``).
+        random choice that depends only on ``random_state`` and the class name, those whose image
+        is most similar to the class's text embedding (``"best"``), or those whose caption is
+        (``"caption"``). ``"caption"`` needs embeddings of the captions
+        (:meth:`skclip.Corpus.embed_captions`) and takes only captions with a positive cosine.
 
-    match : {"phrase", "substring", "all"}, default="phrase"
-        What the caption must contain: the words of the name in sequence, its letters anywhere
-        (``star`` in ``starfish``), or all its words in any order.
+    match : CaptionMatch or {"phrase", "substring", "all"}, default="phrase"
+        When a caption names a class: a :class:`CaptionMatch`, or its ``kind`` alone. A caption must
+        contain the words of the name in sequence, its letters anywhere (``star`` in
+        ``starfish``), or all its words in any order.
 
     method : {"index", "scan"}, default="index"
         Whether to use the caption index, or to read all captions once for all names. The results
         are the same. Scanning needs pyahocorasick (``pip install 'skclip[scan]'``).
 
-    plural : bool, default=False
-        Whether regular English plurals of the names also match.
-
-    stem : bool, default=False
-        Whether words with the same English stem match (``climb``, ``climbing``).
-
     synonyms : mapping, default=None
         More names for each class: ``{class: [name, ...]}``. Keys that are not recalled classes
         are ignored with a warning.
 
-    exclude : mapping, default=None
-        Words of other senses for each class: ``{"crane": ["construction"]}`` ignores captions
-        that contain one of them.
-
-    longest : bool, default=False
-        Whether to ignore a name inside a longer name of another class: with the classes ``fire``
-        and ``fire truck``, "a fire truck" then names only the second.
-
-    ambiguous : {"keep", "drop", "first"}, default="keep"
-        How to treat a caption that names several classes: use it for each of them, for none, or
-        for the class named first.
+    plural : bool, default=False
+        Whether regular English plurals of the names also match.
 
     deduplicate : float, "content" or None, default=None
         How to drop duplicates of earlier images of the class: a number is the minimum cosine of
@@ -105,7 +94,9 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         gives the pool as :meth:`PrimingPool.apply_decisions` corrects it.
 
     zero_shot : mapping or classifier, default=None
-        Text embeddings for ``select="best"``: ``{class name: vector}`` or a zero-shot classifier.
+        Text embeddings for ``select="best"`` and ``"caption"``: ``{class name: vector}`` or a
+        zero-shot classifier. Give it the synonyms too: it averages their prompts. For
+        ``"caption"`` they must be of the model that embedded the captions.
 
     embedder : transformer, default=None
         Embeds the recalled images if the collection has no embeddings. It must be the model of
@@ -118,10 +109,6 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Seed of ``select="random"``.
 
-    n_jobs : int, default=None
-        Number of shards searched in parallel; None means 1 unless in a
-        :func:`joblib.parallel_config` context.
-
     Attributes
     ----------
     store_ : CaptionStore
@@ -129,6 +116,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    CaptionMatch : When a caption names a class.
     NeighborRetriever : Recall by image, without captions.
     ZeroShotFilter : Keep the recalled images that the zero-shot classifier agrees with.
     PrimingPool : Result of :meth:`recall`.
@@ -136,7 +124,8 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     This is the caption search of Neural Priming [1]_. Quotation marks and search operators in a
-    name have no special meaning.
+    name have no special meaning. Shards are searched in parallel within a
+    :func:`joblib.parallel_config` context.
 
     References
     ----------
@@ -161,15 +150,11 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "corpus": [str, PathLike, Corpus, None],
         "k": [Interval(Integral, 1, None, closed="left"), None],
-        "select": [StrOptions({"first", "random", "best"})],
-        "match": [StrOptions({"phrase", "substring", "all"})],
+        "select": [StrOptions({"first", "random", "best", "caption"})],
+        "match": [StrOptions({"phrase", "substring", "all"}), CaptionMatch],
         "method": [StrOptions({"index", "scan"})],
-        "plural": ["boolean"],
-        "stem": ["boolean"],
         "synonyms": [Mapping, None],
-        "exclude": [Mapping, None],
-        "longest": ["boolean"],
-        "ambiguous": [StrOptions({"keep", "drop", "first"})],
+        "plural": ["boolean"],
         "deduplicate": [Interval(Real, 0, 1, closed="right"), StrOptions({"content"}), None],
         "exclude_images": ["array-like", list, tuple, None],
         "decisions": [object],
@@ -177,7 +162,6 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         "embedder": [HasMethods(["transform"]), None],
         "step": STEP_CONSTRAINT,
         "random_state": ["random_state"],
-        "n_jobs": [Integral, None],
     }
 
     def __init__(
@@ -186,14 +170,10 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         *,
         k: int | None = 100,
         select: str = "first",
-        match: str = "phrase",
+        match: CaptionMatch | str = "phrase",
         method: str = "index",
-        plural: bool = False,
-        stem: bool = False,
         synonyms: Spellings | None = None,
-        exclude: Spellings | None = None,
-        longest: bool = False,
-        ambiguous: str = "keep",
+        plural: bool = False,
         deduplicate: float | str | None = None,
         exclude_images: Any = None,
         decisions: Any = None,
@@ -201,19 +181,14 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         embedder: Embedder | None = None,
         step: str = "transform",
         random_state: int | np.random.RandomState | None = None,
-        n_jobs: int | None = None,
     ) -> None:
         self.corpus = corpus
         self.k = k
         self.select = select
         self.match = match
         self.method = method
-        self.plural = plural
-        self.stem = stem
         self.synonyms = synonyms
-        self.exclude = exclude
-        self.longest = longest
-        self.ambiguous = ambiguous
+        self.plural = plural
         self.deduplicate = deduplicate
         self.exclude_images = exclude_images
         self.decisions = decisions
@@ -221,7 +196,6 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         self.embedder = embedder
         self.step = step
         self.random_state = random_state
-        self.n_jobs = n_jobs
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -230,6 +204,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         y: Any = None,
         *,
         embeddings: ArrayLike | None = None,
+        caption_embeddings: ArrayLike | None = None,
         ids: Sequence[Any] | None = None,
         images: Sequence[Any] | None = None,
     ) -> Self:
@@ -247,6 +222,9 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         embeddings : array-like of shape (n_captions, n_features), default=None
             Embeddings of the images.
 
+        caption_embeddings : array-like of shape (n_captions, n_features), default=None
+            Embeddings of the captions, for ``select="caption"``.
+
         ids : sequence of length n_captions, default=None
             Identifier of each row; None means its number.
 
@@ -261,7 +239,9 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         if self.corpus is not None:
             self.store_: CaptionStore = self._store()
             return self
-        shard = memory_shard(captions, embeddings, ids, images)
+        shard = memory_shard(
+            captions, embeddings, ids, images, caption_embeddings=caption_embeddings
+        )
         self.store_ = MemoryStore([shard])
         return self
 
@@ -272,6 +252,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         y: Any = None,
         *,
         embeddings: ArrayLike | None = None,
+        caption_embeddings: ArrayLike | None = None,
         ids: Sequence[Any] | None = None,
         images: Sequence[Any] | None = None,
     ) -> Self:
@@ -287,6 +268,9 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
 
         embeddings : array-like of shape (n_captions, n_features), default=None
             Embeddings of the images.
+
+        caption_embeddings : array-like of shape (n_captions, n_features), default=None
+            Embeddings of the captions, for ``select="caption"``.
 
         ids : sequence of length n_captions, default=None
             Identifier of each row; None means its number.
@@ -305,7 +289,14 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
             )
         earlier = self.store_.shards if hasattr(self, "store_") else []
         first_row = sum(shard.n_rows for shard in earlier)
-        shard = memory_shard(captions, embeddings, ids, images, first_row=first_row)
+        shard = memory_shard(
+            captions,
+            embeddings,
+            ids,
+            images,
+            caption_embeddings=caption_embeddings,
+            first_row=first_row,
+        )
         self.store_ = MemoryStore([*earlier, shard])  # type: ignore[list-item]
         return self
 
@@ -374,11 +365,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
             Rows grouped by class, in the order of ``names``. An image recalled for several
             classes appears once for each. A warning lists names without a match.
         """
-        self._check()
-        if not isinstance(names, str):
-            names = check_single_values(as_list(names))
-        names = check_class_names(names)
-        store = self._store()
+        store, names = self._ready(names)
         check_same_model(store, self.embedder)
         key = self._cache_key(names)
         if key is None:
@@ -411,14 +398,18 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         more = append_pool(rows, labels, self.recall(np.unique(labels).tolist()))
         return as_given(more[0], X), as_given(more[1], y)
 
+    def _ready(self, names: Iterable[Any]) -> tuple[CaptionStore, list[Any]]:
+        self._check()
+        if not isinstance(names, str):
+            names = check_single_values(as_list(names))
+        checked = check_class_names(names)
+        return self._store(), checked
+
     def _check(self) -> None:
         validate_parameters(self)
-        if self.stem and self.match == "substring":
-            raise ValueError(
-                "stem=True compares words and match='substring' compares letters: use one of them."
-            )
-        if self.select == "best" and self.zero_shot is None:
-            raise ValueError("select='best' compares images with text: give zero_shot.")
+        if self.select in BY_SIMILARITY and self.zero_shot is None:
+            what = "images" if self.select == "best" else "captions"
+            raise ValueError(f"select={self.select!r} compares {what} with text: give zero_shot.")
 
     def _store(self) -> CaptionStore:
         if self.corpus is not None:
@@ -432,17 +423,10 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         return self.store_
 
     def _find(self, store: CaptionStore, names: Sequence[Any]) -> Matches:
-        queries = make_queries(
-            names, synonyms=self.synonyms, exclude=self.exclude, plural=self.plural
+        rules = as_caption_match(self.match).disambiguator(
+            names, synonyms=self.synonyms, plural=self.plural
         )
-        disambiguator = Disambiguator(
-            names,
-            queries,
-            Matching(self.match, self.stem),
-            longest=self.longest,
-            ambiguous=self.ambiguous,
-        )
-        return find_matches(store, disambiguator, method=self.method, n_jobs=self.n_jobs)
+        return find_matches(store, rules, method=self.method, n_jobs=None)
 
     def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
         seed = None
@@ -454,7 +438,8 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
             self._find(store, names),
             k=self.k,
             seed=seed,
-            zero_shot=self.zero_shot if self.select == "best" else None,
+            select=self.select,
+            zero_shot=self.zero_shot,
             deduplicate=self.deduplicate,
             exclude_images=self.exclude_images,
             embedder=self.embedder,
@@ -465,7 +450,7 @@ class CaptionRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
         if self.select == "random" and not isinstance(self.random_state, Integral):
             return None
         parameters = self.get_params(deep=False)
-        for name in ("corpus", "decisions", "n_jobs", "step"):
+        for name in ("corpus", "decisions", "step"):
             del parameters[name]
         parameters["embedder"] = getattr(self.embedder, "model_id", None)
         key: str = joblib.hash((names, parameters))

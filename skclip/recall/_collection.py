@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.captions import Disambiguator, Matching, make_queries
 from skclip.corpus import CaptionStore
 from skclip.exceptions import CorpusError
 from skclip.recall._find_matches import find_matches
+from skclip.recall._names import CaptionMatch
 from skclip.recall._pool import PrimingPool
 
 __all__ = ["CorpusCollection", "PoolCollection"]
@@ -97,8 +97,7 @@ class CorpusCollection:
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         """Yield all embeddings in order."""
-        for start in range(0, self.n_rows, _BLOCK):
-            yield self._store.embeddings(np.arange(start, min(start + _BLOCK, self.n_rows)))
+        yield from self._store.embedding_blocks()
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return the embeddings of some rows."""
@@ -106,10 +105,8 @@ class CorpusCollection:
 
     def rows_of(self, name: Any) -> NDArray[np.int64]:
         """Return the rows whose caption names a class."""
-        disambiguator = Disambiguator(
-            [name], make_queries([name]), Matching(), longest=False, ambiguous="keep"
-        )
-        return find_matches(self._store, disambiguator, method="index", n_jobs=None).rows[0]
+        rules = CaptionMatch().disambiguator([name], synonyms=None, plural=False)
+        return find_matches(self._store, rules, method="index", n_jobs=None).rows[0]
 
     def pool(self, rows: NDArray[np.int64], labels: NDArray[Any]) -> PrimingPool:
         """Return some rows with the given labels."""

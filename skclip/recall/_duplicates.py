@@ -1,6 +1,5 @@
 """Find duplicate images, by content and by embedding."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,11 +7,10 @@ from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
 from skclip._paths import is_remote
-from skclip.corpus import ImageSlice
 from skclip.embedding import content_key, fetch_image
 from skclip.exceptions import UnreadableImageError
 
-__all__ = ["content_hash", "image_keys", "is_near", "near_duplicates"]
+__all__ = ["content_hash", "is_near", "near_duplicates"]
 
 _BLOCK = 256
 # Tolerance for rounding, so that a threshold of 1 finds equal vectors.
@@ -27,18 +25,6 @@ def content_hash(image: Any) -> bytes | None:
         return content_key(fetch_image(image))
     except UnreadableImageError:
         return None
-
-
-def image_keys(references: Iterable[Any], ids: Iterable[Any]) -> list[Any]:
-    """Return what identifies images: their reference, or the id of a row without an image."""
-    return [
-        ("id", identifier)
-        if reference is None
-        else reference
-        if isinstance(reference, str | bytes | ImageSlice)
-        else ("object", id(reference))
-        for reference, identifier in zip(references, ids, strict=True)
-    ]
 
 
 def near_duplicates(

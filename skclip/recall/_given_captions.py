@@ -29,6 +29,7 @@ def memory_shard(
     ids: Any,
     images: Any,
     *,
+    caption_embeddings: Any = None,
     first_row: int = 0,
 ) -> MemoryShard:
     """Check captions and the columns given with them.
@@ -38,7 +39,7 @@ def memory_shard(
     captions : sequence of str, or data frame
         The columns of a data frame are found as in :meth:`skclip.Corpus.build`.
 
-    embeddings, ids, images : sequence or None
+    embeddings, ids, images, caption_embeddings : sequence or None
         Further columns, one value per caption.
 
     first_row : int, default=0
@@ -67,7 +68,9 @@ def memory_shard(
             f"captions has file paths ({sample_of(texts)}), not captions: read the files with "
             "Corpus.build(paths, directory)."
         )
-    for name, column in (("embeddings", embeddings), ("ids", ids), ("images", images)):
+    columns = {"embeddings": embeddings, "ids": ids, "images": images}
+    columns["caption_embeddings"] = caption_embeddings
+    for name, column in columns.items():
         if hasattr(column, "__len__") and len(column) != len(texts):
             raise ValueError(
                 f"{name} has {len(column)} rows but captions has {len(texts)}: give one per "
@@ -75,17 +78,21 @@ def memory_shard(
             )
     numbers = np.arange(first_row, first_row + len(texts))
     pool = PrimingPool(numbers, embeddings=embeddings, ids=ids, images=images)  # checks lengths
-    vectors = None
-    if pool.embeddings is not None:
-        with np.errstate(over="ignore"):
-            narrow = pool.embeddings.astype(np.float32, copy=False)
-        vectors = without_unreadable(narrow, "embeddings")
+    texts_only = PrimingPool(numbers, embeddings=caption_embeddings)
     return MemoryShard(
         np.fromiter(texts, dtype=object, count=len(texts)),
         numbers.astype(object) if pool.ids is None else pool.ids,
         pool.images,
-        vectors,
+        _finite_rows(pool.embeddings, "embeddings"),
+        _finite_rows(texts_only.embeddings, "caption_embeddings"),
     )
+
+
+def _finite_rows(rows: Any, parameter: str) -> Any:
+    if rows is None:
+        return None
+    with np.errstate(over="ignore"):
+        return without_unreadable(rows.astype(np.float32, copy=False), parameter)
 
 
 def as_list(names: Any, *, parameter: str = "names") -> list[Any]:

@@ -1,7 +1,7 @@
 """From matches to a pool: order, choice and report."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
-from skclip._text_head import resolve_text_head
 from skclip._validation import sample_of
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
@@ -18,9 +17,14 @@ from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
 from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
 from skclip.recall._select import Choice, Chooser, Excluded, random_order
-from skclip.recall._vectors import row_vectors
+from skclip.recall._vectors import check_same_caption_model, row_vectors, text_rows
 
-__all__ = ["recall_pool", "warn_about"]
+__all__ = ["BY_SIMILARITY", "most_similar_first", "recall_pool", "warn_about"]
+
+# Values of `select` that compare images, or captions, with the text of the class.
+BY_SIMILARITY = ("best", "caption")
+# Rows whose embeddings are in memory at once.
+_BLOCK = 1 << 14
 
 
 def recall_pool(
@@ -30,6 +34,7 @@ def recall_pool(
     *,
     k: int | None,
     seed: int | None = None,
+    select: str = "first",
     zero_shot: Any = None,
     deduplicate: float | str | None = None,
     exclude_images: Any = None,
@@ -54,8 +59,11 @@ def recall_pool(
     seed : int or None
         Seed of a random order; None uses the order of the collection.
 
+    select : {"first", "random", "best", "caption"}
+        Which matches come first; see :class:`~skclip.recall.CaptionRetriever`.
+
     zero_shot : mapping, classifier or None
-        Text embeddings; if given, matches most similar to their class come first.
+        Text embeddings of the classes, for ``"best"`` and ``"caption"``.
 
     deduplicate : float, "content" or None
         How to drop duplicates; see :class:`~skclip.recall.CaptionRetriever`.
@@ -71,13 +79,7 @@ def recall_pool(
     pool : PrimingPool
         The pool, with its report.
     """
-    candidates = matches.rows
-    if seed is not None:
-        candidates = [
-            random_order(m, name, seed) for m, name in zip(candidates, names, strict=True)
-        ]
-    if zero_shot is not None:
-        candidates = _best_first(store, names, candidates, zero_shot, embedder)
+    candidates, n_dissimilar = _in_order(store, names, matches, select, seed, zero_shot, embedder)
     threshold = deduplicate if isinstance(deduplicate, Real) else None
     excluded = None
     if exclude_images is not None:
@@ -87,47 +89,114 @@ def recall_pool(
             lambda: Excluded.of(exclude_images, embedder, threshold),
         )
     chooser = Chooser(store, k=k, embedder=embedder, deduplicate=deduplicate, excluded=excluded)
-    return _make_pool(store, names, matches, chooser.choose(candidates), embedder)
+    choice = chooser.choose(candidates)
+    counts = {"matches": matches.n_matches, "ambiguous": matches.n_ambiguous}
+    if n_dissimilar is not None:
+        counts["dissimilar"] = n_dissimilar
+    return _make_pool(store, names, counts, choice, embedder)
 
 
-def _best_first(
+def most_similar_first(
+    candidates: Sequence[NDArray[np.int64]],
+    text: NDArray[Any],
+    embeddings: Callable[[NDArray[np.int64]], NDArray[Any]],
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+    r"""Order the matches of each class by their cosine :math:`x \cdot t_c` with its text.
+
+    Rows are read in blocks. Equal rows have equal cosines, wherever they are in a block.
+
+    Parameters
+    ----------
+    candidates : sequence of ndarray of int64
+        Matches of each class, ascending.
+
+    text : ndarray of shape (n_classes, n_features)
+        Unit rows.
+
+    embeddings : callable
+        Returns the embeddings of rows.
+
+    Returns
+    -------
+    ordered : list of ndarray of int64
+        The same rows, most similar first; equal cosines are in order of row number.
+
+    similarities : list of ndarray of float32
+        Cosines, descending; zero rows have 0.
+    """
+    ordered, similarities = [], []
+    for rows, t in zip(candidates, np.asarray(text, dtype=np.float32), strict=True):
+        # a matrix product may round equal rows differently, einsum does not
+        cosines = [
+            np.einsum("ij,j->i", unit_rows(embeddings(rows[start : start + _BLOCK])), t)
+            for start in range(0, len(rows), _BLOCK)
+        ]
+        values = np.concatenate([np.empty(0, dtype=np.float32), *cosines])
+        order = np.argsort(-values, kind="stable")
+        ordered.append(rows[order])
+        similarities.append(values[order])
+    return ordered, similarities
+
+
+def _in_order(
     store: CaptionStore,
     names: list[Any],
-    matches: Sequence[NDArray[np.int64]],
+    matches: Matches,
+    select: str,
+    seed: int | None,
     zero_shot: Any,
     embedder: Embedder | None,
-) -> list[NDArray[np.int64]]:
-    """Order the matches of each class by their cosine with its text embedding."""
-    head = resolve_text_head(zero_shot, np.unique(label_array(names)))
-    assert head is not None
-    text = dict(zip(head.classes.tolist(), head.weights, strict=True))
-    ordered = []
-    for name, rows in zip(names, matches, strict=True):
+) -> tuple[list[NDArray[np.int64]], NDArray[np.int64] | None]:
+    """Return the matches of each class in order of preference, and how many are dissimilar."""
+    candidates = matches.rows
+    if seed is not None:
+        pairs = zip(candidates, names, strict=True)
+        return [random_order(rows, name, seed) for rows, name in pairs], None
+    if select not in BY_SIMILARITY:
+        return candidates, None
+    text, text_model_id = text_rows(zero_shot, names)
+    if select == "best":
+        return most_similar_first(candidates, text, _image_rows(store, embedder))[0], None
+    check_same_caption_model(store, text_model_id)
+    width = store.caption_embeddings([]).shape[1]
+    if text.shape[1] != width:
+        raise ValueError(
+            f"zero_shot has {text.shape[1]} features, but the captions have {width}: select="
+            "'caption' needs text embeddings of the model that embedded the captions."
+        )
+    ordered, similarities = most_similar_first(candidates, text, store.caption_embeddings)
+    n_similar = [int(np.sum(values > 0)) for values in similarities]
+    kept = [rows[:n] for rows, n in zip(ordered, n_similar, strict=True)]
+    n_dissimilar = [len(a) - len(b) for a, b in zip(ordered, kept, strict=True)]
+    return kept, np.asarray(n_dissimilar, dtype=np.int64)
+
+
+def _image_rows(
+    store: CaptionStore, embedder: Embedder | None
+) -> Callable[[NDArray[np.int64]], NDArray[Any]]:
+    if embedder is None and not store.has_embeddings:
+        raise ValueError(
+            "select='best' needs embeddings: build the corpus with embedder=, or give an embedder."
+        )
+
+    def read(rows: NDArray[np.int64]) -> NDArray[Any]:
         embeddings, _ = row_vectors(store, rows, embedder)
-        if embeddings is None:
-            raise ValueError(
-                "select='best' needs embeddings: build the corpus with embedder=, or give an "
-                "embedder."
-            )
-        ordered.append(rows[np.argsort(-(unit_rows(embeddings) @ text[name]), kind="stable")])
-    return ordered
+        assert embeddings is not None
+        return embeddings
+
+    return read
 
 
 def _make_pool(
     store: CaptionStore,
     names: list[Any],
-    matches: Matches,
+    counts: dict[str, NDArray[np.int64]],
     choice: Choice,
     embedder: Embedder | None,
 ) -> PrimingPool:
     rows = np.concatenate(choice.rows)
     labels = np.repeat(label_array(names), [len(r) for r in choice.rows])
-    counts = {
-        "matches": matches.n_matches,
-        "ambiguous": matches.n_ambiguous,
-        **choice.counts,
-        "kept": count_labels(names, labels),
-    }
+    counts = {**counts, **choice.counts, "kept": count_labels(names, labels)}
     unreadable = store.ids(list(choice.problems))
     problems = [f"{i}: {why}" for i, why in zip(unreadable, choice.problems.values(), strict=True)]
     return PrimingPool(

@@ -28,7 +28,8 @@ class RecallReport:
 
     counts : dict of str to ndarray
         Numbers for each class. ``matches`` counts captions that name the class, ``ambiguous`` those
-        of them that also name another class. ``repeated`` (captions of an image already taken),
+        of them that also name another class, ``dissimilar`` those that ``select="caption"`` never
+        takes. ``repeated`` (captions of an image already taken),
         ``unreadable``, ``excluded`` and ``duplicates`` count matches that were left out, and
         ``rejected`` counts images that a person rejected. ``kept`` counts the rows of the pool.
         Matches beyond ``k`` are not examined.

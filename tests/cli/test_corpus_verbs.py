@@ -207,3 +207,21 @@ def test_embedding_that_goes_on_says_so(small_folder, tmp_path, monkeypatch, cap
     capsys.readouterr()
     assert main(["embed", path, "--model", "skclip-tiny"]) == 0
     assert f"resuming {path} where it was interrupted" in capsys.readouterr().err
+
+
+def test_embed_captions_by_the_model_of_the_images(corpus_path, tmp_path, capsys):
+    path = shutil.copytree(corpus_path, tmp_path / "corpus")
+    assert main(["embed", str(path), "--captions"]) == 0
+    assert "180 captions embedded by skclip-tiny@" in capsys.readouterr().err
+    assert Corpus(path).caption_embeddings().any(axis=1).all()
+    assert main(["info", str(path), "--verify"]) == 0
+    assert "embeddings of captions: yes\nmodel of captions: skclip-tiny@" in capsys.readouterr().out
+
+
+def test_options_that_exclude_captions_are_refused(small_folder, tmp_path, capsys):
+    Corpus.build(small_folder, tmp_path / "corpus")
+    assert main(["embed", str(tmp_path / "corpus"), "--captions", "--retry-failed"]) == 2
+    assert "--retry-failed is about images" in capsys.readouterr().err
+    output = str(tmp_path / "X.npy")
+    assert main(["embed", str(small_folder), "--captions", "--output", output]) == 2
+    assert "--captions is about a corpus" in capsys.readouterr().err

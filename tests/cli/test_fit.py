@@ -14,7 +14,7 @@ from skclip import MultiProxyImprinter, StackedHeadClassifier, ZeroShotClassifie
 from skclip.cli import main
 from skclip.datasets import load_image_folder
 from skclip.export import load_head, save_head
-from skclip.recall import CaptionRetriever
+from skclip.recall import CaptionMatch, CaptionRetriever
 from tests.cli.conftest import MODEL
 
 
@@ -261,11 +261,11 @@ def test_excluded_words_and_plurals_reach_the_recall(
     retriever = CaptionRetriever(
         corpus_path,
         plural=True,
-        exclude={"ring": ["a"]},
+        match=CaptionMatch(exclude={"ring": ["a"]}),
         synonyms={"ring": captioned_images.synonyms["ring"]},
     )
     (wanted,) = retriever.recall(["ring"]).report().counts["matches"]
-    retriever.set_params(exclude=None)
+    retriever.set_params(match="phrase")
     assert int(n_matches) == wanted < retriever.recall(["ring"]).report().counts["matches"][0]
 
 

@@ -5,6 +5,7 @@ import tracemalloc
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -112,8 +113,9 @@ def test_a_random_choice_depends_on_seed_and_name_only(tmp_path):
     fine = Corpus.build(captions, tmp_path / "fine", shard_size=9)
 
     def chosen(corpus, names, seed=0, n_jobs=None):
-        retriever = CaptionRetriever(corpus, k=5, select="random", random_state=seed, n_jobs=n_jobs)
-        return retriever.recall(names).recall(["cat"]).ids.tolist()
+        retriever = CaptionRetriever(corpus, k=5, select="random", random_state=seed)
+        with joblib.parallel_config(n_jobs=n_jobs):
+            return retriever.recall(names).recall(["cat"]).ids.tolist()
 
     expected = chosen(coarse, ["cat", "dog"])
     assert chosen(fine, ["dog", "cat"], n_jobs=2) == expected
@@ -349,7 +351,7 @@ def test_the_same_recall_is_answered_from_memory(corpus, monkeypatch):
     path = str(corpus.path)
     first = CaptionRetriever(path).recall(["red", "green"])
     assert CaptionRetriever(path).recall(["red", "green"]) is first
-    assert CaptionRetriever(path, n_jobs=2, step="resample").recall(["red", "green"]) is first
+    assert CaptionRetriever(path, step="resample").recall(["red", "green"]) is first
     assert len(searches) == 1
     assert CaptionRetriever(path, k=1).recall(["red", "green"]) is not first
     assert CaptionRetriever(path).recall(["green", "red"]) is not first

@@ -8,8 +8,8 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from skclip.corpus._images import ImageSlice
-from skclip.recall._duplicates import content_hash, image_keys, is_near, near_duplicates
+from skclip.corpus._images import ImageSlice, image_keys
+from skclip.recall._duplicates import content_hash, is_near, near_duplicates
 
 
 @pytest.fixture

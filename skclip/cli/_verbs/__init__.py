@@ -20,6 +20,7 @@ from skclip.cli._verbs import (
     _prime,
     _recall,
     _report,
+    _search,
     _train,
 )
 
@@ -36,6 +37,7 @@ VERBS: dict[str, ModuleType] = {
     "index": _index,
     "embed": _embed,
     "recall": _recall,
+    "search": _search,
     "report": _report,
     "train": _train,
     "info": _info,

@@ -1,4 +1,4 @@
-"""Embed the images of a corpus, or again what could not be read; or any images, to a file."""
+"""Embed the images or captions of a corpus, or again what failed; or any images, to a file."""
 
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -11,6 +11,7 @@ from skclip.cli._common import (
     is_corpus,
     make_embedder,
     note_resumed,
+    take_model,
     take_model_of,
 )
 from skclip.cli._inputs import check_vectors_file, find_images, grow_vectors
@@ -41,6 +42,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="embed the images of an embedded corpus that could not be read when it was built",
     )
+    parser.add_argument(
+        "--captions",
+        action="store_true",
+        help="embed the captions of a corpus by the text encoder of the model, to rank by caption "
+        "and for `skclip search --by caption`",
+    )
     add_quiet_argument(parser)
     add_job_arguments(parser)
     add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
@@ -57,11 +64,24 @@ def run(args: Namespace) -> int:
             "X.npy; to make a corpus of captioned images, use `skclip index`."
         )
     corpus, verbose = Corpus(args.corpus), int(not args.quiet)
+    if args.captions:
+        if args.retry_failed:
+            raise ValueError("--retry-failed is about images: leave --captions out.")
+        take_model(
+            args,
+            corpus.caption_model_id,
+            f"The captions of the corpus {str(corpus.path)!r} were",
+        )
     take_model_of(corpus, args)
     embedder = make_embedder(args)
     if is_dry_run(args):
         return 0
     note_resumed(corpus.path / UNFINISHED, quiet=args.quiet)
+    if args.captions:
+        corpus = corpus.embed_captions(embedder, verbose=verbose)
+        if not args.quiet:
+            say(f"{len(corpus)} captions embedded by {corpus.caption_model_id}, in {corpus.path}")
+        return 0
     if args.retry_failed:
         corpus = corpus.retry_failed(embedder, verbose=verbose)
     else:
@@ -74,6 +94,8 @@ def to_file(args: Namespace) -> int:
     path = check_vectors_file(args.output)
     if args.retry_failed:
         raise ValueError("--retry-failed is about a corpus: leave --output out.")
+    if args.captions:
+        raise ValueError("--captions is about a corpus: leave --output out.")
     if is_corpus(find_file(args.corpus)):
         raise ValueError(
             f"{args.corpus!r} is a corpus, which keeps its own embeddings: leave --output out."

@@ -62,6 +62,8 @@ def run(args: Namespace) -> int:
         "caption index": "yes" if corpus.has_index else "no",
         "embeddings": f"{corpus.n_features} features" if corpus.has_embeddings else "no",
         "model": corpus.model_id or "-",
+        "embeddings of captions": "yes" if corpus.has_caption_embeddings else "no",
+        "model of captions": corpus.caption_model_id or "-",
         "unreadable images": corpus.failures().num_rows,
     }
     if args.verify:

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -286,6 +287,37 @@ class Corpus(CaptionStore):
             manifest = self._reopened(embedder)._manifest
             job.commit(embed_shards(job, manifest.shards, embedder))
         return type(self)(self.path)._with_warning(stacklevel=3)
+
+    def index_captions(self, *, n_jobs: int | None = None, verbose: int = 0) -> Self:
+        """Index the captions of a corpus without an index, or with one of an earlier version.
+
+        Captions, images and embeddings are kept.
+
+        Parameters
+        ----------
+        n_jobs : int, default=None
+            Number of shards indexed in parallel.
+
+        verbose : int, default=0
+            Whether to show a progress bar. It is shown on terminals only.
+
+        Returns
+        -------
+        corpus : Corpus
+            The corpus with an index. Unchanged if all its indexes are of this version.
+        """
+        if all(shard.has_current_index() for shard in self._shards):
+            finish_commit(self.path)
+            return self
+        with working_on(self.path, model_id=self.model_id, verbose=verbose) as job:
+            now = self._reopened(None)
+            entries = list(now._manifest.shards)
+            todo = [i for i, shard in enumerate(now._shards) if not shard.has_current_index()]
+            new = index_shards(job, [entries[i] for i in todo], n_jobs=n_jobs)
+            for i, entry in zip(todo, new, strict=True):
+                entries[i] = entry
+            job.commit(replace(now._manifest, shards=tuple(entries)))
+        return type(self)(self.path)
 
     def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:
         """Retry to embed the images that could not be read.

@@ -33,7 +33,9 @@ __all__ = [
 ]
 
 FORMAT = "skclip-corpus"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Version 1 had no `index` in a shard, and indexes of other words.
+_READ_VERSIONS = (1, 2)
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
 LOCK = ".lock"
@@ -71,6 +73,9 @@ class ShardEntry:
     failures : str or None
         Parquet file with the rows that have no readable image.
 
+    index : str or None
+        SQLite file of the caption index, if another has replaced the shard's first one.
+
     sha256 : dict of {str: str}
         Hashes of the shard's files by name. Files outside the directory, and files of a corpus
         written before hashes were introduced, have none.
@@ -83,15 +88,20 @@ class ShardEntry:
     embeddings: str | None = None
     first_embedding: int = 0
     failures: str | None = None
+    index: str | None = None
     sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def needed_files(self) -> list[str]:
         """Names of the files that are required to read the shard."""
-        names = [f"{self.name}.captions.parquet", self.embeddings, self.failures]
-        if self.indexed:
-            names.append(f"{self.name}.index.sqlite")
+        captions = f"{self.name}.captions.parquet"
+        names = [captions, self.embeddings, self.failures, self.index_file]
         return [name for name in names if name is not None]
+
+    @property
+    def index_file(self) -> str | None:
+        """Name of the file of the caption index; None if there is none."""
+        return (self.index or f"{self.name}.index.sqlite") if self.indexed else None
 
     @property
     def files(self) -> list[str]:
@@ -164,10 +174,10 @@ def read_manifest(directory: Path) -> Manifest:
         if content.pop("format") != FORMAT:
             raise ValueError("it is another program's file")
         version = content.pop("version")
-        if version != FORMAT_VERSION:
+        if version not in _READ_VERSIONS:
             raise CorpusFormatError(
                 f"The corpus {str(directory)!r} has format version {version}, but this skclip "
-                f"reads version {FORMAT_VERSION}: upgrade skclip, or build the corpus again with "
+                f"reads versions {' and '.join(map(str, _READ_VERSIONS))}: upgrade skclip, or build the corpus again with "
                 "overwrite=True."
             )
         shards = tuple(ShardEntry(**entry) for entry in content.pop("shards"))
@@ -219,6 +229,7 @@ def _check_entry(entry: ShardEntry, generation: int) -> None:
     if not isinstance(entry.indexed, bool):
         raise ValueError(f"indexed {where} is {entry.indexed!r}, expected true or false")
     _check_name(f"failures {where}", entry.failures, entry.name, "failures.parquet")
+    _check_name(f"index {where}", entry.index, entry.name, "index.sqlite")
     elsewhere = isinstance(entry.embeddings, str) and Path(entry.embeddings).is_absolute()
     if not elsewhere:
         _check_name(f"embeddings {where}", entry.embeddings, entry.name, "embeddings.npy")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from skclip._files import replacing
-from skclip.captions import check_index
+from skclip.captions import check_index, is_current
 from skclip.corpus._hashes import file_hash
 from skclip.corpus._images import ImageSlice, only_urls
 from skclip.corpus._manifest import ShardEntry
@@ -91,13 +91,19 @@ class DiskShard:
         The file is compared with its hash on first use. SQLite keeps no checksums: most changed
         bits would return wrong rows instead of an error.
         """
-        if not self.entry.indexed:
+        name = self.entry.index_file
+        if name is None:
             return None
-        expected = self.entry.sha256.get(self.files.index.name)
+        path, expected = self._directory / name, self.entry.sha256.get(name)
         with suppress(OSError):  # opening the file later raises the error
-            if expected is not None and file_hash(self.files.index) != expected:
-                raise self._damaged(self.files.index, "its contents have changed")
-        return str(self.files.index)
+            if expected is not None and file_hash(path) != expected:
+                raise self._damaged(path, "its contents have changed")
+        return str(path)
+
+    def has_current_index(self) -> bool:
+        """Return whether there is an index with the words of this version."""
+        name = self.entry.index_file
+        return name is not None and is_current(self._directory / name)
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return ``"caption"``, ``"id"`` or ``"image"`` (a reference) of the given rows."""

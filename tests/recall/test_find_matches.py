@@ -22,6 +22,9 @@ texts = st.one_of(
     st.text(alphabet='star fish"*:-()É̀猫🦀', max_size=10),
     # dotless and dotted i, letters that fold into two, joiners, a line feed, NUL, right to left
     st.text(alphabet="iIİ\u0131ßﬁ\u0307\u200b\u200d\u00ad\n\x00של\u05d5ם्क", max_size=8),
+    # scripts without spaces, entities, compatibility forms
+    st.text(alphabet="狗草がカーม้า aｂﬁ&;™\u3099", max_size=8),
+    st.lists(st.sampled_from(["star", "&amp;", "&lt;", "狗", "fish", "カ", " "])).map("".join),
     st.text(max_size=10),
 )
 options = st.fixed_dictionaries(
@@ -301,12 +304,12 @@ WORD = "x" * 33_000
         (f"c {WORD}b", {"match": "all"}, [1]),
         (f"{WORD}a", {"stem": True}, [0]),
         (f"c {WORD}a", {"stem": True, "match": "all"}, []),
-        ("猫猫", {"match": "substring"}, [3]),
-        ("猫" * 20_000, {"longest": True}, [3]),
+        ("가가", {"match": "substring"}, [3]),
+        ("가" * 20_000, {"longest": True}, [3]),
     ],
     ids=range(13),
 )
 def test_words_that_are_too_long_for_the_index(method, name, options, rows):
-    captions = [f"{WORD}a", f"{WORD}b c {WORD}", "a cat", "猫" * 20_000]
+    captions = [f"{WORD}a", f"{WORD}b c {WORD}", "a cat", "가" * 20_000]
     matches = find(store_of(captions), [name], method, **options)
     assert matches.rows[0].tolist() == rows

@@ -439,7 +439,7 @@ def _check_unicode_forms(names: list[Any], parameter: str) -> None:
             first = forms.setdefault(unicodedata.normalize("NFC", name), name)
             if first != name:
                 raise ValueError(
-                    f"{parameter} holds {name!r} twice, as {ascii(first)} and {ascii(name)}: both "
+                    f"{parameter} holds {name!r} twice, as {first!a} and {name!a}: both "
                     "are the same text, with composed and decomposed letters. Bring all names and "
                     "labels into one form: unicodedata.normalize('NFC', name)."
                 )

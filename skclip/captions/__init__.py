@@ -18,7 +18,7 @@ from skclip.captions._index import (
 )
 from skclip.captions._index_search import IndexSearch
 from skclip.captions._matching import Matching
-from skclip.captions._query import Spellings, make_queries
+from skclip.captions._query import Phrase, Query, Spellings, make_queries, warn_of_shared
 from skclip.captions._scan import Scanner
 from skclip.captions._words import tokenize
 
@@ -28,6 +28,8 @@ __all__ = [
     "Matches",
     "Matching",
     "Named",
+    "Phrase",
+    "Query",
     "Scanner",
     "Spellings",
     "build_index",
@@ -39,4 +41,5 @@ __all__ = [
     "open_index",
     "phrase_query",
     "tokenize",
+    "warn_of_shared",
 ]

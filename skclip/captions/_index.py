@@ -95,7 +95,8 @@ def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> N
     n_rows = 0
     for batch in batches:
         texts = [
-            text if len(text) < _SHORT_CAPTION and text.isascii() and "&" not in text
+            text
+            if len(text) < _SHORT_CAPTION and text.isascii() and "&" not in text
             # the ascii tokenizer normalises such text as `normalize` does, but faster
             else _prepared(text)
             for text in batch
@@ -145,12 +146,12 @@ def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connec
     except sqlite3.DatabaseError as error:
         if not isinstance(index, bytes) and not os.path.exists(index):
             raise CorpusFormatError(
-                f"The caption index {where} does not exist: the corpus was replaced after it was "
-                "opened. Open it again with Corpus(path)."
+                f"The caption index {index!s} does not exist: the corpus was replaced after it "
+                "was opened. Open it again with Corpus(path)."
             ) from error
         raise CorpusFormatError(
-            f"The caption index {_place(index)} cannot be read ({error}): build the corpus again with "
-            "overwrite=True."
+            f"The caption index {_place(index)} cannot be read ({error}): build the corpus "
+            "again with overwrite=True."
         ) from error
 
 

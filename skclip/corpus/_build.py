@@ -265,7 +265,9 @@ def first_rows_read(
             if table.num_rows:
                 rest = replace(part, tables=chain([table], tables))
                 return chain([rest], source)
-    raise CorpusError("The source has no captions: a corpus needs at least one.")
+    raise CorpusError(
+        "The source has no captions, or filters= leaves none: a corpus needs at least one."
+    )
 
 
 def add_captions(job: Job, parts: Iterable[Part], *, shard_size: int) -> list[ShardEntry]:

@@ -26,7 +26,7 @@ from skclip.corpus._embed_shard import Embedder
 from skclip.corpus._given_embeddings import open_embeddings, store_embeddings
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import MANIFEST, read_manifest
-from skclip.corpus._readers import Columns, Request, open_source
+from skclip.corpus._readers import Columns, Filters, Request, open_source
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard
 from skclip.corpus._store import CaptionStore
@@ -107,6 +107,7 @@ class Corpus(CaptionStore):
         image_column: str | None = None,
         id_column: str | None = None,
         images_root: str | os.PathLike[str] | None = None,
+        filters: Any = None,
         overwrite: bool = False,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -120,7 +121,8 @@ class Corpus(CaptionStore):
         ----------
         source : path-like, list of path-like, data frame, (captions, images) or list of str
             One of: a folder of images with a CSV, TSV or Parquet file of captions by image path,
-            or with a ``.txt`` or ``.json`` file beside each image; such a table; a text file with
+            or with a ``.txt`` or ``.json`` file beside each image; such a table; the JSON files of
+            COCO and Flickr; a data set saved by Hugging Face's ``save_to_disk``; a text file with
             one caption per line; several of these in a list or as a range in braces; a pandas,
             polars or Arrow table; two sequences, where images are paths, URLs, bytes, PIL images
             or arrays; captions only. A list in place of a caption gives several captions of one
@@ -153,6 +155,12 @@ class Corpus(CaptionStore):
             Base folder of the relative image paths of a table. None means the folder of the table,
             or the working directory for a data frame or sequences.
 
+        filters : list or pyarrow.compute.Expression, default=None
+            Which rows of tables in files to use, as :func:`pyarrow.parquet.read_table` takes them:
+            ``[("similarity", ">", 0.3), ("NSFW", "=", "UNLIKELY")]``, all of which must hold; a
+            list of such lists, of which one must hold; or an expression. Columns are those of the
+            table. Rows without a value are left out.
+
         overwrite : bool, default=False
             Whether to replace an existing corpus.
 
@@ -172,11 +180,17 @@ class Corpus(CaptionStore):
         check_free(directory, overwrite=overwrite)
         if embeddings is not None and embedder is not None:
             raise CorpusError("Corpus.build takes embeddings or an embedder, not both.")
+        if embeddings is not None and filters is not None:
+            raise CorpusError(
+                "Corpus.build takes embeddings, one per row of the source, or filters=, which "
+                "leaves rows out, not both."
+            )
         rows = None if embeddings is None else open_embeddings(embeddings)
         parts = open_source(
             source,
             Request(
                 Columns(caption_column, image_column, id_column),
+                Filters.of(filters),
                 None if images_root is None else user_path(images_root),
             ),
         )
@@ -204,6 +218,7 @@ class Corpus(CaptionStore):
         image_column: str | None = None,
         id_column: str | None = None,
         images_root: str | os.PathLike[str] | None = None,
+        filters: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> Self:
@@ -230,6 +245,9 @@ class Corpus(CaptionStore):
             Base folder of the relative image paths of a table. None means the folder of the table,
             or the working directory for a data frame or sequences.
 
+        filters : list or pyarrow.compute.Expression, default=None
+            Which rows of tables in files to use, as for :meth:`build`.
+
         n_jobs : int, default=None
             Number of shards indexed in parallel.
 
@@ -247,6 +265,7 @@ class Corpus(CaptionStore):
             source,
             Request(
                 Columns(caption_column, image_column, id_column),
+                Filters.of(filters),
                 None if images_root is None else user_path(images_root),
             ),
         )

@@ -177,8 +177,8 @@ def read_manifest(directory: Path) -> Manifest:
         if version not in _READ_VERSIONS:
             raise CorpusFormatError(
                 f"The corpus {str(directory)!r} has format version {version}, but this skclip "
-                f"reads versions {' and '.join(map(str, _READ_VERSIONS))}: upgrade skclip, or build the corpus again with "
-                "overwrite=True."
+                f"reads versions {' and '.join(map(str, _READ_VERSIONS))}: upgrade skclip, or "
+                "build the corpus again with overwrite=True."
             )
         shards = tuple(ShardEntry(**entry) for entry in content.pop("shards"))
         manifest = Manifest(shards, **content)

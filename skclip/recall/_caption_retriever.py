@@ -23,7 +23,15 @@ from skclip._compat import (
     validate_parameters,
 )
 from skclip._validation import check_class_names
-from skclip.captions import Disambiguator, Matches, Matching, Spellings, make_queries
+from skclip.captions import (
+    Disambiguator,
+    Matches,
+    Matching,
+    Query,
+    Spellings,
+    make_queries,
+    warn_of_shared,
+)
 from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
 from skclip.recall._find_matches import find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
@@ -81,6 +89,10 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
     exclude : mapping, default=None
         Words of other senses for each class: ``{"crane": ["construction"]}`` ignores captions
         that contain one of them.
+
+    require : mapping, default=None
+        Words of which a caption must have one to name the class, besides the name:
+        ``{"forest": ["satellite", "aerial"]}`` ignores captions of other pictures of forests.
 
     longest : bool, default=False
         Whether to ignore a name inside a longer name of another class: with the classes ``fire``
@@ -163,6 +175,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         "stem": ["boolean"],
         "synonyms": [Mapping, None],
         "exclude": [Mapping, None],
+        "require": [Mapping, None],
         "longest": ["boolean"],
         "ambiguous": [StrOptions({"keep", "drop", "first"})],
         "deduplicate": [Interval(Real, 0, 1, closed="right"), StrOptions({"content"}), None],
@@ -186,6 +199,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         stem: bool = False,
         synonyms: Spellings | None = None,
         exclude: Spellings | None = None,
+        require: Spellings | None = None,
         longest: bool = False,
         ambiguous: str = "keep",
         deduplicate: float | str | None = None,
@@ -205,6 +219,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         self.stem = stem
         self.synonyms = synonyms
         self.exclude = exclude
+        self.require = require
         self.longest = longest
         self.ambiguous = ambiguous
         self.deduplicate = deduplicate
@@ -320,7 +335,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         # a repeated name is still one class
         distinct = list(dict.fromkeys(map(str, names)))
         at = {name: i for i, name in enumerate(distinct)}
-        matches = self._find(store, distinct).rows
+        matches = self._find(store, distinct, self._queries(distinct)).rows
         rows = [matches[at[str(name)]] for name in names]
         indptr = np.cumsum([0, *map(len, rows)])
         columns = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
@@ -423,10 +438,16 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             )
         return self.store_
 
-    def _find(self, store: CaptionStore, names: Sequence[Any]) -> Matches:
-        queries = make_queries(
-            names, synonyms=self.synonyms, exclude=self.exclude, plural=self.plural
+    def _queries(self, names: Sequence[Any]) -> list[Query]:
+        return make_queries(
+            names,
+            synonyms=self.synonyms,
+            exclude=self.exclude,
+            require=self.require,
+            plural=self.plural,
         )
+
+    def _find(self, store: CaptionStore, names: Sequence[Any], queries: Sequence[Query]) -> Matches:
         disambiguator = Disambiguator(
             names,
             queries,
@@ -440,10 +461,12 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         seed = None
         if self.select == "random":
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        queries = self._queries(names)
+        warn_of_shared(names, queries)
         return recall_pool(
             store,
             names,
-            self._find(store, names),
+            self._find(store, names, queries),
             k=self.k,
             seed=seed,
             zero_shot=self.zero_shot if self.select == "best" else None,

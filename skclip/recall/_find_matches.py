@@ -7,7 +7,15 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from skclip.captions import Disambiguator, IndexSearch, Matches, Named, Scanner, open_index
+from skclip.captions import (
+    Disambiguator,
+    IndexSearch,
+    Matches,
+    Named,
+    Phrase,
+    Scanner,
+    open_index,
+)
 from skclip.corpus import CaptionStore, Shard
 
 __all__ = ["find_matches"]
@@ -59,22 +67,29 @@ def _search(shard: Shard, index: bytes | str, disambiguator: Disambiguator) -> M
 
     with open_index(index) as connection:
         search = IndexSearch(connection, captions, disambiguator.matching)
-        found = search.search([query.phrases for query in disambiguator.queries])
-        excluded = search.search([query.excluded for query in disambiguator.queries])
-    return disambiguator.resolve(found, excluded, captions)
+        found, excluded, required = map(search.search, _phrases(disambiguator))
+    return disambiguator.resolve(found, excluded, required, captions)
 
 
 def _scan(shard: Shard, disambiguator: Disambiguator) -> Matches:
-    found = Scanner([query.phrases for query in disambiguator.queries], disambiguator.matching)
-    excluded = Scanner([query.excluded for query in disambiguator.queries], disambiguator.matching)
+    scanners = [Scanner(phrases, disambiguator.matching) for phrases in _phrases(disambiguator)]
     batches, offsets, offset = [], [], 0
     for texts in _large_batches(shard.iter_captions()):
-        batches.append(
-            disambiguator.resolve(found.scan(texts), excluded.scan(texts), _items_of(texts))
-        )
+        found, excluded, required = (scanner.scan(texts) for scanner in scanners)
+        batches.append(disambiguator.resolve(found, excluded, required, _items_of(texts)))
         offsets.append(offset)
         offset += len(texts)
     return _joined(batches, offsets, len(disambiguator.queries))
+
+
+def _phrases(disambiguator: Disambiguator) -> list[list[Sequence[Phrase]]]:
+    """Return the phrases that name, exclude and are required, each for every class."""
+    queries = disambiguator.queries
+    return [
+        [query.phrases for query in queries],
+        [query.excluded for query in queries],
+        [query.required or () for query in queries],
+    ]
 
 
 def _items_of(texts: list[str]) -> Callable[[NDArray[np.int64]], list[str]]:

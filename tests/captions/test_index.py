@@ -24,7 +24,7 @@ from skclip.exceptions import CorpusFormatError
 texts = st.one_of(
     st.text(alphabet=" ab\"*:-()^+{}'É̀é猫🦀\x00", max_size=12),
     # scripts without spaces, entities, compatibility forms, invisible characters
-    st.text(alphabet="狗草がカーม้า aｂﬁ&;™\u00ad\u200b\ufe0f\u3099", max_size=12),
+    st.text(alphabet="狗草がカーม้า a\uff42\ufb01&;™\u00ad\u200b\ufe0f\u3099", max_size=12),
     st.lists(st.sampled_from(["&", "amp;", "#", "x41;", "狗", "b", " ", "eacute;"])).map("".join),
     st.text(max_size=12),
     st.lists(st.sampled_from(["a", "AND", "OR", "NOT", "NEAR", "b", "é", "caption"])).map(" ".join),
@@ -171,7 +171,7 @@ def test_an_index_of_other_words_is_refused(version, message):
         ("一只狗在草地上", "草地"),
         ("หมาบนหญ้า", "หมา"),
         ("黒い犬とネコ", "ネコ"),
-        ("a ｃａｔ", "cat"),
+        ("a \uff43\uff41\uff54", "cat"),
         ("fish &amp; chips", "fish chips"),
         ("an ele\u00adphant", "elephant"),
     ],

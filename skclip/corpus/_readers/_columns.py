@@ -42,6 +42,7 @@ _IMAGE_NAMES = (
     "path",
     "file",
     "url",
+    "image_url",
 )
 _ID_NAMES = ("id", "key", "uid", "sample_id", "image_id")
 

@@ -78,6 +78,7 @@ def read_folder(root: Path, request: Request) -> Iterator[pa.Table]:
         )
     if pairs:
         request.refuse_images_root("folders with a file beside each image")
+        request.refuse_filters("A folder with a file beside each image")
     found = ImageFinder(request.images_root) if request.images_root else finder
     for path in chosen:
         yield from read_captions_file(path, request, found)
@@ -136,7 +137,7 @@ def read_captions_file(
     Parameters
     ----------
     path : Path
-        CSV, TSV, Parquet or text file.
+        CSV, TSV, Parquet, JSON or text file, or saved data set.
 
     request : Request
         Options for the source.
@@ -149,7 +150,7 @@ def read_captions_file(
     table : pyarrow.Table
         Rows as returned by :func:`rows_table`; ``problem`` is set if the image is missing.
     """
-    root = request.images_root or path.parent
+    root = request.images_root or (path if path.is_dir() else path.parent)
     finder = ImageFinder(root) if finder is None else finder
     n_images = n_missing = 0
     for table in read_table_file(path, request):

@@ -15,6 +15,7 @@ from skclip.corpus._readers._braces import expand_braces
 from skclip.corpus._readers._columns import is_missing
 from skclip.corpus._readers._folder import read_captions_file, read_folder
 from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._saved_datasets import is_saved_dataset
 from skclip.corpus._readers._tables import (
     TABLE_SUFFIXES,
     as_values,
@@ -36,7 +37,7 @@ from skclip.exceptions import CorpusError
 
 __all__ = ["SOURCE_SUFFIXES", "Part", "open_source"]
 
-SOURCE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".tar")
+SOURCE_SUFFIXES = (*TABLE_SUFFIXES, ".json", ".txt", ".tar")
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,16 @@ def _parts(source: Any, request: Request) -> Iterator[Part]:
     elif is_frame(source):
         yield Part(read_frame(source, request), image_root=images)
     elif is_pair(source):
+        request.refuse_filters("A list of captions")
         yield Part(read_pairs(*source, doubts=request.doubts), image_root=images)
     elif _is_texts(source):
+        request.refuse_filters("A list of captions")
         yield Part(read_pairs(source, doubts=request.doubts))
     else:
         raise CorpusError(
             f"A corpus cannot be built from {type(source).__name__}: give a folder, a CSV, TSV, "
-            "Parquet, text or tar file, or several, a data frame, (captions, images), or a list "
-            "of captions."
+            "Parquet, JSON, text or tar file, or several, a data frame, (captions, images), or a "
+            "list of captions."
         )
 
 
@@ -166,11 +169,16 @@ def _open_paths(given: Sequence[str], request: Request) -> Iterator[Part]:
     # consecutive archives share a part: their images have absolute paths
     for archives, run in groupby(paths, key=_is_archive):
         if archives:
-            request.refuse_images_root("archives")
-            yield Part(read_webdataset(list(run), request.doubts))
+            yield from _open_archives(list(run), request)
         else:
             for path in run:
                 yield from _open_path(path, request)
+
+
+def _open_archives(paths: list[Path], request: Request) -> Iterator[Part]:
+    request.refuse_images_root("archives")
+    request.refuse_filters("An archive")
+    yield Part(read_webdataset(paths, request.doubts))
 
 
 def _is_archive(path: Path) -> bool:
@@ -186,7 +194,7 @@ def _open_path(path: Path, request: Request) -> Iterator[Part]:
     else:
         raise CorpusError(
             f"The source {str(path)!r} is neither a folder nor a table of captions: expected a "
-            f"file ending in {', '.join(TABLE_SUFFIXES)}, .txt or .tar."
+            f"file ending in {', '.join(TABLE_SUFFIXES)}, .json, .txt or .tar."
         )
 
 
@@ -199,14 +207,17 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
         ) from error
     if is_clip_retrieval(path):
         request.refuse_images_root("clip-retrieval's folders")
+        request.refuse_filters("A folder of clip-retrieval, with one embedding per row,")
         for embeddings, tables in read_clip_retrieval(path, request):
             yield Part(tables, embeddings=str(embeddings))
     elif is_img2dataset(path):
         request.refuse_images_root("img2dataset's folders")
         yield Part(read_img2dataset(path, request))
     elif archives:
-        request.refuse_images_root("archives")
-        yield Part(read_webdataset(archives, request.doubts))
+        yield from _open_archives(archives, request)
+    elif is_saved_dataset(path):
+        root = request.images_root or path
+        yield Part(read_captions_file(path, request), image_root=str(root))
     else:
         yield Part(read_folder(path, request), image_root=str(request.images_root or path))
 

@@ -10,6 +10,7 @@ from skclip.corpus._images import ImageSlice as ImageSlice
 from skclip.corpus._manifest import MANIFEST as MANIFEST, UNFINISHED as UNFINISHED
 from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore
 from skclip.corpus._readers import (
+    OPERATORS as OPERATORS,
     SOURCE_SUFFIXES as SOURCE_SUFFIXES,
     Columns as Columns,
     ImageFinder as ImageFinder,

@@ -266,7 +266,8 @@ def first_rows_read(
                 rest = replace(part, tables=chain([table], tables))
                 return chain([rest], source)
     raise CorpusError(
-        "The source has no captions, or filters= leaves none: a corpus needs at least one."
+        "The source has no captions: a corpus needs at least one. If filters= is given, it may "
+        "leave none."
     )
 
 

@@ -22,6 +22,9 @@ from skclip.corpus._readers import (
     list_files as list_files,
 )
 from skclip.corpus._store import CaptionStore as CaptionStore, Shard as Shard
-from skclip.corpus._streamed import open_collection as open_collection
+from skclip.corpus._streamed import (
+    StreamedShard as StreamedShard,
+    open_collection as open_collection,
+)
 
 __all__ = ["Corpus", "open_corpus"]

@@ -1,6 +1,7 @@
 """Find the captions that name each class, by index or by scan, shard by shard."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from skclip.captions import (
     Scanner,
     open_index,
 )
-from skclip.corpus import CaptionStore, Shard
+from skclip.corpus import CaptionStore, Shard, StreamedShard
 
 __all__ = ["find_matches"]
 
@@ -48,8 +49,9 @@ def find_matches(
         Rows of the collection.
     """
     if method == "scan":
-        # the automaton holds the interpreter's lock, so only processes run in parallel
-        found = Parallel(n_jobs=n_jobs)(
+        # the automaton holds the interpreter's lock, so only processes run in parallel; what a
+        # source keeps of its only shard would be lost in one
+        found = Parallel(n_jobs=1 if len(store.shards) == 1 else n_jobs)(
             delayed(_scan)(shard, disambiguator) for shard in store.shards
         )
     else:
@@ -74,12 +76,22 @@ def _search(shard: Shard, index: bytes | str, disambiguator: Disambiguator) -> M
 def _scan(shard: Shard, disambiguator: Disambiguator) -> Matches:
     scanners = [Scanner(phrases, disambiguator.matching) for phrases in _phrases(disambiguator)]
     batches, offsets, offset = [], [], 0
-    for texts in _large_batches(shard.iter_captions()):
-        found, excluded, required = (scanner.scan(texts) for scanner in scanners)
-        batches.append(disambiguator.resolve(found, excluded, required, _items_of(texts)))
-        offsets.append(offset)
-        offset += len(texts)
+    with _keeping(shard) as keep:
+        for texts in _large_batches(shard.iter_captions()):
+            found, excluded, required = (scanner.scan(texts) for scanner in scanners)
+            matches = disambiguator.resolve(found, excluded, required, _items_of(texts))
+            keep(offset + np.unique(matches.named.rows))
+            batches.append(matches)
+            offsets.append(offset)
+            offset += len(texts)
     return _joined(batches, offsets, len(disambiguator.queries))
+
+
+def _keeping(shard: Shard) -> AbstractContextManager[Callable[[NDArray[np.int64]], None]]:
+    """Keep what a source says of the rows that match, so that it is read once."""
+    if isinstance(shard, StreamedShard):
+        return shard.keeping()
+    return nullcontext(lambda rows: None)
 
 
 def _phrases(disambiguator: Disambiguator) -> list[list[Sequence[Phrase]]]:

@@ -20,7 +20,7 @@ from skclip.corpus._stored_paths import stored_path
 from skclip.embedding import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError, UnusablePairWarning
 
-__all__ = ["read_captions_file", "read_folder"]
+__all__ = ["located", "read_captions_file", "read_folder"]
 
 _BATCH = 4096
 # With this many missing images, and hardly one found, a table belongs to another folder.
@@ -169,6 +169,28 @@ def read_captions_file(
                 "images_root=, or, to search captions only, give captions without images."
             )
         yield _located(table, [(None, None) if i is None else found[i] for i in images])
+
+
+def located(table: pa.Table, finder: ImageFinder) -> pa.Table:
+    """Return rows with the paths of their images, as those of :func:`read_captions_file`.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows of a table that was read with ``images_found=False``.
+
+    finder : ImageFinder
+        Finds the images.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        The rows; URLs are unchanged.
+    """
+    if only_urls(table.column("image")):
+        return table
+    images = table.column("image").to_pylist()
+    return _located(table, [(None, None) if i is None else finder.find(i) for i in images])
 
 
 def _located(table: pa.Table, places: list[tuple[str | None, str | None]]) -> pa.Table:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from skclip._validation import sample_of
 from skclip.corpus._readers._braces import expand_braces
 from skclip.corpus._readers._columns import is_missing
+from skclip.corpus._readers._finder import ImageFinder
 from skclip.corpus._readers._folder import read_captions_file, read_folder
 from skclip.corpus._readers._request import Request
 from skclip.corpus._readers._saved_datasets import is_saved_dataset
@@ -54,11 +55,15 @@ class Part:
 
     embeddings : str or None
         Absolute path of a ``.npy`` file with one row per caption; it is not copied.
+
+    finder : ImageFinder or None
+        Finds images that were not found while reading (``images_found=False``).
     """
 
     tables: Iterable[pa.Table]
     image_root: str | None = None
     embeddings: str | None = None
+    finder: ImageFinder | None = None
 
 
 def open_source(source: Any, request: Request) -> Iterator[Part]:
@@ -189,8 +194,7 @@ def _open_path(path: Path, request: Request) -> Iterator[Part]:
     if path.is_dir():
         yield from _open_folder(path, request)
     elif path.suffix.lower() in SOURCE_SUFFIXES:
-        root = request.images_root or path.parent
-        yield Part(read_captions_file(path, request), image_root=str(root))
+        yield _table_part(path, request.images_root or path.parent, request)
     else:
         raise CorpusError(
             f"The source {str(path)!r} is neither a folder nor a table of captions: expected a "
@@ -216,10 +220,16 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
     elif archives:
         yield from _open_archives(archives, request)
     elif is_saved_dataset(path):
-        root = request.images_root or path
-        yield Part(read_captions_file(path, request), image_root=str(root))
+        yield _table_part(path, request.images_root or path, request)
     else:
-        yield Part(read_folder(path, request), image_root=str(request.images_root or path))
+        root = request.images_root or path
+        yield Part(read_folder(path, request), image_root=str(root), finder=ImageFinder(root))
+
+
+def _table_part(path: Path, root: Path, request: Request) -> Part:
+    finder = ImageFinder(root)
+    tables = read_captions_file(path, request, finder)
+    return Part(tables, image_root=str(root), finder=finder)
 
 
 def _is_texts(source: Any) -> bool:

@@ -194,7 +194,8 @@ def column_names(path: Path) -> list[str]:
         if path.is_dir():
             return saved_names(path)
         if path.suffix.lower() == ".json":
-            return next(json_batches(path)).schema.names
+            json_names: list[str] = next(json_batches(path)).schema.names
+            return json_names
         if path.suffix.lower() != ".parquet":
             return csv_names(path)
         with arrow_source(path) as source:

@@ -26,7 +26,7 @@ _WITHOUT_SPACES = frozenset(
 )
 # Follows a letter of such a script until its marks are known; normalised text has none.
 _END = "\ufdd0"
-_MARKS = re.compile(rf"{_END}([^\w\s{_END}]*)")
+_MARKS = re.compile(rf"{_END}([^\w\s{_END}]+)")
 
 # An entity that was escaped several times (`&amp;amp;quot;`) is decoded at once. Lengths are
 # bounded, because Python converts no number of thousands of digits.
@@ -107,7 +107,7 @@ def _separated(text: str) -> str:
     text = text.replace("™", " ").replace("℠", " ")
     text = unicodedata.normalize("NFKD", text).translate(_FOLD)
     if _END in text:
-        text = _MARKS.sub(r"\1 ", text)
+        text = _MARKS.sub(r"\1 ", text).replace(_END, " ")
     return unicodedata.normalize("NFC", text)
 
 

@@ -91,7 +91,7 @@ def test_a_corpus_without_an_index_gets_one(tmp_path):
 
 def test_rows_are_added_to_a_corpus_of_an_earlier_version(old):
     Corpus(old).index_captions()
-    longer = Corpus(old).append(["a 狗"], embedder=Constant())
+    longer = Corpus(old).append((["a 狗"], [b"image"]), embedder=Constant())
     assert longer.search("狗").tolist() == [0, 4]
 
 
@@ -105,7 +105,7 @@ class Constant:
 def test_a_file_of_an_interrupted_call_of_an_earlier_version_is_not_used(tmp_path, monkeypatch):
     from skclip.corpus import _build
 
-    def stop(*args):
+    def stop(*args, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -189,17 +189,16 @@ def as_values(column: Any) -> Any:
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the column names of a CSV, TSV, Parquet, or text file with a header."""
+    """Return the column names of a table of any kind; a text file must have a header."""
     with reading(path):
         if path.is_dir():
             return saved_names(path)
-        if path.suffix.lower() == ".json":
-            json_names: list[str] = next(json_batches(path)).schema.names
-            return json_names
-        if path.suffix.lower() != ".parquet":
+        if path.suffix.lower() not in (".json", ".parquet"):
             return csv_names(path)
         with arrow_source(path) as source:
-            names: list[str] = pq.read_schema(source).names
+            is_json = path.suffix.lower() == ".json"
+            schema = next(json_batches(path)).schema if is_json else pq.read_schema(source)
+            names: list[str] = schema.names
         return names
 
 

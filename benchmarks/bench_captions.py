@@ -4,16 +4,15 @@
 
 Every layout is built from one Parquet file with the eight columns of LAION's metadata, by one
 process, and is on the disk when the clock stops. Peers: the layout of the published priming code
-(whole rows in one FTS5 table, ``SELECT *`` a name), plain FTS5 over the caption column, tantivy (if
+(whole rows in one FTS5 table, ``SELECT`` per name), plain FTS5 over the caption column, tantivy (if
 installed). The peers' SQLite writes without a journal, as ours does. A corpus keeps id, URL and
 caption in Parquet beside its index; "scan" has no index and reads the captions in one Aho-Corasick
 pass (if pyahocorasick is installed).
 
-"recall" finds the rows of every name; "with rows" also reads what the layout keeps of them: all
-columns in the priming code, id, caption and URL in a corpus, nothing in the others. Times are CPU
-seconds of one process. Captions are drawn from a Zipf distribution over 200 000 made-up words,
-names are words and word pairs in them; ``--captions FILE`` takes real ones, repeated as often as
-needed.
+"recall" finds the rows of every name; "with rows" also reads id, caption and URL of every hit
+(plain FTS5 keeps the caption only, tantivy nothing). Times are CPU seconds of one process. Captions
+are drawn from a Zipf distribution over 200 000 made-up words, names are words and word pairs in
+them; ``--captions FILE`` takes real ones, repeated as often as needed.
 """
 
 import argparse
@@ -32,7 +31,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skclip.captions._ambiguity import Settler
+from skclip.captions._ambiguity import Disambiguator
 from skclip.captions._matching import Matching
 from skclip.captions._query import make_queries
 from skclip.captions._words import tokenize
@@ -145,7 +144,8 @@ def priming_code(source: Path, path: Path) -> Recall:
     connection = fts5_table(path, COLUMNS, source_rows(source))
 
     def recall(names: list[str], whole: bool) -> int:
-        query = f"SELECT {'*' if whole else 'rowid'} FROM samples WHERE TEXT MATCH ?"
+        columns = "SAMPLE_ID, URL, TEXT" if whole else "rowid"
+        query = f"SELECT {columns} FROM samples WHERE TEXT MATCH ?"
         return sum(len(connection.execute(query, (f'"{n}"',)).fetchall()) for n in names)
 
     return recall
@@ -209,9 +209,9 @@ def skclip_corpus(
 
     def recall(names: list[str], whole: bool) -> int:
         matching, queries = Matching(match=match), make_queries(names)
-        settler = Settler(names, queries, matching, longest=False, ambiguous="keep")
+        disambiguator = Disambiguator(names, queries, matching, longest=False, ambiguous="keep")
         method = "index" if index else "scan"
-        rows = find_matches(corpus, settler, method=method, n_jobs=None).rows
+        rows = find_matches(corpus, disambiguator, method=method, n_jobs=None).rows
         if whole:
             found = np.concatenate(rows)
             corpus.ids(found), corpus.captions(found), corpus.image_references(found)

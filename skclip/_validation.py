@@ -1,5 +1,6 @@
 """Validation of embeddings, labels and class names, shared by all estimators."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Number
 from typing import Any
@@ -419,6 +420,7 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
             f"{parameter} holds duplicates: {sample_of(dict.fromkeys(duplicates))}. "
             f"Give every class once; {remedy}."
         )
+    _check_unicode_forms(names, parameter)
     kinds = {str if isinstance(n, str) else type(n) for n in names}
     if str in kinds and len(kinds) > 1:
         raise ValueError(
@@ -427,6 +429,20 @@ def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
         )
     checked: list[Any] = names
     return checked
+
+
+def _check_unicode_forms(names: list[Any], parameter: str) -> None:
+    """Raise if two names are the same text with composed and decomposed letters."""
+    forms: dict[str, str] = {}
+    for name in names:
+        if isinstance(name, str) and not name.isascii():
+            first = forms.setdefault(unicodedata.normalize("NFC", name), name)
+            if first != name:
+                raise ValueError(
+                    f"{parameter} holds {name!r} twice, as {first!a} and {name!a}: both "
+                    "are the same text, with composed and decomposed letters. Bring all names and "
+                    "labels into one form: unicodedata.normalize('NFC', name)."
+                )
 
 
 def check_names(names: list[Any], *, parameter: str) -> None:

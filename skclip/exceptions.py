@@ -99,6 +99,10 @@ class NoMatchWarning(UserWarning):
     """Some class names do not occur in the collection."""
 
 
+class SharedNameWarning(UserWarning):
+    """Some classes have the same name or synonym, so that a caption with it names all of them."""
+
+
 class NoEvidenceWarning(UserWarning):
     """A head was fitted without the images or text it is meant to use."""
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skclip._further_names import of_each_name
 from skclip._linalg import unit_rows
+from skclip._normalize_names import normalize_names
 from skclip._validation import check_class_names, sample_of
 from skclip.embedding import CLIPEmbedder, as_text_embedder, check_texts
 from skclip.exceptions import BareNumberWarning
@@ -32,6 +33,7 @@ __all__ = [
     "encode_prompts",
     "encode_texts",
     "load_class_names",
+    "normalize_names",
 ]
 
 Templates: TypeAlias = "str | Sequence[str] | Mapping[Any, str | Sequence[str]]"

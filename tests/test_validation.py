@@ -1,5 +1,7 @@
 """Labels and class names: exact codes for every type, and what is refused."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -159,3 +161,11 @@ def test_the_header_of_a_frame_is_no_class_name():
         check_class_names(pd.DataFrame({"name": ["b", "a"], "id": [1, 2]}))
     with pytest.raises(ValueError, match=r"a table of shape \(1, 2\)"):
         check_class_names(np.array([["a", "b"]]))
+
+
+@pytest.mark.parametrize("other", ["cafe\u0301", "\u1112\u1161\u11ab"])
+def test_names_that_differ_in_unicode_form_are_the_same(other):
+    names = [unicodedata.normalize("NFC", other), "dog", other]
+    with pytest.raises(ValueError, match=r"names holds .* twice, as .*\\u.*normalize\('NFC'"):
+        check_class_names(names)
+    assert check_class_names(names[:2]) == names[:2]

@@ -11,13 +11,14 @@ from skclip.captions._index import (
     build_index,
     build_index_image,
     check_index,
+    is_current,
     matching_rows,
     open_index,
     phrase_query,
 )
 from skclip.captions._index_search import IndexSearch
 from skclip.captions._matching import Matching
-from skclip.captions._query import Spellings, make_queries
+from skclip.captions._query import Phrase, Query, Spellings, make_queries, warn_of_shared
 from skclip.captions._scan import Scanner
 from skclip.captions._words import tokenize
 
@@ -27,14 +28,18 @@ __all__ = [
     "Matches",
     "Matching",
     "Named",
+    "Phrase",
+    "Query",
     "Scanner",
     "Spellings",
     "build_index",
     "build_index_image",
     "check_index",
+    "is_current",
     "make_queries",
     "matching_rows",
     "open_index",
     "phrase_query",
     "tokenize",
+    "warn_of_shared",
 ]

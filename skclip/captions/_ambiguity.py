@@ -123,11 +123,14 @@ class Disambiguator:
         self._names = [str(name) for name in names]
         self._ambiguous = ambiguous
         if matching.stem:  # all at once
-            matching.learn(w for q in queries for p in (*q.phrases, *q.excluded) for w in p)
+            matching.learn(w for query in queries for p in query.all_phrases for w in p)
         self._phrases = [[matching.phrase(p) for p in query.phrases] for query in queries]
+        self._requires = np.asarray([query.required is not None for query in queries], dtype=bool)
         self._inside = containing_classes(queries, matching) if longest else {}
 
-    def resolve(self, found: Named, excluded: Named, captions: Captions) -> Matches:
+    def resolve(
+        self, found: Named, excluded: Named, required: Named, captions: Captions
+    ) -> Matches:
         """Return the rows that count.
 
         Parameters
@@ -137,6 +140,9 @@ class Disambiguator:
 
         excluded : Named
             Rows whose caption has one of its excluded phrases.
+
+        required : Named
+            Rows whose caption has one of its required phrases; not used for classes without.
 
         captions : callable
             Returns the captions of rows; called only for ambiguous ones.
@@ -148,6 +154,8 @@ class Disambiguator:
         """
         named = found.where(~self._covered(found, captions))
         named = named.where(~_among(named, excluded))
+        if self._requires.any():
+            named = named.where(~self._requires[named.classes] | _among(named, required))
         shared = named.shared()
         n_classes = len(self.queries)
         n_matches = np.bincount(named.classes, minlength=n_classes)

@@ -2,7 +2,8 @@
 
 The table holds token positions only; captions stay in their own files. Text is normalised by
 :mod:`skclip.captions._words`. SQLite's ``ascii`` tokenizer then splits it at the spaces only: it
-treats every byte beyond ASCII as part of a word.
+treats every byte beyond ASCII as part of a word. The file's ``user_version`` is the version of the
+definition of words; an index of another version is refused, since it would miss captions.
 """
 
 import os
@@ -16,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.captions._words import normalize
+from skclip.captions._words import VERSION, searchable, tokenize
 from skclip.exceptions import CorpusFormatError
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "check_index",
     "index_words",
     "indexed_word",
+    "is_current",
     "is_stand_in",
     "matching_rows",
     "open_index",
@@ -38,9 +40,10 @@ _CREATE = (
 # Memory for positions before they are written. An index that fits is written once, in order,
 # without merging.
 _HASH_BYTES = 64 << 20
-# FTS5 truncates longer words. A caption with fewer characters has none, even after folding.
+# FTS5 truncates longer words. A shorter caption has none: folding makes at most 18 bytes of a
+# character (a square form of Katakana).
 _MAX_WORD_BYTES = 32_768
-_SHORT_CAPTION = 2000
+_SHORT_CAPTION = 1500
 # Prefix of the stand-in for a longer word. No caption word contains it: normalising removes it.
 _STAND_IN = "\ue000"
 # One string per query instead of one Python object per row: eight times faster on common words.
@@ -91,18 +94,27 @@ def _fill(connection: sqlite3.Connection, batches: Iterable[Sequence[str]]) -> N
     connection.execute("BEGIN")
     n_rows = 0
     for batch in batches:
-        # the ascii tokenizer normalises ASCII text as `normalize` does, but faster
-        texts = batch
-        if not all(map(str.isascii, batch)):
-            texts = [text if text.isascii() else normalize(text) for text in batch]
-        if max(map(len, batch), default=0) > _SHORT_CAPTION:
-            texts = [" ".join(map(indexed_word, normalize(text).split())) for text in texts]
+        texts = [
+            text
+            if len(text) < _SHORT_CAPTION and text.isascii() and "&" not in text
+            # the ascii tokenizer normalises such text as `normalize` does, but faster
+            else _prepared(text)
+            for text in batch
+        ]
         connection.executemany(
             "INSERT INTO captions(rowid, caption) VALUES (?, ?)", enumerate(texts, n_rows)
         )
         n_rows += len(texts)
     connection.execute("COMMIT")
     connection.execute("INSERT INTO captions(captions) VALUES ('optimize')")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _prepared(text: str) -> str:
+    """Return a text as FTS5 indexes it, with stand-ins for words that it would truncate."""
+    if len(text) < _SHORT_CAPTION:
+        return searchable(text)
+    return " ".join(map(indexed_word, tokenize(text)))
 
 
 @contextmanager
@@ -127,18 +139,36 @@ def open_index(index: bytes | str | os.PathLike[str]) -> Iterator[sqlite3.Connec
             # the file is untrusted: forbid function calls in its schema, and check its pages
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != VERSION:
+                raise _other_version(index, version)
             yield connection
     except sqlite3.DatabaseError as error:
-        where = "in memory" if isinstance(index, bytes) else str(index)
         if not isinstance(index, bytes) and not os.path.exists(index):
             raise CorpusFormatError(
-                f"The caption index {where} does not exist: the corpus was replaced after it was "
-                "opened. Open it again with Corpus(path)."
+                f"The caption index {index!s} does not exist: the corpus was replaced after it "
+                "was opened. Open it again with Corpus(path)."
             ) from error
         raise CorpusFormatError(
-            f"The caption index {where} cannot be read ({error}): build the corpus again with "
-            "overwrite=True."
+            f"The caption index {_place(index)} cannot be read ({error}): build the corpus "
+            "again with overwrite=True."
         ) from error
+
+
+def _other_version(index: bytes | str | os.PathLike[str], version: int) -> CorpusFormatError:
+    made = "an earlier" if version < VERSION else "a later"
+    remedy = "index the captions again with Corpus(path).index_captions()"
+    if version > VERSION:
+        remedy = f"upgrade skclip, or {remedy}"
+    return CorpusFormatError(
+        f"The caption index {_place(index)} was made by {made} version of skclip, which splits "
+        f"captions into other words (version {version}, not {VERSION}): {remedy}. Images and "
+        "embeddings are kept."
+    )
+
+
+def _place(index: bytes | str | os.PathLike[str]) -> str:
+    return "in memory" if isinstance(index, bytes) else str(index)
 
 
 def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
@@ -149,6 +179,15 @@ def _connect(index: bytes | str | os.PathLike[str]) -> sqlite3.Connection:
     # immutable=1: no locks and no journal files beside the index, so read-only media work
     uri = f"file:{quote(bytes(Path(index).absolute()))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True)
+
+
+def is_current(index: str | os.PathLike[str]) -> bool:
+    """Return whether an index can be read and has the words of this version."""
+    try:
+        with open_index(index):
+            return True
+    except CorpusFormatError:
+        return False
 
 
 def check_index(index: str) -> None:
@@ -184,8 +223,8 @@ def indexed_word(word: str) -> str:
 
 
 def is_stand_in(word: str) -> bool:
-    """Return whether an indexed word is a stand-in, or a truncated word."""
-    return word.startswith(_STAND_IN) or len(word.encode()) > _MAX_WORD_BYTES - 4
+    """Return whether an indexed word is the stand-in for a longer word."""
+    return word.startswith(_STAND_IN)
 
 
 def index_words(connection: sqlite3.Connection) -> list[str]:
@@ -193,8 +232,6 @@ def index_words(connection: sqlite3.Connection) -> list[str]:
     connection.execute(
         "CREATE VIRTUAL TABLE IF NOT EXISTS temp.words USING fts5vocab(main, 'captions', 'row')"
     )
-    # an old index without stand-ins may have words truncated within a character
-    connection.text_factory = lambda data: data.decode("utf-8", "ignore")
     # ordered by UTF-8 bytes, which is the order of code points
     return [word for (word,) in connection.execute("SELECT term FROM temp.words")]
 

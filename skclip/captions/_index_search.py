@@ -67,6 +67,7 @@ class IndexSearch:
             Rows of the shard and the classes they name.
         """
         found: list[list[NDArray[np.int64]]] = []
+        rows_of: dict[str, NDArray[np.int64]] = {}  # classes may require the same words
         doubtful: list[tuple[int, Phrase, NDArray[np.int64]]] = []
         for i, own in enumerate(phrases):
             exact: list[str] = []
@@ -76,7 +77,11 @@ class IndexSearch:
                     exact.append(query)
                 elif query is not None:
                     doubtful.append((i, phrase, matching_rows(self._connection, query)))
-            found.append([matching_rows(self._connection, " OR ".join(exact))] if exact else [])
+            found.append([])
+            if joined := " OR ".join(exact):
+                if joined not in rows_of:
+                    rows_of[joined] = matching_rows(self._connection, joined)
+                found[i].append(rows_of[joined])
         for i, rows in self._checked(doubtful):
             found[i].append(rows)
         return Named.of([_union(parts) for parts in found])

@@ -1,20 +1,22 @@
-"""The phrases of a class: name, synonyms and plurals, and phrases that exclude a caption."""
+"""The phrases of a class: name, synonyms and plurals, and what a caption must or must not have."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from skclip._further_names import of_each_name
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.captions._words import tokenize
+from skclip.exceptions import SharedNameWarning
 
-__all__ = ["Phrase", "Query", "Spellings", "make_queries", "plural_forms"]
+__all__ = ["Phrase", "Query", "Spellings", "make_queries", "plural_forms", "warn_of_shared"]
 
 Phrase = tuple[str, ...]
 Spellings = Mapping[Any, Sequence[str] | str]
 
 
 class Query(NamedTuple):
-    """Phrases that name a class, and phrases that show another sense.
+    """Phrases that name a class, and phrases that decide whether it is meant.
 
     Attributes
     ----------
@@ -23,10 +25,19 @@ class Query(NamedTuple):
 
     excluded : tuple of tuple of str
         A caption with one of these does not name the class.
+
+    required : tuple of tuple of str or None
+        A caption with none of these does not name the class; None requires nothing.
     """
 
     phrases: tuple[Phrase, ...]
     excluded: tuple[Phrase, ...] = ()
+    required: tuple[Phrase, ...] | None = None
+
+    @property
+    def all_phrases(self) -> tuple[Phrase, ...]:
+        """Phrases of every kind."""
+        return (*self.phrases, *self.excluded, *(self.required or ()))
 
 
 def make_queries(
@@ -34,6 +45,7 @@ def make_queries(
     *,
     synonyms: Spellings | None = None,
     exclude: Spellings | None = None,
+    require: Spellings | None = None,
     plural: bool = False,
 ) -> list[Query]:
     """Return the phrases to search for each class.
@@ -49,6 +61,9 @@ def make_queries(
     exclude : mapping or None
         Phrases of other senses, for each class.
 
+    require : mapping or None
+        Phrases of which a caption must have at least one, for each class.
+
     plural : bool
         Whether regular English plurals also count.
 
@@ -59,13 +74,50 @@ def make_queries(
     """
     more = _of_each(names, synonyms, "synonyms")
     less = _of_each(names, exclude, "exclude")
+    needed = _of_each(names, require, "require")
     return [
         Query(
             _phrases([str(name), *others], plural=plural),
             _phrases(excluded, plural=plural),
+            _phrases(required, plural=plural) if required else None,
         )
-        for name, others, excluded in zip(names, more, less, strict=True)
+        for name, others, excluded, required in zip(names, more, less, needed, strict=True)
     ]
+
+
+def warn_of_shared(names: Sequence[Any], queries: Sequence[Query]) -> None:
+    """Warn if a phrase names several classes.
+
+    Parameters
+    ----------
+    names : sequence
+        Class names.
+
+    queries : sequence of Query
+        Their phrases.
+
+    Warns
+    -----
+    SharedNameWarning
+        With the first phrases and their classes.
+    """
+    classes: dict[Phrase, list[Any]] = {}
+    for name, query in zip(names, queries, strict=True):
+        for phrase in query.phrases:
+            classes.setdefault(phrase, []).append(name)
+    shared = [
+        f"{' '.join(phrase)!r} (of {sample_of(of_phrase)})"
+        for phrase, of_phrase in classes.items()
+        if len(of_phrase) > 1
+    ]
+    if shared:
+        more = f" and {len(shared) - 3} more" if len(shared) > 3 else ""
+        warn_caller(
+            f"Several classes have the same name or synonym: {'; '.join(shared[:3])}{more}. A "
+            "caption with it names each of them. Remove it from the synonyms of all classes but "
+            "one, or tell the classes apart by CaptionMatch(require=) or CaptionMatch(exclude=).",
+            SharedNameWarning,
+        )
 
 
 def _of_each(

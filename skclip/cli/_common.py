@@ -2,6 +2,7 @@
 
 import csv
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from skclip._device import check_device, resolve_device
 from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._terminal import say
-from skclip.corpus import MANIFEST, UNFINISHED, Corpus
+from skclip.corpus import MANIFEST, OPERATORS, UNFINISHED, Corpus
 from skclip.embedding import CLIPEmbedder, parse_model_id, resolve_pretrained
 from skclip.exceptions import ModelNotFoundError
 from skclip.recall import PrimingPool
@@ -28,6 +29,7 @@ __all__ = [
     "make_embedder",
     "note_resumed",
     "read_classes",
+    "refuse_where",
     "table_options",
     "take_model",
     "take_model_of",
@@ -154,6 +156,15 @@ def add_table_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--caption-column", help="column of captions, if not found by name")
     parser.add_argument("--image-column", help="column of image paths, if not found by name")
     parser.add_argument(
+        "--where",
+        nargs=3,
+        action="append",
+        metavar=("COLUMN", "OP", "VALUE"),
+        help="use only rows of a table with such a value: --where similarity '>' 0.3; OP is one of "
+        f"{', '.join(OPERATORS)}, and several values for in stand between commas; repeated, all "
+        "must hold; a VALUE in double quotes is text",
+    )
+    parser.add_argument(
         "--images-root",
         metavar="DIR",
         help="base folder of the image paths of a table (default: the folder of the table)",
@@ -167,7 +178,40 @@ def table_options(args: Namespace) -> dict[str, Any]:
         raise ValueError(f"--images-root {root!r} is not a folder.")
     given = {name: getattr(args, name) for name in ("caption_column", "image_column")}
     given["images_root"] = root
+    given["filters"] = args.where and [_condition(*condition) for condition in args.where]
     return {name: value for name, value in given.items() if value is not None}
+
+
+def refuse_where(args: Namespace, corpus: Path) -> None:
+    """Raise if ``--where`` is given for a corpus, whose rows have no further columns."""
+    if args.where is not None:
+        raise ValueError(
+            f"--where selects rows of a table, but {str(corpus)!r} is a corpus: build one of these "
+            "rows by `skclip index TABLE --output DIR --where ...`."
+        )
+
+
+def _condition(column: str, operator: str, value: str) -> tuple[str, str, Any]:
+    """Return a filter; text that is a number, true or false is one."""
+    if operator not in OPERATORS:
+        raise ValueError(
+            f"--where {column} {operator} {value}: {operator!r} is no operator; expected "
+            f"{', '.join(OPERATORS)}."
+        )
+    if operator in ("in", "not in"):
+        return column, operator, [_value(text.strip()) for text in value.split(",")]
+    return column, operator, _value(value)
+
+
+def _value(text: str) -> str | float | bool:
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1]
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def add_quiet_argument(parser: ArgumentParser) -> None:

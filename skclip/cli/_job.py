@@ -62,7 +62,7 @@ def read_job(given: str, verb: str) -> dict[str, Any]:
     if wrong:
         raise ValueError(
             f"--config {given!r} has values that no option takes: {sample_of(wrong)}. Write text, "
-            "numbers, true, false, or lists of text."
+            "numbers, true, false, lists of text, or lists of these for an option that repeats."
         )
     return {name.replace("-", "_"): value for name, value in options.items()}
 
@@ -99,6 +99,9 @@ def with_job(
             if isinstance(value, list) != (action.nargs == "*"):
                 kind = "a list of texts" if action.nargs == "*" else "one text"
                 raise ValueError(f"--config {given!r}: {name} must be {kind}, got {value!r}.")
+        elif isinstance(value, list) and value and all(isinstance(v, list) for v in value):
+            for values in value:  # an option with several values, which repeats
+                tokens += [f"--{name.replace('_', '-')}", *values]
         elif isinstance(value, list):
             raise ValueError(f"--config {given!r}: {name} must be one value, got {value!r}.")
         elif value is True:
@@ -122,7 +125,11 @@ def is_dry_run(args: Namespace) -> bool:
 
 def _is_value(value: Any) -> bool:
     if isinstance(value, list):
-        return all(isinstance(item, str) for item in value)
+        return all(
+            isinstance(item, str)
+            or (isinstance(item, list) and all(isinstance(text, str) for text in item))
+            for item in value
+        )
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, (str, bool, int))

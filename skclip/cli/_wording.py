@@ -38,6 +38,7 @@ _OPTIONS = {
     "n_jobs": "jobs",
     "n_epochs": "epochs",
     "max_iter": "steps",
+    "filters": "where",
     "random_state": "seed",
 }
 # Positional arguments.

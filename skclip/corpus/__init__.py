@@ -11,6 +11,7 @@ from skclip.corpus._manifest import MANIFEST as MANIFEST, UNFINISHED as UNFINISH
 from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore
 from skclip.corpus._readers import (
     IMAGE_COLUMNS as IMAGE_COLUMNS,
+    OPERATORS as OPERATORS,
     SOURCE_SUFFIXES as SOURCE_SUFFIXES,
     Columns as Columns,
     ImageFinder as ImageFinder,
@@ -22,6 +23,9 @@ from skclip.corpus._readers import (
     list_files as list_files,
 )
 from skclip.corpus._store import CaptionStore as CaptionStore, Shard as Shard
-from skclip.corpus._streamed import open_collection as open_collection
+from skclip.corpus._streamed import (
+    StreamedShard as StreamedShard,
+    open_collection as open_collection,
+)
 
 __all__ = ["Corpus", "open_corpus"]

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 
 from skclip._files import replacing
 from skclip._progress import progress_bar
-from skclip.captions import build_index
+from skclip.captions import build_index, is_current
 from skclip.corpus._begin import refuse_links, storage_problem, was_committed, write_note
 from skclip.corpus._embed_shard import Embedder, embed_shard
 from skclip.corpus._hashes import file_hash, hashed
@@ -265,7 +265,10 @@ def first_rows_read(
             if table.num_rows:
                 rest = replace(part, tables=chain([table], tables))
                 return chain([rest], source)
-    raise CorpusError("The source has no captions: a corpus needs at least one.")
+    raise CorpusError(
+        "The source has no captions: a corpus needs at least one. If filters= is given, it may "
+        "leave none."
+    )
 
 
 def add_captions(job: Job, parts: Iterable[Part], *, shard_size: int) -> list[ShardEntry]:
@@ -305,10 +308,10 @@ def index_shards(
     Parameters
     ----------
     job : Job
-        Work that these shards belong to.
+        Work that these indexes belong to.
 
     entries : sequence of ShardEntry
-        The new shards.
+        The shards, new or older.
 
     n_jobs : int or None
         Number of shards indexed in parallel.
@@ -318,21 +321,29 @@ def index_shards(
     entries : list of ShardEntry
         The same shards, indexed.
     """
+    files = [job.files(entry).index for entry in entries]
     with job.progress("index", sum(e.n_rows for e in entries)) as bar:
-        work = (delayed(_index_shard)(job.directory, entry) for entry in entries)
+        work = (
+            delayed(_index_shard)(DiskShard(job.directory, entry), path)
+            for entry, path in zip(entries, files, strict=True)
+        )
         # starting workers takes longer than indexing one shard
         n_workers = 1 if len(entries) == 1 else n_jobs
         for n_rows in Parallel(n_jobs=n_workers, return_as="generator_unordered")(work):
             bar.update(n_rows)
-    return [replace(entry, indexed=True) for entry in entries]
+    done = []
+    for entry, path in zip(entries, files, strict=True):
+        is_first = path == ShardFiles(job.directory, entry.name).index
+        done.append(replace(entry, indexed=True, index=None if is_first else path.name))
+    return done
 
 
-def _index_shard(directory: Path, entry: ShardEntry) -> int:
-    shard = DiskShard(directory, entry)
-    if not shard.files.index.exists():
-        with replacing(shard.files.index) as temporary:
+def _index_shard(shard: DiskShard, path: Path) -> int:
+    # an earlier version of skclip may have begun this work
+    if not (path.exists() and is_current(path)):
+        with replacing(path) as temporary:
             build_index(shard.iter_captions(), temporary)
-    return entry.n_rows
+    return shard.n_rows
 
 
 def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) -> Manifest:

@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +27,7 @@ from skclip.corpus._embed_shard import Embedder
 from skclip.corpus._given_embeddings import open_embeddings, store_embeddings
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import MANIFEST, read_manifest
-from skclip.corpus._readers import Columns, Request, open_source
+from skclip.corpus._readers import Columns, Filters, Request, open_source
 from skclip.corpus._retry import retry_shards
 from skclip.corpus._shard import DiskShard, check_caption_widths
 from skclip.corpus._store import CaptionStore
@@ -108,6 +109,7 @@ class Corpus(CaptionStore):
         image_column: str | None = None,
         id_column: str | None = None,
         images_root: str | os.PathLike[str] | None = None,
+        filters: Any = None,
         overwrite: bool = False,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -121,7 +123,8 @@ class Corpus(CaptionStore):
         ----------
         source : path-like, list of path-like, data frame, (captions, images) or list of str
             One of: a folder of images with a CSV, TSV or Parquet file of captions by image path,
-            or with a ``.txt`` or ``.json`` file beside each image; such a table; a text file with
+            or with a ``.txt`` or ``.json`` file beside each image; such a table; the JSON files of
+            COCO and Flickr; a data set saved by Hugging Face's ``save_to_disk``; a text file with
             one caption per line; several of these in a list or as a range in braces; a pandas,
             polars or Arrow table; two sequences, where images are paths, URLs, bytes, PIL images
             or arrays; captions only. A list in place of a caption gives several captions of one
@@ -154,6 +157,12 @@ class Corpus(CaptionStore):
             Base folder of the relative image paths of a table. None means the folder of the table,
             or the working directory for a data frame or sequences.
 
+        filters : list or pyarrow.compute.Expression, default=None
+            Which rows of tables in files to use, as :func:`pyarrow.parquet.read_table` takes them:
+            ``[("similarity", ">", 0.3), ("NSFW", "=", "UNLIKELY")]``, all of which must hold; a
+            list of such lists, of which one must hold; or an expression. Columns are those of the
+            table. Rows without a value are left out.
+
         overwrite : bool, default=False
             Whether to replace an existing corpus.
 
@@ -173,11 +182,17 @@ class Corpus(CaptionStore):
         check_free(directory, overwrite=overwrite)
         if embeddings is not None and embedder is not None:
             raise CorpusError("Corpus.build takes embeddings or an embedder, not both.")
+        if embeddings is not None and filters is not None:
+            raise CorpusError(
+                "Corpus.build takes embeddings, one per row of the source, or filters=, which "
+                "leaves rows out, not both."
+            )
         rows = None if embeddings is None else open_embeddings(embeddings)
         parts = open_source(
             source,
             Request(
                 Columns(caption_column, image_column, id_column),
+                Filters.of(filters),
                 None if images_root is None else user_path(images_root),
             ),
         )
@@ -205,6 +220,7 @@ class Corpus(CaptionStore):
         image_column: str | None = None,
         id_column: str | None = None,
         images_root: str | os.PathLike[str] | None = None,
+        filters: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> Self:
@@ -231,6 +247,9 @@ class Corpus(CaptionStore):
             Base folder of the relative image paths of a table. None means the folder of the table,
             or the working directory for a data frame or sequences.
 
+        filters : list or pyarrow.compute.Expression, default=None
+            Which rows of tables in files to use, as for :meth:`build`.
+
         n_jobs : int, default=None
             Number of shards indexed in parallel.
 
@@ -248,6 +267,7 @@ class Corpus(CaptionStore):
             source,
             Request(
                 Columns(caption_column, image_column, id_column),
+                Filters.of(filters),
                 None if images_root is None else user_path(images_root),
             ),
         )
@@ -328,6 +348,37 @@ class Corpus(CaptionStore):
             now = self._reopened(None)
             now._check_caption_model(embedder)
             job.commit(embed_captions(job, now._manifest, embedder))
+        return type(self)(self.path)
+
+    def index_captions(self, *, n_jobs: int | None = None, verbose: int = 0) -> Self:
+        """Index the captions of a corpus without an index, or with one of an earlier version.
+
+        Captions, images and embeddings are kept.
+
+        Parameters
+        ----------
+        n_jobs : int, default=None
+            Number of shards indexed in parallel.
+
+        verbose : int, default=0
+            Whether to show a progress bar. It is shown on terminals only.
+
+        Returns
+        -------
+        corpus : Corpus
+            The corpus with an index. Unchanged if all its indexes are of this version.
+        """
+        if all(shard.has_current_index() for shard in self._shards):
+            finish_commit(self.path)
+            return self
+        with working_on(self.path, model_id=self.model_id, verbose=verbose) as job:
+            now = self._reopened(None)
+            entries = list(now._manifest.shards)
+            todo = [i for i, shard in enumerate(now._shards) if not shard.has_current_index()]
+            new = index_shards(job, [entries[i] for i in todo], n_jobs=n_jobs)
+            for i, entry in zip(todo, new, strict=True):
+                entries[i] = entry
+            job.commit(replace(now._manifest, shards=tuple(entries)))
         return type(self)(self.path)
 
     def retry_failed(self, embedder: Embedder, *, verbose: int = 0) -> Self:

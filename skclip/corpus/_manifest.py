@@ -33,7 +33,9 @@ __all__ = [
 ]
 
 FORMAT = "skclip-corpus"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Version 1 had no `index` in a shard, and indexes of other words.
+_READ_VERSIONS = (1, 2)
 MANIFEST = "manifest.json"
 UNFINISHED = "unfinished.json"
 LOCK = ".lock"
@@ -76,6 +78,8 @@ class ShardEntry:
 
     caption_model_id : str or None
         Identity of the model of these.
+    index : str or None
+        SQLite file of the caption index, if another has replaced the shard's first one.
 
     sha256 : dict of {str: str}
         Hashes of the shard's files by name. Files outside the directory, and files of a corpus
@@ -91,16 +95,21 @@ class ShardEntry:
     failures: str | None = None
     caption_embeddings: str | None = None
     caption_model_id: str | None = None
+    index: str | None = None
     sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def needed_files(self) -> list[str]:
         """Names of the files that are required to read the shard."""
-        names = [f"{self.name}.captions.parquet", self.embeddings, self.failures]
+        captions = f"{self.name}.captions.parquet"
+        names = [captions, self.embeddings, self.failures, self.index_file]
         names.append(self.caption_embeddings)
-        if self.indexed:
-            names.append(f"{self.name}.index.sqlite")
         return [name for name in names if name is not None]
+
+    @property
+    def index_file(self) -> str | None:
+        """Name of the file of the caption index; None if there is none."""
+        return (self.index or f"{self.name}.index.sqlite") if self.indexed else None
 
     @property
     def files(self) -> list[str]:
@@ -173,11 +182,11 @@ def read_manifest(directory: Path) -> Manifest:
         if content.pop("format") != FORMAT:
             raise ValueError("it is another program's file")
         version = content.pop("version")
-        if version != FORMAT_VERSION:
+        if version not in _READ_VERSIONS:
             raise CorpusFormatError(
                 f"The corpus {str(directory)!r} has format version {version}, but this skclip "
-                f"reads version {FORMAT_VERSION}: upgrade skclip, or build the corpus again with "
-                "overwrite=True."
+                f"reads versions {' and '.join(map(str, _READ_VERSIONS))}: upgrade skclip, or "
+                "build the corpus again with overwrite=True."
             )
         shards = tuple(ShardEntry(**entry) for entry in content.pop("shards"))
         manifest = Manifest(shards, **content)
@@ -236,6 +245,7 @@ def _check_entry(entry: ShardEntry, generation: int) -> None:
     _check_kind(f"caption_model_id {where}", entry.caption_model_id, str)
     if (own is None) != (entry.caption_model_id is None):
         raise ValueError(f"caption_embeddings {where} and caption_model_id do not go together")
+    _check_name(f"index {where}", entry.index, entry.name, "index.sqlite")
     elsewhere = isinstance(entry.embeddings, str) and Path(entry.embeddings).is_absolute()
     if not elsewhere:
         _check_name(f"embeddings {where}", entry.embeddings, entry.name, "embeddings.npy")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from skclip._files import replacing
-from skclip.captions import check_index
+from skclip.captions import check_index, is_current
 from skclip.corpus._hashes import file_hash
 from skclip.corpus._images import ImageSlice, only_urls
 from skclip.corpus._manifest import ShardEntry
@@ -99,13 +99,19 @@ class DiskShard:
         The file is compared with its hash on first use. SQLite keeps no checksums: most changed
         bits would return wrong rows instead of an error.
         """
-        if not self.entry.indexed:
+        name = self.entry.index_file
+        if name is None:
             return None
-        expected = self.entry.sha256.get(self.files.index.name)
+        path, expected = self._directory / name, self.entry.sha256.get(name)
         with suppress(OSError):  # opening the file later raises the error
-            if expected is not None and file_hash(self.files.index) != expected:
-                raise self._damaged(self.files.index, "its contents have changed")
-        return str(self.files.index)
+            if expected is not None and file_hash(path) != expected:
+                raise self._damaged(path, "its contents have changed")
+        return str(path)
+
+    def has_current_index(self) -> bool:
+        """Return whether there is an index with the words of this version."""
+        name = self.entry.index_file
+        return name is not None and is_current(self._directory / name)
 
     def column(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return ``"caption"``, ``"id"`` or ``"image"`` (a reference) of the given rows."""
@@ -113,7 +119,7 @@ class DiskShard:
             return self._images(rows)
         column = self._read([name], rows).column(name)
         with self._reading(self.files.captions):
-            return np.fromiter(_strings(column), dtype=object, count=len(rows))
+            return _objects(column)
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the embeddings of the given rows."""
@@ -270,9 +276,9 @@ class DiskShard:
     def _images(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         table = self._read(["image", "offset", "size"], rows)
         with self._reading(self.files.captions):
+            if table.column("offset").null_count == len(rows) and only_urls(table.column("image")):
+                return _objects(table.column("image"), missing=True)
             columns = [column.to_pylist() for column in table.columns]
-        if table.column("offset").null_count == len(rows) and only_urls(table.column("image")):
-            return np.fromiter(columns[0], dtype=object, count=len(rows))
         parts = zip(*columns, strict=True)
         return np.fromiter((self._image(*part) for part in parts), dtype=object, count=len(rows))
 
@@ -320,6 +326,14 @@ def write_failures(shard: DiskShard, files: ShardFiles, reasons: dict[int, str])
     columns = [rows, shard.column("id", rows), list(map(writable_text, reasons.values()))]
     with replacing(files.failures) as temporary, temporary.open("wb") as file:
         pq.write_table(pa.table(columns, schema=FAILURES), file, write_page_checksum=True)
+
+
+def _objects(column: pa.ChunkedArray, *, missing: bool = False) -> NDArray[Any]:
+    """Return a column of strings as Python objects, several times faster than by ``to_pylist``."""
+    if column.null_count and not missing:
+        raise ValueError(f"{column.null_count} of its strings are missing")
+    objects: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return objects.astype(object, copy=False)
 
 
 def _strings(column: pa.Array | pa.ChunkedArray) -> list[str]:

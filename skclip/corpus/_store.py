@@ -384,8 +384,8 @@ class CaptionStore(ABC):
         """
         if shard.index is None:
             raise CorpusError(
-                f"{self!r} has no caption index: build it with index=True, or match with "
-                "method='scan'."
+                f"{self!r} has no caption index: build it with index=True, add an index with "
+                "Corpus(path).index_captions(), or match with method='scan'."
             )
         return shard.index
 

@@ -24,7 +24,7 @@ from skclip._compat import (
     validate_parameters,
 )
 from skclip._validation import check_class_names
-from skclip.captions import Matches, Spellings
+from skclip.captions import Disambiguator, Matches, Spellings, warn_of_shared
 from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
 from skclip.recall._find_matches import find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
@@ -319,7 +319,7 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
         # a repeated name is still one class
         distinct = list(dict.fromkeys(map(str, names)))
         at = {name: i for i, name in enumerate(distinct)}
-        matches = self._find(store, distinct).rows
+        matches = self._find(store, self._rules(distinct)).rows
         rows = [matches[at[str(name)]] for name in names]
         indptr = np.cumsum([0, *map(len, rows)])
         columns = np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
@@ -422,20 +422,24 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
             )
         return self.store_
 
-    def _find(self, store: CaptionStore, names: Sequence[Any]) -> Matches:
-        rules = as_caption_match(self.match).disambiguator(
+    def _rules(self, names: Sequence[Any]) -> Disambiguator:
+        return as_caption_match(self.match).disambiguator(
             names, synonyms=self.synonyms, plural=self.plural
         )
+
+    def _find(self, store: CaptionStore, rules: Disambiguator) -> Matches:
         return find_matches(store, rules, method=self.method, n_jobs=None)
 
     def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
         seed = None
         if self.select == "random":
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        rules = self._rules(names)
+        warn_of_shared(names, rules.queries)
         return recall_pool(
             store,
             names,
-            self._find(store, names),
+            self._find(store, rules),
             k=self.k,
             seed=seed,
             select=self.select,

@@ -1,14 +1,23 @@
 """Find the captions that name each class, by index or by scan, shard by shard."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from skclip.captions import Disambiguator, IndexSearch, Matches, Named, Scanner, open_index
-from skclip.corpus import CaptionStore, Shard
+from skclip.captions import (
+    Disambiguator,
+    IndexSearch,
+    Matches,
+    Named,
+    Phrase,
+    Scanner,
+    open_index,
+)
+from skclip.corpus import CaptionStore, Shard, StreamedShard
 
 __all__ = ["find_matches"]
 
@@ -40,8 +49,9 @@ def find_matches(
         Rows of the collection.
     """
     if method == "scan":
-        # the automaton holds the interpreter's lock, so only processes run in parallel
-        found = Parallel(n_jobs=n_jobs)(
+        # the automaton holds the interpreter's lock, so only processes run in parallel; what a
+        # source keeps of its only shard would be lost in one
+        found = Parallel(n_jobs=1 if len(store.shards) == 1 else n_jobs)(
             delayed(_scan)(shard, disambiguator) for shard in store.shards
         )
     else:
@@ -59,22 +69,40 @@ def _search(shard: Shard, index: bytes | str, disambiguator: Disambiguator) -> M
 
     with open_index(index) as connection:
         search = IndexSearch(connection, captions, disambiguator.matching)
-        found = search.search([query.phrases for query in disambiguator.queries])
-        excluded = search.search([query.excluded for query in disambiguator.queries])
-    return disambiguator.resolve(found, excluded, captions)
+        found, excluded, required = map(search.search, _phrases(disambiguator))
+    return disambiguator.resolve(found, excluded, required, captions)
 
 
 def _scan(shard: Shard, disambiguator: Disambiguator) -> Matches:
-    found = Scanner([query.phrases for query in disambiguator.queries], disambiguator.matching)
-    excluded = Scanner([query.excluded for query in disambiguator.queries], disambiguator.matching)
+    scanners = [Scanner(phrases, disambiguator.matching) for phrases in _phrases(disambiguator)]
     batches, offsets, offset = [], [], 0
-    for texts in _large_batches(shard.iter_captions()):
-        batches.append(
-            disambiguator.resolve(found.scan(texts), excluded.scan(texts), _items_of(texts))
-        )
-        offsets.append(offset)
-        offset += len(texts)
+    with _keeping(shard) as keep:
+        for texts in _large_batches(shard.iter_captions()):
+            found, excluded, required = (scanner.scan(texts) for scanner in scanners)
+            matches = disambiguator.resolve(found, excluded, required, _items_of(texts))
+            keep(offset + np.unique(matches.named.rows))
+            batches.append(matches)
+            offsets.append(offset)
+            offset += len(texts)
     return _joined(batches, offsets, len(disambiguator.queries))
+
+
+def _keeping(shard: Shard) -> AbstractContextManager[Callable[[NDArray[np.int64]], None]]:
+    """Keep what a source says of the rows that match, so that it is read once."""
+    store: object = shard  # mypy knows no class that is both
+    if isinstance(store, StreamedShard):
+        return store.keeping()
+    return nullcontext(lambda rows: None)
+
+
+def _phrases(disambiguator: Disambiguator) -> list[list[Sequence[Phrase]]]:
+    """Return the phrases that name, exclude and are required, each for every class."""
+    queries = disambiguator.queries
+    return [
+        [query.phrases for query in queries],
+        [query.excluded for query in queries],
+        [query.required or () for query in queries],
+    ]
 
 
 def _items_of(texts: list[str]) -> Callable[[NDArray[np.int64]], list[str]]:

@@ -1,12 +1,12 @@
 """The caption index equals a naive scan of tokens, whatever the strings hold."""
 
 import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
 from hypothesis import example, given, strategies as st
 
-from skclip.captions import _index
 from skclip.captions._index import (
     build_index,
     build_index_image,
@@ -23,6 +23,9 @@ from skclip.exceptions import CorpusFormatError
 # a small alphabet, so that captions and phrases meet, and all of Unicode, so that nothing is safe
 texts = st.one_of(
     st.text(alphabet=" ab\"*:-()^+{}'É̀é猫🦀\x00", max_size=12),
+    # scripts without spaces, entities, compatibility forms, invisible characters
+    st.text(alphabet="狗草がカーม้า a\uff42\ufb01&;™\u00ad\u200b\ufe0f\u3099", max_size=12),
+    st.lists(st.sampled_from(["&", "amp;", "#", "x41;", "狗", "b", " ", "eacute;"])).map("".join),
     st.text(max_size=12),
     st.lists(st.sampled_from(["a", "AND", "OR", "NOT", "NEAR", "b", "é", "caption"])).map(" ".join),
 )
@@ -120,7 +123,7 @@ def test_the_words_of_an_index_are_sorted_tokens(captions):
 LONG = "x" * 40_000
 
 
-@pytest.mark.parametrize("letter", ["x", "é", "猫"])
+@pytest.mark.parametrize("letter", ["x", "ж", "가"])
 def test_words_that_are_too_long_for_the_index_are_whole_words(letter):
     word = letter * 33_000
     captions = [f"{word}a", f"a {word}b c", letter * 32_768, "a cat"]
@@ -145,9 +148,38 @@ def test_what_stands_for_a_long_word_is_no_word_of_a_caption():
         assert matching_rows(connection, phrase_query([LONG])).tolist() == [1]
 
 
-def test_words_that_an_earlier_version_cut_off_can_be_listed(monkeypatch):
-    monkeypatch.setattr(_index, "_SHORT_CAPTION", 10**9)
-    with open_index(build_index_image([["猫" * 20_000, "a cat"]])) as connection:
-        words = index_words(connection)
-    assert words[:2] == ["a", "cat"]
-    assert is_stand_in(words[2])
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (0, r"in memory was made by an earlier version of skclip.*index_captions\(\)"),
+        (99, r"made by a later version of skclip.*upgrade skclip, or index"),
+    ],
+)
+def test_an_index_of_other_words_is_refused(version, message):
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(build_index_image([["a cat"]]))
+        connection.execute(f"PRAGMA user_version = {version}")
+        index = connection.serialize()
+    with pytest.raises(CorpusFormatError, match=message):
+        search(index, "cat")
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrase"),
+    [
+        ("一只狗在草地上", "狗"),
+        ("一只狗在草地上", "草地"),
+        ("หมาบนหญ้า", "หมา"),
+        ("黒い犬とネコ", "ネコ"),
+        ("a \uff43\uff41\uff54", "cat"),
+        ("fish &amp; chips", "fish chips"),
+        ("an ele\u00adphant", "elephant"),
+    ],
+)
+def test_captions_as_the_web_writes_them(caption, phrase):
+    assert search(build_index_image([["a dog", caption]]), phrase) == [1]
+
+
+def test_only_whole_clusters_of_letters_match():
+    index = build_index_image([["หญ้า", "がく"]])
+    assert search(index, "หญา") == search(index, "か") == []

@@ -1,5 +1,7 @@
 import shutil
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from skclip.cli import main
@@ -225,3 +227,65 @@ def test_options_that_exclude_captions_are_refused(small_folder, tmp_path, capsy
     output = str(tmp_path / "X.npy")
     assert main(["embed", str(small_folder), "--captions", "--output", output]) == 2
     assert "--captions is about a corpus" in capsys.readouterr().err
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = {
+        "key": ["00", "01", "02", "03"],
+        "caption": ["a cat", "a dog", "a fox", "a wolf"],
+        "similarity": [0.2, 0.3, 0.4, 0.5],
+        "is_safe": [True, True, False, True],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "captions.parquet")
+    return tmp_path / "captions.parquet"
+
+
+@pytest.mark.parametrize(
+    ("where", "captions"),
+    [
+        (["similarity", ">", "0.25"], ["a dog", "a fox", "a wolf"]),
+        (["similarity", ">=", "-1"], ["a cat", "a dog", "a fox", "a wolf"]),
+        (["similarity", "<", "0.5", "--where", "is_safe", "=", "true"], ["a cat", "a dog"]),
+        (["caption", "in", "a cat, a fox"], ["a cat", "a fox"]),
+        (["key", "=", '"01"'], ["a dog"]),
+    ],
+)
+def test_rows_of_a_table_are_selected(table, tmp_path, where, captions):
+    output = tmp_path / "corpus"
+    assert main(["index", str(table), "--output", str(output), "--where", *where]) == 0
+    assert Corpus(output).captions().tolist() == captions
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (["similarity", "~", "1"], "'~' is no operator; expected =, =="),
+        (["size", ">", "1"], "no column 'size' for filters; its columns are 'key'"),
+        (["key", ">", "1"], "filters cannot be applied to"),
+        (["similarity", ">", "1"], "If --where is given, it may leave none"),
+    ],
+)
+def test_a_wrong_condition_is_one_line(table, tmp_path, capsys, where, message):
+    given = ["index", str(table), "--output", str(tmp_path / "corpus"), "--where", *where]
+    assert main(given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+def test_conditions_are_kept_in_a_file_of_options(table, tmp_path, capsys):
+    given = ["index", str(table), "--output", str(tmp_path / "corpus"), "--quiet"]
+    given += ["--where", "similarity", "<", "0.5", "--where", "is_safe", "=", "true"]
+    assert main([*given, "--dry-run"]) == 0
+    (tmp_path / "job.toml").write_text(capsys.readouterr().out)
+    assert main(["index", "--config", str(tmp_path / "job.toml")]) == 0
+    assert Corpus(tmp_path / "corpus").captions().tolist() == ["a cat", "a dog"]
+
+
+def test_rows_of_a_corpus_are_not_selected(table, tmp_path, capsys):
+    assert main(["index", str(table), "--output", str(tmp_path / "corpus"), "--quiet"]) == 0
+    (tmp_path / "names.txt").write_text("cat\ndog\n")
+    given = ["fit", "--corpus", str(tmp_path / "corpus"), "--classes", str(tmp_path / "names.txt")]
+    given += ["--model", "skclip-tiny", "--output", str(tmp_path / "head.skclip")]
+    assert main([*given, "--where", "similarity", ">", "0.3"]) == 2
+    assert "--where selects rows of a table, but" in capsys.readouterr().err

@@ -156,7 +156,7 @@ def test_a_newer_format_is_refused(corpus):
     content = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**content, "version": 99, "new_key": 1}))
     with pytest.raises(
-        CorpusFormatError, match=r"version 99, but this skclip reads version 1: upgrade"
+        CorpusFormatError, match=r"version 99, but this skclip reads versions 1 and 2: upgrade"
     ):
         Corpus(corpus.path)
 

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from skclip.corpus import _streamed
 from skclip.corpus._streamed import StreamedStore, open_collection
 from skclip.exceptions import CorpusError, CorpusNotFoundError
 from skclip.recall import CaptionRetriever
@@ -68,3 +69,37 @@ def test_there_are_no_embeddings(table):
     assert store.model_id is None
     with pytest.raises(CorpusError, match="has no stored embeddings"):
         store.embeddings([0])
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """How often a source was opened."""
+    opened, open_source = [], _streamed.open_source
+    monkeypatch.setattr(
+        _streamed, "open_source", lambda *args: (opened.append(args[0]), open_source(*args))[1]
+    )
+    return opened
+
+
+@pytest.mark.parametrize("options", [{"k": 3}, {"k": None}, {"select": "random"}])
+def test_a_recall_reads_its_source_once(table, passes, options):
+    pool = CaptionRetriever(table, method="scan", **options).recall(["red cat", "9999", "3"])
+    assert set(pool.ids) <= {"9999", "3", *(str(1000 * i + 7) for i in range(10))}
+    assert pool.images.tolist() == [None] * len(pool)
+    assert len(passes) == 1
+
+
+def test_a_recall_with_images_reads_its_source_once(photos, mean_color, passes):
+    retriever = CaptionRetriever(photos, method="scan", embedder=mean_color)
+    assert retriever.recall(["green", "white"]).embeddings[:, 1].tolist() == [1, 1]
+    assert len(passes) == 1
+
+
+def test_rows_beyond_those_kept_are_read_again(table, passes, monkeypatch):
+    expected = CaptionRetriever(table, method="scan", k=None).recall(["red cat"])
+    monkeypatch.setattr(_streamed, "MAX_KEPT", 5)
+    del passes[:]
+    pool = CaptionRetriever(table, method="scan", k=None).recall(["red cat"])
+    assert pool.ids.tolist() == expected.ids.tolist()
+    assert len(pool) == 10
+    assert len(passes) > 1

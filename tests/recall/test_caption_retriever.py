@@ -29,9 +29,10 @@ from skclip.exceptions import (
     CorpusNotFoundError,
     ModelMismatchError,
     NoMatchWarning,
+    SharedNameWarning,
     UnreadableImageWarning,
 )
-from skclip.recall import CaptionRetriever
+from skclip.recall import CaptionMatch, CaptionRetriever
 
 CAPTIONS = ["a red square", "a green square", "A RED circle", "red and green", "nothing"]
 
@@ -612,3 +613,32 @@ def test_paths_of_tables_are_no_captions(tmp_path):
 def test_embeddings_of_another_length_are_compared_with_captions():
     with pytest.raises(ValueError, match="embeddings has 2 rows but captions has 1"):
         CaptionRetriever().fit(["a cat"], embeddings=np.eye(2))
+
+
+def test_names_that_several_classes_have_are_listed():
+    retriever = CaptionRetriever(synonyms={"crane": ["bird"], "heron": ["Bird"]}, plural=True)
+    retriever.fit(["a bird", "a crane"])
+    message = r"same name or synonym: 'bird' \(of 'crane', 'heron'\); 'birds' .*\(require=\)"
+    with pytest.warns(SharedNameWarning, match=message):
+        pool = retriever.recall(["crane", "heron"])
+    assert pool.labels.tolist() == ["crane", "crane", "heron"]
+
+
+@pytest.mark.parametrize("names", [["café", "Cafe"], ["m²", "m2"]])
+def test_names_that_captions_cannot_tell_apart_are_listed(names):
+    with pytest.warns(SharedNameWarning, match=f"of {names[0]!r}, {names[1]!r}"):
+        CaptionRetriever().fit(["a cafe of 9 m2"]).recall(names)
+
+
+def test_further_words_are_required():
+    captions = ["a forest", "an aerial photo of a forest", "a river"]
+    retriever = CaptionRetriever(match=CaptionMatch(require={"forest": "aerial"})).fit(captions)
+    assert retriever.recall(["forest", "river"]).captions.tolist() == captions[1:]
+    assert retriever.transform(["forest"]).toarray().tolist() == [[0, 1, 0]]
+
+
+def test_required_words_must_be_text():
+    with pytest.raises(TypeError, match="require of 'forest' must be strings, got 1"):
+        CaptionRetriever(match=CaptionMatch(require={"forest": [1]})).fit(["a forest"]).recall(
+            ["forest"]
+        )

@@ -22,6 +22,9 @@ texts = st.one_of(
     st.text(alphabet='star fish"*:-()É̀猫🦀', max_size=10),
     # dotless and dotted i, letters that fold into two, joiners, a line feed, NUL, right to left
     st.text(alphabet="iIİ\u0131ßﬁ\u0307\u200b\u200d\u00ad\n\x00של\u05d5ם्क", max_size=8),
+    # scripts without spaces, entities, compatibility forms
+    st.text(alphabet="狗草がカーม้า a\uff42\ufb01&;™\u3099", max_size=8),
+    st.lists(st.sampled_from(["star", "&amp;", "&lt;", "狗", "fish", "カ", " "])).map("".join),
     st.text(max_size=10),
 )
 options = st.fixed_dictionaries(
@@ -42,13 +45,21 @@ def store_of(*shards):
     return MemoryStore([MemoryShard(objects(s), objects(s), None, None) for s in shards])
 
 
-def find(store, names, method="index", synonyms=None, exclude=None, n_jobs=None, **options):
+def find(
+    store, names, method="index", synonyms=None, exclude=None, require=None, n_jobs=None, **options
+):
     settings = {"match": "phrase", "stem": False, "plural": False, **options}
     if method == "scan":
         pytest.importorskip("ahocorasick")
     disambiguator = Disambiguator(
         names,
-        make_queries(names, synonyms=synonyms, exclude=exclude, plural=settings["plural"]),
+        make_queries(
+            names,
+            synonyms=synonyms,
+            exclude=exclude,
+            require=require,
+            plural=settings["plural"],
+        ),
         Matching(settings["match"], settings["stem"]),
         longest=settings.get("longest", False),
         ambiguous=settings.get("ambiguous", "keep"),
@@ -102,7 +113,7 @@ def covered(caption, name, match, stem, plural):
     return places
 
 
-def reference(captions, names, synonyms, exclude, *, longest, ambiguous, **how):
+def reference(captions, names, synonyms, exclude, require, *, longest, ambiguous, **how):
     rows = {name: [] for name in names}
     n_ambiguous = dict.fromkeys(names, 0)
     for row, caption in enumerate(captions):
@@ -126,6 +137,7 @@ def reference(captions, names, synonyms, exclude, *, longest, ambiguous, **how):
             name
             for name in named
             if not any(covered(caption, e, **how) for e in exclude.get(name, []))
+            and (not require.get(name) or any(covered(caption, r, **how) for r in require[name]))
         }
         if len(named) > 1:
             for name in named:
@@ -143,14 +155,15 @@ def reference(captions, names, synonyms, exclude, *, longest, ambiguous, **how):
 @given(
     shards=st.lists(st.lists(texts, max_size=5), min_size=1, max_size=3),
     names=st.lists(texts, min_size=1, max_size=4, unique=True),
-    spare=st.lists(texts, max_size=4),
+    spare=st.lists(texts, max_size=6),
     options=options,
 )
 def test_search_equals_the_naive_reference(method, shards, names, spare, options):
-    synonyms, exclude = {names[0]: spare[:2]}, {names[-1]: spare[2:]}
-    matches = find(store_of(*shards), names, method, synonyms, exclude, **options)
+    synonyms, exclude = {names[0]: spare[:2]}, {names[-1]: spare[2:4]}
+    require = {names[len(names) // 2]: spare[4:]}
+    matches = find(store_of(*shards), names, method, synonyms, exclude, require, **options)
     captions = [caption for shard in shards for caption in shard]
-    rows, n_ambiguous = reference(captions, names, synonyms, exclude, **options)
+    rows, n_ambiguous = reference(captions, names, synonyms, exclude, require, **options)
     assert [r.tolist() for r in matches.rows] == rows
     assert matches.n_ambiguous.tolist() == n_ambiguous
 
@@ -210,6 +223,21 @@ def test_other_senses_can_be_excluded(method):
     captions = ["a crane flies", "a construction crane", "cranes"]
     exclude = {"crane": ["construction"], "unknown": ["flies"]}
     assert found(captions, ["crane"], method, exclude=exclude) == [[0]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_further_words_can_be_required(method):
+    captions = ["a forest", "an aerial photo of a forest", "forest by satellite", "a river"]
+    require = {"forest": ["satellite", "aerial"]}
+    assert found(captions, ["forest", "river"], method, require=require) == [[1, 2], [3]]
+    assert found(captions, ["forest"], method, require={"forest": ["?"]}) == [[]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_longest_name_in_a_script_without_spaces(method):
+    captions = ["一只狗", "一个热狗"]
+    assert found(captions, ["狗", "热狗"], method) == [[0, 1], [1]]
+    assert found(captions, ["狗", "热狗"], method, longest=True) == [[0], [1]]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -301,12 +329,12 @@ WORD = "x" * 33_000
         (f"c {WORD}b", {"match": "all"}, [1]),
         (f"{WORD}a", {"stem": True}, [0]),
         (f"c {WORD}a", {"stem": True, "match": "all"}, []),
-        ("猫猫", {"match": "substring"}, [3]),
-        ("猫" * 20_000, {"longest": True}, [3]),
+        ("가가", {"match": "substring"}, [3]),
+        ("가" * 20_000, {"longest": True}, [3]),
     ],
     ids=range(13),
 )
 def test_words_that_are_too_long_for_the_index(method, name, options, rows):
-    captions = [f"{WORD}a", f"{WORD}b c {WORD}", "a cat", "猫" * 20_000]
+    captions = [f"{WORD}a", f"{WORD}b c {WORD}", "a cat", "가" * 20_000]
     matches = find(store_of(captions), [name], method, **options)
     assert matches.rows[0].tolist() == rows

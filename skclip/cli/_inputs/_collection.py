@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from skclip._paths import find_file
-from skclip.cli._common import is_corpus
+from skclip.cli._common import is_corpus, refuse_where
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
@@ -30,6 +30,7 @@ def open_collection(
     # the tokenizer is needed for class names: fail before indexing
     _ = embedder.load_model().tokenizer
     if corpus is not None:
+        refuse_where(args, path)
         yield corpus
         return
     with temporary_folder("prime") as temporary:

@@ -12,6 +12,7 @@ from skclip.cli._common import (
     check_folder,
     is_corpus,
     note_resumed,
+    refuse_where,
     table_options,
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
@@ -147,6 +148,7 @@ def run(args: Namespace) -> int:
 def _open_pairs(args: Namespace) -> Corpus:
     """Open the corpus, or build one in the run's directory, to read all sources alike."""
     if is_corpus(source := find_file(args.source)):
+        refuse_where(args, source)
         return Corpus(source)
     return Corpus.build(
         args.source,

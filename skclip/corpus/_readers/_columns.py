@@ -43,6 +43,7 @@ IMAGE_COLUMNS = (
     "path",
     "file",
     "url",
+    "image_url",
 )
 _ID_NAMES = ("id", "key", "uid", "sample_id", "image_id")
 

@@ -39,9 +39,11 @@ def csv_names(path: Path) -> list[str]:
     return names
 
 
-def csv_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield some columns of a CSV or TSV file as text; the others are ignored."""
-    with _open(path, list(columns)) as reader:
+def csv_batches(
+    path: Path, columns: Sequence[str], *, as_text: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of a CSV or TSV file, as text or with the types of their first values."""
+    with _open(path, list(columns), as_text) as reader:
         for batch in reader:
             cells = [unguard_column(column) for column in batch.columns]
             yield pa.record_batch(cells, schema=batch.schema)
@@ -146,7 +148,9 @@ def _opens(line: str, delimiter: str, *, within: bool) -> bool:
 
 
 @contextmanager
-def _open(path: Path, columns: list[str] | None) -> Iterator[pyarrow.csv.CSVStreamingReader]:
+def _open(
+    path: Path, columns: list[str] | None, as_text: Sequence[str] = ()
+) -> Iterator[pyarrow.csv.CSVStreamingReader]:
     """Open a file; without columns, read only its header."""
     encoding, delimiter, quoted = _dialect(path)
     with (
@@ -163,7 +167,7 @@ def _open(path: Path, columns: list[str] | None) -> Iterator[pyarrow.csv.CSVStre
             ),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=columns,
-                column_types=dict.fromkeys(columns or (), pa.string()),
+                column_types=dict.fromkeys(as_text, pa.string()),
                 strings_can_be_null=False,
             ),
         ) as reader,

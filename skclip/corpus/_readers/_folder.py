@@ -20,7 +20,7 @@ from skclip.corpus._stored_paths import stored_path
 from skclip.embedding import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError, UnusablePairWarning
 
-__all__ = ["read_captions_file", "read_folder"]
+__all__ = ["located", "read_captions_file", "read_folder"]
 
 _BATCH = 4096
 # With this many missing images, and hardly one found, a table belongs to another folder.
@@ -78,6 +78,7 @@ def read_folder(root: Path, request: Request) -> Iterator[pa.Table]:
         )
     if pairs:
         request.refuse_images_root("folders with a file beside each image")
+        request.refuse_filters("A folder with a file beside each image")
     found = ImageFinder(request.images_root) if request.images_root else finder
     for path in chosen:
         yield from read_captions_file(path, request, found)
@@ -136,7 +137,7 @@ def read_captions_file(
     Parameters
     ----------
     path : Path
-        CSV, TSV, Parquet or text file.
+        CSV, TSV, Parquet, JSON or text file, or saved data set.
 
     request : Request
         Options for the source.
@@ -149,7 +150,7 @@ def read_captions_file(
     table : pyarrow.Table
         Rows as returned by :func:`rows_table`; ``problem`` is set if the image is missing.
     """
-    root = request.images_root or path.parent
+    root = request.images_root or (path if path.is_dir() else path.parent)
     finder = ImageFinder(root) if finder is None else finder
     n_images = n_missing = 0
     for table in read_table_file(path, request):
@@ -168,6 +169,28 @@ def read_captions_file(
                 "images_root=, or, to search captions only, give captions without images."
             )
         yield _located(table, [(None, None) if i is None else found[i] for i in images])
+
+
+def located(table: pa.Table, finder: ImageFinder) -> pa.Table:
+    """Return rows with the paths of their images, as those of :func:`read_captions_file`.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Rows of a table that was read with ``images_found=False``.
+
+    finder : ImageFinder
+        Finds the images.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        The rows; URLs are unchanged.
+    """
+    if only_urls(table.column("image")):
+        return table
+    images = table.column("image").to_pylist()
+    return _located(table, [(None, None) if i is None else finder.find(i) for i in images])
 
 
 def _located(table: pa.Table, places: list[tuple[str | None, str | None]]) -> pa.Table:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from skclip.corpus._readers._columns import Columns
 from skclip.corpus._readers._decoding import Doubts
+from skclip.corpus._readers._filters import Filters
 from skclip.exceptions import CorpusError
 
 __all__ = ["Request"]
@@ -18,6 +19,9 @@ class Request:
     ----------
     columns : Columns, default=Columns()
         Columns named by the user.
+
+    filters : Filters or None, default=None
+        Which rows of a table to read.
 
     images_root : Path or None, default=None
         Base folder of the relative image paths of a table; None means the table's folder.
@@ -33,6 +37,7 @@ class Request:
     """
 
     columns: Columns = field(default_factory=Columns)
+    filters: Filters | None = None
     images_root: Path | None = None
     images_found: bool = True
     stop_early: bool = True
@@ -44,4 +49,11 @@ class Request:
             raise CorpusError(
                 f"images_root={str(self.images_root)!r} is only for tables of captions: {what} "
                 "contain their images."
+            )
+
+    def refuse_filters(self, what: str) -> None:
+        """Raise if ``filters`` is given for a source whose rows have no columns to filter by."""
+        if self.filters is not None:
+            raise CorpusError(
+                f"filters= is for files of tables. {what} must be filtered before it is given."
             )

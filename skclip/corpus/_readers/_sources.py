@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from skclip._validation import sample_of
 from skclip.corpus._readers._braces import expand_braces
 from skclip.corpus._readers._columns import is_missing
+from skclip.corpus._readers._finder import ImageFinder
 from skclip.corpus._readers._folder import read_captions_file, read_folder
 from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._saved_datasets import is_saved_dataset
 from skclip.corpus._readers._tables import (
     TABLE_SUFFIXES,
     as_values,
@@ -36,7 +38,7 @@ from skclip.exceptions import CorpusError
 
 __all__ = ["SOURCE_SUFFIXES", "Part", "open_source"]
 
-SOURCE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".tar")
+SOURCE_SUFFIXES = (*TABLE_SUFFIXES, ".json", ".txt", ".tar")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,15 @@ class Part:
 
     embeddings : str or None
         Absolute path of a ``.npy`` file with one row per caption; it is not copied.
+
+    finder : ImageFinder or None
+        Finds images that were not found while reading (``images_found=False``).
     """
 
     tables: Iterable[pa.Table]
     image_root: str | None = None
     embeddings: str | None = None
+    finder: ImageFinder | None = None
 
 
 def open_source(source: Any, request: Request) -> Iterator[Part]:
@@ -104,14 +110,16 @@ def _parts(source: Any, request: Request) -> Iterator[Part]:
     elif is_frame(source):
         yield Part(read_frame(source, request), image_root=images)
     elif is_pair(source):
+        request.refuse_filters("A list of captions")
         yield Part(read_pairs(*source, doubts=request.doubts), image_root=images)
     elif _is_texts(source):
+        request.refuse_filters("A list of captions")
         yield Part(read_pairs(source, doubts=request.doubts))
     else:
         raise CorpusError(
             f"A corpus cannot be built from {type(source).__name__}: give a folder, a CSV, TSV, "
-            "Parquet, text or tar file, or several, a data frame, (captions, images), or a list "
-            "of captions."
+            "Parquet, JSON, text or tar file, or several, a data frame, (captions, images), or a "
+            "list of captions."
         )
 
 
@@ -166,11 +174,16 @@ def _open_paths(given: Sequence[str], request: Request) -> Iterator[Part]:
     # consecutive archives share a part: their images have absolute paths
     for archives, run in groupby(paths, key=_is_archive):
         if archives:
-            request.refuse_images_root("archives")
-            yield Part(read_webdataset(list(run), request.doubts))
+            yield from _open_archives(list(run), request)
         else:
             for path in run:
                 yield from _open_path(path, request)
+
+
+def _open_archives(paths: list[Path], request: Request) -> Iterator[Part]:
+    request.refuse_images_root("archives")
+    request.refuse_filters("An archive")
+    yield Part(read_webdataset(paths, request.doubts))
 
 
 def _is_archive(path: Path) -> bool:
@@ -181,12 +194,11 @@ def _open_path(path: Path, request: Request) -> Iterator[Part]:
     if path.is_dir():
         yield from _open_folder(path, request)
     elif path.suffix.lower() in SOURCE_SUFFIXES:
-        root = request.images_root or path.parent
-        yield Part(read_captions_file(path, request), image_root=str(root))
+        yield _table_part(path, request.images_root or path.parent, request)
     else:
         raise CorpusError(
             f"The source {str(path)!r} is neither a folder nor a table of captions: expected a "
-            f"file ending in {', '.join(TABLE_SUFFIXES)}, .txt or .tar."
+            f"file ending in {', '.join(TABLE_SUFFIXES)}, .json, .txt or .tar."
         )
 
 
@@ -199,16 +211,25 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
         ) from error
     if is_clip_retrieval(path):
         request.refuse_images_root("clip-retrieval's folders")
+        request.refuse_filters("A folder of clip-retrieval, with one embedding per row,")
         for embeddings, tables in read_clip_retrieval(path, request):
             yield Part(tables, embeddings=str(embeddings))
     elif is_img2dataset(path):
         request.refuse_images_root("img2dataset's folders")
         yield Part(read_img2dataset(path, request))
     elif archives:
-        request.refuse_images_root("archives")
-        yield Part(read_webdataset(archives, request.doubts))
+        yield from _open_archives(archives, request)
+    elif is_saved_dataset(path):
+        yield _table_part(path, request.images_root or path, request)
     else:
-        yield Part(read_folder(path, request), image_root=str(request.images_root or path))
+        root = request.images_root or path
+        yield Part(read_folder(path, request), image_root=str(root), finder=ImageFinder(root))
+
+
+def _table_part(path: Path, root: Path, request: Request) -> Part:
+    finder = ImageFinder(root)
+    tables = read_captions_file(path, request, finder)
+    return Part(tables, image_root=str(root), finder=finder)
 
 
 def _is_texts(source: Any) -> bool:

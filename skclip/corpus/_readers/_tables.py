@@ -19,7 +19,10 @@ from skclip.corpus._readers._csv import (
     text_lines,
 )
 from skclip.corpus._readers._decoding import Doubts
+from skclip.corpus._readers._filters import Filters
+from skclip.corpus._readers._json import json_batches
 from skclip.corpus._readers._request import Request
+from skclip.corpus._readers._saved_datasets import saved_batches, saved_names
 from skclip.corpus._stored_paths import arrow_source
 from skclip.exceptions import CorpusError
 
@@ -27,6 +30,7 @@ __all__ = [
     "TABLE_SUFFIXES",
     "as_values",
     "column_names",
+    "filtered_batches",
     "frame_columns",
     "is_frame",
     "is_pair",
@@ -51,20 +55,18 @@ def reading(path: Path) -> Iterator[None]:
         raise CorpusError(f"{str(path)!r} cannot be used: {error}") from error
     except (pa.ArrowException, OSError, EOFError, KeyError, ValueError) as error:
         remedy = ". Save it as UTF-8" if "UTF8" in str(error) else ""
-        raise CorpusError(
-            f"{str(path)!r} cannot be read as {path.suffix.removeprefix('.').upper()}: "
-            f"{error}{remedy}"
-        ) from error
+        kind = path.suffix.removeprefix(".").upper() or "a data set"
+        raise CorpusError(f"{str(path)!r} cannot be read as {kind}: {error}{remedy}") from error
 
 
 def read_table_file(path: Path, request: Request) -> Iterator[pa.Table]:
-    """Yield the rows of a CSV, TSV or Parquet file, or of a text file with a caption per line.
+    """Yield the rows of a table of captions.
 
     Parameters
     ----------
     path : Path
-        File to read; its suffix gives the format. A text file whose first line is the header of
-        captions and images is read as a table.
+        CSV, TSV, Parquet or JSON file, saved data set, or text file with a caption per line. A
+        text file whose first line is the header of captions and images is read as a table.
 
     request : Request
         Options for the source.
@@ -77,19 +79,68 @@ def read_table_file(path: Path, request: Request) -> Iterator[pa.Table]:
     kind = path.suffix.lower()
     with reading(path):
         if kind == ".txt" and not has_header(path, request.columns):
+            request.refuse_filters("A text file of captions")
             for lines in text_lines(path, _BATCH):
                 yield rows_table(lines, None, None, request.doubts)
             return
-        if kind != ".parquet":
+        where = repr(str(path))
+        if kind in (".csv", ".tsv", ".txt"):
             check_quotes(path)
-        columns = find_columns(column_names(path), request.columns, where=f"{str(path)!r}")
-        batches = _parquet_batches if kind == ".parquet" else csv_batches
-        for batch in batches(path, columns.present):
+        names = column_names(path)
+        columns = find_columns(names, request.columns, where=where)
+        for batch in filtered_batches(path, names, columns.present, request.filters):
             yield _arrow_rows(batch, columns, request.doubts)
+
+
+def filtered_batches(
+    path: Path, names: Sequence[str], columns: Sequence[str], filters: Filters | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield some columns of a table, and those of the filters, of the rows that fulfil them.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, TSV, Parquet or JSON file, or saved data set.
+
+    names : sequence of str
+        All columns of the table.
+
+    columns : sequence of str
+        Columns to read.
+
+    filters : Filters or None
+        Which rows to keep.
+
+    Yields
+    ------
+    batch : pyarrow.RecordBatch
+        At least one row.
+    """
+    where, wanted = repr(str(path)), list(columns)
+    if filters is not None:
+        wanted = filters.to_read(names, columns, where=where)
+    for batch in _batches(path, wanted, as_text=columns):
+        kept = batch if filters is None else filters.apply(batch, where=where)
+        if kept.num_rows:
+            yield kept
+
+
+def _batches(path: Path, columns: list[str], *, as_text: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    kind = path.suffix.lower()
+    if path.is_dir():
+        yield from saved_batches(path, columns)
+    elif kind == ".parquet":
+        with arrow_source(path) as source, pq.ParquetFile(source) as file:
+            yield from file.iter_batches(batch_size=_BATCH, columns=columns)
+    elif kind == ".json":
+        yield from (batch.select(columns) for batch in json_batches(path))
+    else:
+        yield from csv_batches(path, columns, as_text=as_text)
 
 
 def read_frame(frame: Any, request: Request) -> Iterator[pa.Table]:
     """Yield the rows of a pandas, polars or Arrow table."""
+    request.refuse_filters("A data frame")
     yield from read_pairs(*frame_columns(frame, request.columns), doubts=request.doubts)
 
 
@@ -138,12 +189,16 @@ def as_values(column: Any) -> Any:
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the column names of a CSV, TSV, Parquet, or text file with a header."""
+    """Return the column names of a table of any kind; a text file must have a header."""
     with reading(path):
-        if path.suffix.lower() != ".parquet":
+        if path.is_dir():
+            return saved_names(path)
+        if path.suffix.lower() not in (".json", ".parquet"):
             return csv_names(path)
         with arrow_source(path) as source:
-            names: list[str] = pq.read_schema(source).names
+            is_json = path.suffix.lower() == ".json"
+            schema = next(json_batches(path)).schema if is_json else pq.read_schema(source)
+            names: list[str] = schema.names
         return names
 
 
@@ -184,11 +239,6 @@ def _is_text(kind: pa.DataType) -> bool:
         or types.is_integer(kind)
         or types.is_null(kind)
     )
-
-
-def _parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with arrow_source(path) as source, pq.ParquetFile(source) as file:
-        yield from file.iter_batches(batch_size=_BATCH, columns=list(columns))
 
 
 def is_frame(source: Any) -> bool:

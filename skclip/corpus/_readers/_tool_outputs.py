@@ -16,7 +16,7 @@ from skclip._validation import sample_of
 from skclip.corpus._readers._columns import archive_rows, find_columns, rows_table
 from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._readers._request import Request
-from skclip.corpus._readers._tables import column_names, reading
+from skclip.corpus._readers._tables import column_names, filtered_batches, reading
 from skclip.corpus._readers._webdataset import iter_samples
 from skclip.corpus._stored_paths import arrow_source
 from skclip.exceptions import CorpusError, UnusablePairWarning
@@ -92,8 +92,8 @@ def _read_downloads(path: Path, request: Request) -> Iterator[pa.Table]:
     kinds = [kind for kind in _KINDS if kind in names]
     wanted = dict.fromkeys(["key", "status", "error_message", caption, *kinds])
     columns = [name for name in wanted if name in names]
-    with reading(path), arrow_source(path) as source, pq.ParquetFile(source) as file:
-        for batch in file.iter_batches(_BATCH, columns=columns):
+    with reading(path):
+        for batch in filtered_batches(path, names, columns, request.filters):
             rows = batch.to_pydict()
             messages = rows.get("error_message", [None] * batch.num_rows)
             problems = [

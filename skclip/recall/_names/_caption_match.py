@@ -32,6 +32,10 @@ class CaptionMatch:
         Words of other senses for each class: ``{"crane": ["construction"]}`` ignores captions
         that contain one of them.
 
+    require : mapping, default=None
+        Words of which a caption must have one to name the class, besides the name:
+        ``{"forest": ["satellite", "aerial"]}`` ignores captions of other pictures of forests.
+
     longest : bool, default=False
         Whether to ignore a name inside a longer name of another class: with the classes ``fire``
         and ``fire truck``, "a fire truck" then names only the second.
@@ -63,6 +67,7 @@ class CaptionMatch:
     kind: str = "phrase"
     stem: bool = False
     exclude: Spellings | None = None
+    require: Spellings | None = None
     longest: bool = False
     ambiguous: str = "keep"
 
@@ -73,11 +78,13 @@ class CaptionMatch:
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ValueError(f"CaptionMatch({name}=) must be True or False, got {value!r}.")
-        if not (self.exclude is None or isinstance(self.exclude, Mapping)):
-            raise ValueError(
-                "CaptionMatch(exclude=) must be a mapping {class: [word, ...]}, got "
-                f"{sample_of([self.exclude])[:200]}."
-            )
+        for name in ("exclude", "require"):
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, Mapping)):
+                raise ValueError(
+                    f"CaptionMatch({name}=) must be a mapping {{class: [word, ...]}}, got "
+                    f"{sample_of([value])[:200]}."
+                )
         if self.stem and self.kind == "substring":
             raise ValueError(
                 "stem=True compares words and 'substring' compares letters: use one of them."
@@ -104,7 +111,9 @@ class CaptionMatch:
         disambiguator : Disambiguator
             Holds the phrases of each class and the rules for matches.
         """
-        queries = make_queries(names, synonyms=synonyms, exclude=self.exclude, plural=plural)
+        queries = make_queries(
+            names, synonyms=synonyms, exclude=self.exclude, require=self.require, plural=plural
+        )
         return Disambiguator(
             names,
             queries,

@@ -51,7 +51,9 @@ def count_names(
     counts : dict of {name: dict of {str: int}}
         By class and by name of the class, the class's own name first.
     """
-    of_class = make_queries(names, synonyms=synonyms, exclude=match.exclude, plural=plural)
+    of_class = make_queries(
+        names, synonyms=synonyms, exclude=match.exclude, require=match.require, plural=plural
+    )
     texts, queries = [], []
     more = of_each_name(names, synonyms or {}, "synonyms")
     for name, others, query in zip(names, more, of_class, strict=True):

@@ -6,6 +6,12 @@ from skclip.corpus._embed_shard import (
     Embedder as Embedder,
     embed_images as embed_images,
 )
+from skclip.corpus._engine import (
+    Engine as Engine,
+    ShardTask as ShardTask,
+    current_engine as current_engine,
+    using_engine as using_engine,
+)
 from skclip.corpus._images import ImageSlice as ImageSlice
 from skclip.corpus._manifest import MANIFEST as MANIFEST, UNFINISHED as UNFINISHED
 from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore

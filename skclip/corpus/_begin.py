@@ -58,7 +58,7 @@ def refuse_links(directory: Path) -> None:
     Files that are only replaced or removed may be links: the link itself is replaced.
     """
     for path in directory.iterdir():
-        written = path.name == LOCK or path.suffix in (".tmp", ".partial")
+        written = path.name == LOCK or path.suffix in (".tmp", ".partial", ".lock")
         if written and path.is_symlink():
             raise CorpusError(
                 f"{str(path)!r} is a symbolic link, and writes would follow it out of the "

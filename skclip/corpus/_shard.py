@@ -54,6 +54,7 @@ class ShardFiles:
     """
 
     def __init__(self, directory: Path, name: str) -> None:
+        self.stem = name
         self.captions = directory / f"{name}.captions.parquet"
         self.index = directory / f"{name}.index.sqlite"
         self.embeddings = directory / f"{name}.embeddings.npy"

@@ -39,6 +39,7 @@ _SUBPACKAGES = (
     "datasets",
     "display",
     "distill",
+    "distributed",
     "embedding",
     "evaluation",
     "exceptions",

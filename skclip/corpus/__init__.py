@@ -1,5 +1,6 @@
 """A captioned collection on disk."""
 
+from skclip.corpus._begin import WorkLeft as WorkLeft, work_left as work_left
 from skclip.corpus._corpus import Corpus, open_corpus
 from skclip.corpus._embed_shard import (
     MISSES as MISSES,

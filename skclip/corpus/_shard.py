@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from skclip._bounded_cache import BoundedCache
 from skclip._files import replacing
 from skclip.captions import check_index
 from skclip.corpus._hashes import file_hash
@@ -68,7 +69,7 @@ class ShardFiles:
 
 
 class DiskShard:
-    """Read access to a shard on disk; files are open only during a call.
+    """Read access to a shard on disk; files other than embeddings are open only during a call.
 
     Parameters
     ----------
@@ -77,9 +78,15 @@ class DiskShard:
 
     entry : ShardEntry
         Entry of the shard in the manifest.
+
+    open_arrays : BoundedCache, default=None
+        Open files of embeddings, which the shards of a corpus share. None is for this one alone.
     """
 
-    def __init__(self, directory: Path, entry: ShardEntry) -> None:
+    def __init__(
+        self, directory: Path, entry: ShardEntry, open_arrays: BoundedCache | None = None
+    ) -> None:
+        self._open = BoundedCache(max_size=1) if open_arrays is None else open_arrays
         self.entry = entry
         self.n_rows = entry.n_rows
         self.files = ShardFiles(directory, entry.name)
@@ -185,9 +192,10 @@ class DiskShard:
         """Return the width of the embeddings."""
         return int(self._open_embeddings().shape[1])
 
-    @cached_property
+    @property
     def _stored_embeddings(self) -> NDArray[Any]:
-        return self._open_embeddings()
+        stored: NDArray[Any] = self._open.get_or_make(self.entry.name, self._open_embeddings)
+        return stored
 
     def _open_embeddings(self) -> NDArray[Any]:
         assert self.entry.embeddings is not None

@@ -24,11 +24,19 @@ from skclip._compat import (
 )
 from skclip._validation import check_class_names
 from skclip.captions import Disambiguator, Matches, Matching, Spellings, make_queries
-from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
-from skclip.recall._find_matches import find_matches
+from skclip.corpus import (
+    CaptionStore,
+    Corpus,
+    Embedder,
+    Engine,
+    MemoryStore,
+    current_engine,
+    open_collection,
+)
+from skclip.recall._find_matches import find_candidates, find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
 from skclip.recall._pool import PrimingPool
-from skclip.recall._pool_of_matches import recall_pool, warn_about
+from skclip.recall._pool_of_matches import recall_pool, text_of_names, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
 from skclip.recall._vectors import check_same_model
@@ -424,33 +432,59 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
         return self.store_
 
     def _find(self, store: CaptionStore, names: Sequence[Any]) -> Matches:
+        disambiguator = self._disambiguator(names)
+        return find_matches(store, disambiguator, method=self.method, n_jobs=self.n_jobs)
+
+    def _disambiguator(self, names: Sequence[Any]) -> Disambiguator:
         queries = make_queries(
             names, synonyms=self.synonyms, exclude=self.exclude, plural=self.plural
         )
-        disambiguator = Disambiguator(
+        return Disambiguator(
             names,
             queries,
             Matching(self.match, self.stem),
             longest=self.longest,
             ambiguous=self.ambiguous,
         )
-        return find_matches(store, disambiguator, method=self.method, n_jobs=self.n_jobs)
 
     def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
         seed = None
         if self.select == "random":
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        return recall_pool(
-            store,
-            names,
-            self._find(store, names),
-            k=self.k,
-            seed=seed,
-            zero_shot=self.zero_shot if self.select == "best" else None,
-            deduplicate=self.deduplicate,
-            exclude_images=self.exclude_images,
-            embedder=self.embedder,
-        )
+        options: dict[str, Any] = {
+            "k": self.k,
+            "seed": seed,
+            "zero_shot": self.zero_shot if self.select == "best" else None,
+            "deduplicate": self.deduplicate,
+            "exclude_images": self.exclude_images,
+            "embedder": self.embedder,
+        }
+        engine = current_engine()
+        if engine is not None and isinstance(store, Corpus):
+            return self._recall_by(engine, store, names, options)
+        return recall_pool(store, names, self._find(store, names), **options)
+
+    def _recall_by(
+        self, engine: Engine, corpus: Corpus, names: list[Any], options: dict[str, Any]
+    ) -> PrimingPool:
+        """Recall with shards searched elsewhere, each of which returns its best matches."""
+        text = None
+        if self.select == "best" and corpus.has_embeddings:
+            text = text_of_names(options.pop("zero_shot"), names)
+            options["zero_shot"] = None
+        # a random order and computed embeddings need all matches
+        in_order = self.k is not None and (self.select == "first" or text is not None)
+        n = 2 * self.k if in_order and self.k is not None else None
+        disambiguator = self._disambiguator(names)
+        while True:
+            candidates = find_candidates(
+                corpus, disambiguator, engine, method=self.method, text=text, n=n
+            )
+            pool = recall_pool(corpus, names, candidates, **options)
+            kept = pool.report().counts["kept"]
+            if n is None or not (candidates.cut & (kept < self.k)).any():
+                return pool
+            n *= 8  # too many of them were duplicates, excluded or unreadable
 
     def _cache_key(self, names: list[Any]) -> str | None:
         """Return a key of names and parameters; None if the recall is random without a seed."""

@@ -15,18 +15,19 @@ from skclip._validation import sample_of
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
 from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
+from skclip.recall._find_matches import Candidates
 from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
 from skclip.recall._select import Choice, Chooser, Excluded, random_order
 from skclip.recall._vectors import row_vectors
 
-__all__ = ["recall_pool", "warn_about"]
+__all__ = ["recall_pool", "text_of_names", "warn_about"]
 
 
 def recall_pool(
     store: CaptionStore,
     names: list[Any],
-    matches: Matches,
+    matches: Matches | Candidates,
     *,
     k: int | None,
     seed: int | None = None,
@@ -45,7 +46,7 @@ def recall_pool(
     names : list
         Class names.
 
-    matches : Matches
+    matches : Matches or Candidates
         Matches of each class.
 
     k : int or None
@@ -98,25 +99,30 @@ def _best_first(
     embedder: Embedder | None,
 ) -> list[NDArray[np.int64]]:
     """Order the matches of each class by their cosine with its text embedding."""
-    head = resolve_text_head(zero_shot, np.unique(label_array(names)))
-    assert head is not None
-    text = dict(zip(head.classes.tolist(), head.weights, strict=True))
     ordered = []
-    for name, rows in zip(names, matches, strict=True):
+    for text, rows in zip(text_of_names(zero_shot, names), matches, strict=True):
         embeddings, _ = row_vectors(store, rows, embedder)
         if embeddings is None:
             raise ValueError(
                 "select='best' needs embeddings: build the corpus with embedder=, or give an "
                 "embedder."
             )
-        ordered.append(rows[np.argsort(-(unit_rows(embeddings) @ text[name]), kind="stable")])
+        ordered.append(rows[np.argsort(-(unit_rows(embeddings) @ text), kind="stable")])
     return ordered
+
+
+def text_of_names(zero_shot: Any, names: list[Any]) -> NDArray[Any]:
+    """Return the text embedding of each class name."""
+    head = resolve_text_head(zero_shot, np.unique(label_array(names)))
+    assert head is not None
+    text = dict(zip(head.classes.tolist(), head.weights, strict=True))
+    return np.stack([text[name] for name in names])
 
 
 def _make_pool(
     store: CaptionStore,
     names: list[Any],
-    matches: Matches,
+    matches: Matches | Candidates,
     choice: Choice,
     embedder: Embedder | None,
 ) -> PrimingPool:

@@ -8,8 +8,10 @@ import numpy as np
 from skclip._paths import find_file
 from skclip.cli._common import (
     DEFAULT_MODEL,
+    add_engine_arguments,
     add_model_arguments,
     add_quiet_argument,
+    engine_of,
     is_corpus,
     make_embedder,
     note_resumed,
@@ -43,6 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="embed the images of an embedded corpus that could not be read when it was built",
     )
+    add_engine_arguments(parser)
     add_quiet_argument(parser)
     add_job_arguments(parser)
     add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
@@ -60,14 +63,15 @@ def run(args: Namespace) -> int:
         )
     corpus, verbose = Corpus(args.corpus), int(not args.quiet)
     take_model_of(corpus, args)
-    embedder = make_embedder(args)
+    embedder, engine = make_embedder(args), engine_of(args)
     if is_dry_run(args):
         return 0
     note_resumed(corpus.path / UNFINISHED, quiet=args.quiet)
     if args.retry_failed:
         corpus = corpus.retry_failed(embedder, verbose=verbose)
     else:
-        corpus = corpus.embed(embedder, verbose=verbose)
+        with engine:
+            corpus = corpus.embed(embedder, verbose=verbose)
     return report(corpus, quiet=args.quiet)
 
 

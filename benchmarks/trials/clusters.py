@@ -73,8 +73,8 @@ def prepare(folder: Path) -> Callable[[list[int]], tuple[str, str | None]]:
     import ray.data  # noqa: F401 - once, before drivers are forked
 
     Corpus.build(SOURCE, folder / "whole", embedder=Slow(), shard_size=SHARD_SIZE)
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "300"}
-    os.environ |= {"PYTHONPATH": str(ROOT), "RAY_DATA_DISABLE_PROGRESS_BARS": "1"}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    os.environ["PYTHONPATH"] = str(ROOT)
     # ends with this process, whose end of the pipe is then closed
     cluster = subprocess.Popen(
         [sys.executable, "-c", CLUSTER],

@@ -13,8 +13,13 @@ from skclip.corpus._engine import (
     current_engine as current_engine,
     using_engine as using_engine,
 )
+from skclip.corpus._hashes import file_hash as file_hash
 from skclip.corpus._images import ImageSlice as ImageSlice
-from skclip.corpus._manifest import MANIFEST as MANIFEST, UNFINISHED as UNFINISHED
+from skclip.corpus._manifest import (
+    MANIFEST as MANIFEST,
+    UNFINISHED as UNFINISHED,
+    read_manifest as read_manifest,
+)
 from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore
 from skclip.corpus._readers import (
     SOURCE_SUFFIXES as SOURCE_SUFFIXES,

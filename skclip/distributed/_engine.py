@@ -171,9 +171,18 @@ def _outcome(row: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any
     try:
         result = function(pickle.loads(row["task"]))
     except Exception as raised:
-        error = raised
+        error = _picklable(raised)
     outcome = Outcome(result, error, time.monotonic() - started, place)
     return {"position": row["position"], "outcome": pickle.dumps(outcome)}
+
+
+def _picklable(error: Exception) -> Exception:
+    """Return the error, or one with its text if it does not survive pickling."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def recipe(embedder: Any) -> Callable[[], Embedder]:

@@ -399,7 +399,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
         declared = self.classes if self.classes is not None else classes
-        resolved = resolve_classes(self.zero_shot, declared, y, estimator=estimator)
+        labels = y if sums is None else sums.classes
+        resolved = resolve_classes(self.zero_shot, declared, labels, estimator=estimator)
         self.text_head_, names = resolved.text_head, resolved.names
         self.classes_, self._weighted = like(names, y), sample_weight is not None
         self.pool_ = recall_pool(
@@ -408,7 +409,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         self._pool = pool_images(self.pool_, names)
         shots = None
         if weight is not None and resolved.codes is not None:
-            shots = as_images(X, resolved.codes, weight)
+            codes = resolved.codes if sums is None else encode_known(y, names)
+            shots = as_images(X, codes, weight)
         rows = [] if X is None else [X]
         rows += [] if self._pool is None else [self._pool.X]
         self.n_features_in_ = common_width(rows, self.text_head_)
@@ -438,8 +440,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
                     f"{name!r} is {head!r}: use NearestClassMean() and "
                     "GaussianDiscriminantClassifier(), or fit in memory."
                 )
-        self._start(X, sums.classes[codes], sums.classes, None, sums=sums)
-        return self
+        return self._start(X, sums.classes[codes], None, None, sums=sums)
 
     def _images(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Images:
         X, y = check_labelled_embeddings(self, X, y, reset=False)

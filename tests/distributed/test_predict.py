@@ -8,7 +8,7 @@ import pytest
 from skclip import ZeroShotClassifier
 from skclip.corpus import Corpus
 from skclip.distributed import predict
-from tests.distributed.test_fit import TEXT
+from tests.distributed.animals import TEXT
 
 
 @pytest.fixture
@@ -52,6 +52,6 @@ def test_ray_writes_the_same_bytes(cluster, head, animals, tmp_path):
 
 def test_another_head_does_not_write_among_the_predictions_of_this_one(head, animals, tmp_path):
     predict(head, animals[0], tmp_path / "out")
-    other = ZeroShotClassifier({**TEXT, "owl": [0.0, 0, 0, 0, 0, 1]}).fit()
+    other = ZeroShotClassifier({**TEXT, "owl": [1.0] * 24}).fit()
     with pytest.raises(ValueError, match="predictions of another head or corpus"):
         predict(other, animals[0], tmp_path / "out")

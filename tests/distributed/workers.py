@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skclip import CLIPEmbedder
+
 
 class LengthEmbedder(BaseEstimator):
     """Embeds an image as the length of its path or bytes; some images cannot be read.
@@ -42,3 +44,20 @@ class WrongWeights(LengthEmbedder):
     @property
     def model_id(self):
         return f"length/none@{os.getpid()}"
+
+
+class CountingEmbedder(CLIPEmbedder):
+    """Writes a line beside its cache for every image that goes through the model."""
+
+    def load_model(self):
+        loaded = super().load_model()
+        if "counted" not in loaded.cache:
+            loaded.cache["counted"], encode = True, loaded.encode_image
+
+            def counted(batch):
+                with Path(self.cache).with_suffix(".passes").open("a") as file:
+                    file.write("".join(f"{os.getpid()}\n" for _ in batch))
+                return encode(batch)
+
+            loaded.encode_image = counted
+        return loaded

@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
             tell(f"{name}: {value}")
         return 0
     left = work_left(find_file(args.corpus))
-    if left is not None:
+    if left is not None and not (args.failures or args.verify):
         for name, value in unfinished_facts(left).items():
             tell(f"{name}: {value}")
         if not (find_file(args.corpus) / MANIFEST).exists():

@@ -5,7 +5,8 @@
     python -m benchmarks.bench_scale open --shards 1000
 
 `embed` is the bundled model on synthetic images; `fit` is a discriminant and a stacked head on
-synthetic float16 rows. Rates are by the clock: repeat them on an idle machine. Memory is the peak of
+synthetic float16 rows. Rates are by the clock: repeat them on an idle machine. Memory is the peak
+of what a process has allocated, without mapped files.
 """
 
 import argparse

@@ -189,7 +189,8 @@ def recipe(embedder: Any) -> Callable[[], Embedder]:
     """Return a function that makes the embedder anew from its parameters, without its weights."""
     if not hasattr(embedder, "get_params"):
         return partial(_same, embedder)
-    return partial(type(embedder), **embedder.get_params(deep=False))
+    make: Callable[..., Embedder] = type(embedder)
+    return partial(make, **embedder.get_params(deep=False))
 
 
 def _same(embedder: Embedder) -> Embedder:

@@ -116,13 +116,14 @@ class ShardPrediction:
 
     def __call__(self, shard: LabelledShard) -> None:
         """Write the file of a shard."""
-        labels, proba = [], []
+        labels: list[Any] = []
+        proba: list[float | None] = []
         for _, X in shard.blocks():
-            of_rows = self.head.predict_proba(X)
-            best = of_rows.argmax(axis=1)
-            evident = X.any(axis=1)
-            labels += np.where(evident, self.head.classes_[best].astype(object), None).tolist()
-            proba += np.where(evident, of_rows.max(axis=1).astype(object), None).tolist()
+            of_rows = np.asarray(self.head.predict_proba(X))
+            best = self.head.classes_[of_rows.argmax(axis=1)].tolist()
+            for evident, label, row in zip(X.any(axis=1), best, of_rows, strict=True):
+                labels.append(label if evident else None)
+                proba.append(float(row.max()) if evident else None)
         n_rows = shard.task.entry.n_rows
         rows = np.arange(n_rows)
         table = pa.table(

@@ -473,8 +473,8 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             text = text_of_names(options.pop("zero_shot"), names)
             options["zero_shot"] = None
         # a random order and computed embeddings need all matches
-        in_order = self.k is not None and (self.select == "first" or text is not None)
-        n = 2 * self.k if in_order and self.k is not None else None
+        k = self.k if self.select == "first" or text is not None else None
+        n = None if k is None else 2 * k
         disambiguator = self._disambiguator(names)
         while True:
             candidates = find_candidates(
@@ -482,7 +482,7 @@ class CaptionRetriever(TransformerMixin, BaseEstimator):
             )
             pool = recall_pool(corpus, names, candidates, **options)
             kept = pool.report().counts["kept"]
-            if n is None or not (candidates.cut & (kept < self.k)).any():
+            if k is None or n is None or not (candidates.cut & (kept < k)).any():
                 return pool
             n *= 8  # too many of them were duplicates, excluded or unreadable
 

@@ -10,6 +10,7 @@ of what a process has allocated, without mapped files.
 """
 
 import argparse
+import logging
 import os
 import tempfile
 import threading
@@ -70,8 +71,19 @@ def measure_embedding(folder: Path, n_images: int, repeats: int) -> None:
         place = Path(tempfile.mkdtemp(dir=folder)) / "corpus"
         return Corpus.build(source, place, shard_size=n_images // 8)
 
+    shards: list[float] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: shards.append(float(record.args[1]))  # type: ignore
+    logging.getLogger("skclip.distributed").addHandler(handler)
+    logging.getLogger("skclip.distributed").setLevel(logging.INFO)
+    working: dict[str, list[float]] = {}
+
     def on_ray(n: int) -> None:
+        shards.clear()
         embed(copy(), embedder, engine="ray", compute=ActorPoolStrategy(size=n))
+        # the first shard of a worker also loads the model
+        rate = n_images / len(shards) / np.median(shards)
+        working.setdefault(f"Ray, {n} workers, while they work, per worker", []).append(rate)
 
     ways: dict[str, Any] = {
         "bare loop": lambda: bare_loop(embedder, paths),
@@ -88,6 +100,8 @@ def measure_embedding(folder: Path, n_images: int, repeats: int) -> None:
     for name, taken in seconds.items():
         rates = n_images / np.array(taken)
         print(f"{name}: {np.mean(taken):.1f} s, {rates.mean():.0f} ± {rates.std():.0f} images/s")
+    for name, found in working.items():
+        print(f"{name}: {np.mean(found):.0f} ± {np.std(found):.0f} images/s")
     ray.shutdown()
 
 

@@ -121,9 +121,10 @@ class ShardPrediction:
         for _, X in shard.blocks():
             of_rows = np.asarray(self.head.predict_proba(X))
             best = self.head.classes_[of_rows.argmax(axis=1)].tolist()
-            for evident, label, row in zip(X.any(axis=1), best, of_rows, strict=True):
-                labels.append(label if evident else None)
-                proba.append(float(row.max()) if evident else None)
+            evident = np.asarray(X.any(axis=1))
+            for is_known, label, row in zip(evident, best, of_rows, strict=True):
+                labels.append(label if is_known else None)
+                proba.append(float(row.max()) if is_known else None)
         n_rows = shard.task.entry.n_rows
         rows = np.arange(n_rows)
         table = pa.table(

@@ -99,6 +99,16 @@ def pull(
     ------
     CorpusFormatError
         If files are damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from skclip.distributed import build, pull, push
+    >>> url = (Path(tempfile.mkdtemp()) / "there").as_uri()
+    >>> push(build(["a cat", "two dogs"], tempfile.mkdtemp()), url)
+    >>> len(pull(url, Path(tempfile.mkdtemp()) / "back"))
+    2
     """
     directory = find_file(path).absolute()
     if (directory / MANIFEST).exists():

@@ -23,7 +23,7 @@ def pins(config: Path = HERE.parent / "setup.cfg") -> str:
     groups += [v for k, v in parser["options.extras_require"].items() if k not in LEFT_OUT]
     oldest: dict[str, str] = {}
     for requirement in "\n".join(groups).split():
-        match = re.fullmatch(r"([\w.-]+)>=([\d.]+)", requirement)
+        match = re.fullmatch(r"([\w.-]+)(?:\[[\w,]+\])?>=([\d.]+)", requirement)
         if match is None:
             raise ValueError(f"{requirement!r} in setup.cfg is not of the form name>=version")
         name, version = match.groups()

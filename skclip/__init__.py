@@ -40,6 +40,7 @@ _SUBPACKAGES = (
     "datasets",
     "display",
     "distill",
+    "distributed",
     "embedding",
     "evaluation",
     "exceptions",

@@ -33,6 +33,7 @@ LAYERS = [
     "export",
     "report",
     "utils",
+    "distributed",
     "cli",
 ]
 

@@ -30,6 +30,7 @@ GOALS = {
     "images": 1000,
     "hostile": 200,
     "flips": 5000,
+    "clusters": 100,
 }
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from skclip.recall import PrimingPool
 __all__ = [
     "CLASSES_HELP",
     "add_decisions_argument",
+    "add_engine_arguments",
     "add_model_arguments",
     "add_quiet_argument",
     "add_table_arguments",
@@ -25,6 +26,7 @@ __all__ = [
     "check_at_least_one",
     "check_device_option",
     "check_folder",
+    "engine_of",
     "is_corpus",
     "make_embedder",
     "note_resumed",
@@ -217,6 +219,47 @@ def _value(text: str) -> str | float | bool:
 def add_quiet_argument(parser: ArgumentParser) -> None:
     """Add ``--quiet``."""
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no summary")
+
+
+def add_engine_arguments(parser: ArgumentParser) -> None:
+    """Add the options of the engine that works on shards; :func:`engine_of` reads them."""
+    group = parser.add_argument_group("engine")
+    group.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="what works on the shards of the corpus: this process, or Ray Data "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="address of a Ray cluster, or 'auto' (default: $RAY_ADDRESS, else this machine)",
+    )
+    group.add_argument(
+        "--ray-gpus",
+        type=float,
+        default=0,
+        metavar="N",
+        help="accelerators for each worker that embeds (default: %(default)s)",
+    )
+
+
+def engine_of(args: Namespace) -> AbstractContextManager[None]:
+    """Return the context in which shards are worked on by ``--engine``."""
+    if args.engine == "local" and (args.ray_address is not None or args.ray_gpus):
+        raise ValueError("--ray-address and --ray-gpus are for --engine ray.")
+    if args.engine == "local":
+        return nullcontext()
+    from skclip.distributed import chosen_engine  # needed by few commands
+
+    return chosen_engine(
+        args.engine,
+        address=args.ray_address,
+        num_cpus=1,
+        num_gpus=args.ray_gpus,
+        compute=None,
+    )
 
 
 def add_decisions_argument(parser: ArgumentParser) -> None:

@@ -1,13 +1,25 @@
 """A captioned collection on disk."""
 
+from skclip.corpus._begin import WorkLeft as WorkLeft, work_left as work_left
 from skclip.corpus._corpus import Corpus, open_corpus
 from skclip.corpus._embed_shard import (
     MISSES as MISSES,
     Embedder as Embedder,
     embed_images as embed_images,
 )
+from skclip.corpus._engine import (
+    Engine as Engine,
+    ShardTask as ShardTask,
+    current_engine as current_engine,
+    using_engine as using_engine,
+)
+from skclip.corpus._hashes import file_hash as file_hash
 from skclip.corpus._images import ImageSlice as ImageSlice, image_keys as image_keys
-from skclip.corpus._manifest import MANIFEST as MANIFEST, UNFINISHED as UNFINISHED
+from skclip.corpus._manifest import (
+    MANIFEST as MANIFEST,
+    UNFINISHED as UNFINISHED,
+    read_manifest as read_manifest,
+)
 from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore
 from skclip.corpus._readers import (
     IMAGE_COLUMNS as IMAGE_COLUMNS,

@@ -2,18 +2,27 @@
 
 import errno
 import json
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
 
 from skclip._files import replacing
-from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, read_note
+from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, read_manifest, read_note
+from skclip.corpus._shard import ShardFiles
+from skclip.corpus._stored_paths import arrow_source
 from skclip.exceptions import CorpusError
 
 __all__ = [
+    "WorkLeft",
     "check_free",
     "is_taken",
     "refuse_links",
     "storage_problem",
     "was_committed",
+    "work_left",
     "write_note",
 ]
 
@@ -58,7 +67,7 @@ def refuse_links(directory: Path) -> None:
     Files that are only replaced or removed may be links: the link itself is replaced.
     """
     for path in directory.iterdir():
-        written = path.name == LOCK or path.suffix in (".tmp", ".partial")
+        written = path.name == LOCK or path.suffix in (".tmp", ".partial", ".lock")
         if written and path.is_symlink():
             raise CorpusError(
                 f"{str(path)!r} is a symbolic link, and writes would follow it out of the "
@@ -89,3 +98,71 @@ def storage_problem(error: Exception) -> str | None:
     if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "readonly" in str(error):
         return "the disk or directory is read-only"
     return None
+
+
+class WorkLeft(NamedTuple):
+    """How far unfinished work on a corpus is.
+
+    Attributes
+    ----------
+    model_id : str or None
+        Model that embeds the images; None if they are not embedded.
+
+    n_shards, n_rows : int
+        Shards whose captions are written, and their rows. More follow while captions are read.
+
+    n_indexed : int
+        Shards among them with a caption index.
+
+    n_embedded, n_rows_embedded : int
+        Shards and rows with embeddings.
+    """
+
+    model_id: str | None
+    n_shards: int
+    n_rows: int
+    n_indexed: int
+    n_embedded: int
+    n_rows_embedded: int
+
+
+def work_left(directory: Path) -> WorkLeft | None:
+    """Return how far the unfinished work on a directory is; None if there is none.
+
+    Parameters
+    ----------
+    directory : Path
+        Directory of a corpus. Nothing in it is changed, and other processes may work on it.
+    """
+    note = read_note(directory)
+    if not note:
+        return None
+    prefix = f"{note['generation']:03d}-"
+    suffix = ".captions.parquet"
+    names = [p.name.removesuffix(suffix) for p in sorted(directory.glob(f"{prefix}*{suffix}"))]
+    stems = {name: name for name in names}
+    if note.get("model_id") is not None and (directory / MANIFEST).exists():
+        old = [e.name for e in read_manifest(directory).shards if e.embeddings is None]
+        stems |= {name: name if name in stems else prefix + name for name in old}
+    n_rows, n_indexed, n_embedded, n_rows_embedded = 0, 0, 0, 0
+    for name, stem in stems.items():
+        captions, files = ShardFiles(directory, name), ShardFiles(directory, stem)
+        with arrow_source(captions.captions) as source:
+            rows = pq.read_metadata(source).num_rows
+        n_rows += rows
+        n_indexed += captions.index.exists()
+        n_embedded += files.embeddings.exists()
+        n_rows_embedded += rows if files.embeddings.exists() else _rows_in(files)
+    return WorkLeft(
+        note.get("model_id"), len(stems), n_rows, n_indexed, n_embedded, n_rows_embedded
+    )
+
+
+def _rows_in(files: ShardFiles) -> int:
+    """Return the number of rows in an unfinished file of embeddings."""
+    partial = files.embeddings.with_suffix(".partial")
+    with suppress(OSError, ValueError), partial.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        return int((partial.stat().st_size - file.tell()) // (dtype.itemsize * shape[1]))
+    return 0

@@ -8,8 +8,10 @@ removed. If a process is killed between these and after the new manifest, the co
 the note identifies the call when it is repeated.
 """
 
+import logging
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,6 +27,7 @@ from skclip._progress import progress_bar
 from skclip.captions import build_index, is_current
 from skclip.corpus._begin import refuse_links, storage_problem, was_committed, write_note
 from skclip.corpus._embed_shard import Embedder, embed_shard
+from skclip.corpus._engine import ShardTask, current_engine
 from skclip.corpus._hashes import file_hash, hashed
 from skclip.corpus._manifest import (
     LOCK,
@@ -52,6 +55,8 @@ __all__ = [
     "keep_embeddings",
     "working_on",
 ]
+
+logger = logging.getLogger("skclip.corpus")
 
 _SHARD_FILE = re.compile(r"(\d{3,}-)+\d{5,}\.")
 
@@ -85,6 +90,10 @@ class Job:
         prefix = f"{self.generation:03d}-"
         own = entry.name.startswith(prefix)
         return ShardFiles(self.directory, entry.name if own else prefix + entry.name)
+
+    def task(self, entry: ShardEntry) -> ShardTask:
+        """Return the work on a shard."""
+        return ShardTask(self.directory, entry, self.files(entry).stem)
 
     def progress(self, description: str, total: int | None = None) -> Any:
         """Return a progress bar over captions."""
@@ -321,29 +330,34 @@ def index_shards(
     entries : list of ShardEntry
         The same shards, indexed.
     """
-    files = [job.files(entry).index for entry in entries]
+    tasks, engine = [job.task(entry) for entry in entries], current_engine()
     with job.progress("index", sum(e.n_rows for e in entries)) as bar:
-        work = (
-            delayed(_index_shard)(DiskShard(job.directory, entry), path)
-            for entry, path in zip(entries, files, strict=True)
-        )
-        # starting workers takes longer than indexing one shard
-        n_workers = 1 if len(entries) == 1 else n_jobs
-        for n_rows in Parallel(n_jobs=n_workers, return_as="generator_unordered")(work):
-            bar.update(n_rows)
+        if engine is not None:
+            for _, n_rows in engine.map(_index_shard, tasks):
+                bar.update(n_rows)
+        else:
+            # starting workers takes longer than indexing one shard
+            n_workers = 1 if len(entries) == 1 else n_jobs
+            work = (delayed(_index_shard)(task) for task in tasks)
+            for n_rows in Parallel(n_jobs=n_workers, return_as="generator_unordered")(work):
+                bar.update(n_rows)
     done = []
-    for entry, path in zip(entries, files, strict=True):
+    for entry, task in zip(entries, tasks, strict=True):
+        path = task.files.index
         is_first = path == ShardFiles(job.directory, entry.name).index
         done.append(replace(entry, indexed=True, index=None if is_first else path.name))
     return done
 
 
-def _index_shard(shard: DiskShard, path: Path) -> int:
+def _index_shard(task: ShardTask) -> int:
+    index = task.files.index
     # an earlier version of skclip may have begun this work
-    if not (path.exists() and is_current(path)):
-        with replacing(path) as temporary:
-            build_index(shard.iter_captions(), temporary)
-    return shard.n_rows
+    if not (index.exists() and is_current(index)):
+        with task.lock():
+            if not (index.exists() and is_current(index)):
+                with replacing(index) as temporary:
+                    build_index(task.shard.iter_captions(), temporary)
+    return task.entry.n_rows
 
 
 def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) -> Manifest:
@@ -366,22 +380,40 @@ def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) ->
         All shards, embedded.
     """
     todo = [i for i, entry in enumerate(entries) if entry.embeddings is None]
-    done = list(entries)
-    with job.progress("embeddings", sum(entries[i].n_rows for i in todo)) as bar:
-        for i in todo:
-            files = job.files(entries[i])
-            shard = DiskShard(job.directory, entries[i])
-            if files.embeddings.exists():
-                bar.update(shard.n_rows)
-            else:
-                for n_rows in embed_shard(shard, files, embedder):
+    tasks, engine = [job.task(entries[i]) for i in todo], current_engine()
+    with job.progress("embeddings", sum(task.entry.n_rows for task in tasks)) as bar:
+        if engine is not None:
+            for _, n_rows in engine.map(_embed_whole, tasks, embedder):
+                bar.update(n_rows)
+        else:
+            for task in tasks:
+                started = time.monotonic()
+                for n_rows in _embed(task, embedder):
                     bar.update(n_rows)
-            done[i] = replace(
-                entries[i],
-                embeddings=files.embeddings.name,
-                failures=files.failures.name if files.failures.exists() else None,
-            )
+                logger.info("%s embedded in %.1f s", task.stem, time.monotonic() - started)
+    done = list(entries)
+    for i, task in zip(todo, tasks, strict=True):
+        done[i] = replace(
+            entries[i],
+            embeddings=task.files.embeddings.name,
+            failures=task.files.failures.name if task.files.failures.exists() else None,
+        )
     return Manifest(tuple(done), embedder.model_id, _common_width(job.directory, done))
+
+
+def _embed(task: ShardTask, embedder: Embedder) -> Iterator[int]:
+    """Embed what is missing of a shard; yield numbers of rows."""
+    embeddings = task.files.embeddings
+    if not embeddings.exists():
+        with task.lock():
+            if not embeddings.exists():
+                yield from embed_shard(task.shard, task.files, embedder)
+                return
+    yield task.entry.n_rows
+
+
+def _embed_whole(task: ShardTask, embedder: Embedder) -> int:
+    return sum(_embed(task, embedder))
 
 
 def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | None) -> Manifest:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from skclip._bounded_cache import BoundedCache
 from skclip._validation import sample_of
 from skclip.corpus._begin import check_free, is_taken
 from skclip.corpus._build import (
@@ -42,6 +43,7 @@ from skclip.exceptions import (
 __all__ = ["Corpus", "open_corpus"]
 
 _MAX_NAMES = 10
+_MAX_OPEN = 64
 
 
 class Corpus(CaptionStore):
@@ -88,7 +90,11 @@ class Corpus(CaptionStore):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = user_path(path)
         self._manifest = read_manifest(self.path)
-        self._shards = tuple(DiskShard(self.path, entry) for entry in self._manifest.shards)
+        # a process may have 1024 files open, and a corpus more shards
+        open_arrays = BoundedCache(max_size=_MAX_OPEN)
+        self._shards = tuple(
+            DiskShard(self.path, entry, open_arrays) for entry in self._manifest.shards
+        )
         self.n_features = self._manifest.n_features
         for shard in self._shards:
             shard.check_size(self.n_features)

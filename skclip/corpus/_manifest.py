@@ -149,8 +149,16 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def read_manifest(directory: Path) -> Manifest:
+def read_manifest(directory: Path, *, with_files: bool = True) -> Manifest:
     """Read the manifest of ``directory``.
+
+    Parameters
+    ----------
+    directory : Path
+        Directory of the corpus.
+
+    with_files : bool, default=True
+        Whether the files that it names must exist.
 
     Raises
     ------
@@ -198,7 +206,8 @@ def read_manifest(directory: Path) -> Manifest:
             f"The manifest of the corpus {str(directory)!r} cannot be read ({error}): build the "
             "corpus again with overwrite=True."
         ) from error
-    missing = [f for s in manifest.shards for f in s.needed_files if not (directory / f).is_file()]
+    needed = [f for s in manifest.shards for f in s.needed_files] if with_files else []
+    missing = [name for name in needed if not (directory / name).is_file()]
     if missing:
         raise CorpusFormatError(
             f"The corpus {str(directory)!r} is missing {len(missing)} of its files "

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from skclip._bounded_cache import BoundedCache
 from skclip._files import replacing
 from skclip.captions import check_index, is_current
 from skclip.corpus._hashes import file_hash
@@ -61,6 +62,7 @@ class ShardFiles:
     """
 
     def __init__(self, directory: Path, name: str) -> None:
+        self.stem = name
         self.captions = directory / f"{name}.captions.parquet"
         self.index = directory / f"{name}.index.sqlite"
         self.embeddings = directory / f"{name}.embeddings.npy"
@@ -75,7 +77,7 @@ class ShardFiles:
 
 
 class DiskShard:
-    """Read access to a shard on disk; files are open only during a call.
+    """Read access to a shard on disk; files other than embeddings are open only during a call.
 
     Parameters
     ----------
@@ -84,9 +86,15 @@ class DiskShard:
 
     entry : ShardEntry
         Entry of the shard in the manifest.
+
+    open_arrays : BoundedCache, default=None
+        Open files of embeddings, which the shards of a corpus share. None is for this one alone.
     """
 
-    def __init__(self, directory: Path, entry: ShardEntry) -> None:
+    def __init__(
+        self, directory: Path, entry: ShardEntry, open_arrays: BoundedCache | None = None
+    ) -> None:
+        self._open = BoundedCache(max_size=1) if open_arrays is None else open_arrays
         self.entry = entry
         self.n_rows = entry.n_rows
         self.files = ShardFiles(directory, entry.name)
@@ -206,9 +214,10 @@ class DiskShard:
         """Return the width of the embeddings of captions."""
         return int(self._stored_caption_embeddings.shape[1])
 
-    @cached_property
+    @property
     def _stored_embeddings(self) -> NDArray[Any]:
-        return self._open_embeddings()
+        stored: NDArray[Any] = self._open.get_or_make(self.entry.name, self._open_embeddings)
+        return stored
 
     @cached_property
     def _stored_caption_embeddings(self) -> NDArray[Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         TipAdapterClassifier,
     )
     from skclip.heads._class_mean import NearestClassMean
+    from skclip.heads._class_sums import ClassSums as ClassSums
     from skclip.heads._discriminant import GaussianDiscriminantClassifier
     from skclip.heads._imprinting import (
         MultiProxyImprinter,
@@ -40,6 +41,7 @@ __all__ = [
 
 _MODULES = {
     "AggregatedPromptClassifier": "_prompting",
+    "ClassSums": "_class_sums",  # for skclip.distributed
     "ConstrainedProbeClassifier": "_adapters",
     "GaussianDiscriminantClassifier": "_discriminant",
     "KernelTextClassifier": "_adapters",

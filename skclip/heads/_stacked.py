@@ -25,11 +25,13 @@ from skclip._compat import (
     check_same_namespace,
     check_sample_weight,
     fit_context,
+    validate_parameters,
 )
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
+from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import GaussianDiscriminantClassifier
 from skclip.heads._parts import (
     DISCRIMINANT,
@@ -62,12 +64,8 @@ def part_of(
     must_weigh: bool = False,
 ) -> str | FittedHead:
     """Return the name of a part with left-out scores in closed form, or the fitted head."""
-    if type(head) is NearestClassMean and head.metric == "cosine" and head.zero_shot is None:
-        return MEANS
-    if type(head) is GaussianDiscriminantClassifier and (
-        head.ridge == "feature" and head.priors is None and head.zero_shot is None
-    ):
-        return DISCRIMINANT
+    if (name := in_closed_form(head)) is not None:
+        return name
     if not hasattr(head, "decision_function") and not hasattr(head, "predict_proba"):
         raise ValueError(
             f"A head needs decision_function or predict_proba, got {head!r}: wrap it in "
@@ -77,6 +75,17 @@ def part_of(
         fitted = fit_on(head, images, classes, must_weigh=must_weigh)
     codes = encode_known(to_numpy(fitted.classes_), classes, source=f"The head {head!r}")
     return FittedHead(head, fitted, codes)
+
+
+def in_closed_form(head: Any) -> str | None:
+    """Return the name of a part with left-out scores in closed form; None for other heads."""
+    if type(head) is NearestClassMean and head.metric == "cosine" and head.zero_shot is None:
+        return MEANS
+    if type(head) is GaussianDiscriminantClassifier and (
+        head.ridge == "feature" and head.priors is None and head.zero_shot is None
+    ):
+        return DISCRIMINANT
+    return None
 
 
 class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimators):
@@ -332,6 +341,7 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         if not hasattr(self, "classes_"):
             return self._start(X, y, classes, sample_weight)
         check_same_namespace(X, self, attribute="coef_", method="partial_fit")
+        self._check_complete("partial_fit")
         return self._weigh(add_images(self._shots, self._images(X, y, sample_weight)), X)
 
     def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -360,12 +370,19 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         """
         check_is_fitted(self)
         check_same_namespace(X, self, attribute="coef_", method="forget")
+        self._check_complete("forget")
         gone = self._images(X, y, sample_weight)
         kept = gone.at(np.zeros(0, dtype=np.intp)) if self._shots is None else self._shots
         return self._weigh(take_away(kept, gone, to_numpy(self.classes_)), X)
 
     def _start(
-        self, X: Any, y: Any, classes: ArrayLike | None, sample_weight: ArrayLike | None
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        *,
+        sums: ClassSums | None = None,
     ) -> Self:
         estimator = type(self).__name__
         head_names = [name for name, _ in self._named_heads()]
@@ -382,7 +399,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
         declared = self.classes if self.classes is not None else classes
-        resolved = resolve_classes(self.zero_shot, declared, y, estimator=estimator)
+        labels = y if sums is None else sums.classes
+        resolved = resolve_classes(self.zero_shot, declared, labels, estimator=estimator)
         self.text_head_, names = resolved.text_head, resolved.names
         self.classes_, self._weighted = like(names, y), sample_weight is not None
         self.pool_ = recall_pool(
@@ -391,12 +409,38 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         self._pool = pool_images(self.pool_, names)
         shots = None
         if weight is not None and resolved.codes is not None:
-            shots = as_images(X, resolved.codes, weight)
+            codes = resolved.codes if sums is None else encode_known(y, names)
+            shots = as_images(X, codes, weight)
         rows = [] if X is None else [X]
         rows += [] if self._pool is None else [self._pool.X]
         self.n_features_in_ = common_width(rows, self.text_head_)
         self._dtype = np.result_type("float32", *map(dtype_name, rows)).name
-        return self._weigh(shots, X)
+        self._is_sample = sums is not None
+        return self._weigh(shots, X, None if sums is None else sums.over(names))
+
+    def _fit_sums(self, sums: ClassSums, X: NDArray[Any], codes: NDArray[Any]) -> Self:
+        """Fit from the sums of all labelled images and a sample; see `skclip.distributed`.
+
+        Parameters
+        ----------
+        sums : ClassSums
+            Of all unit rows, with the second moment.
+
+        X : ndarray of shape (n_samples, n_features)
+            A sample of the rows, without zero rows. The mixing weights are fitted on it.
+
+        codes : ndarray of shape (n_samples,)
+            Their positions in ``sums.classes``.
+        """
+        validate_parameters(self)
+        for name, head in self._named_heads():
+            if in_closed_form(head) is None:
+                raise ValueError(
+                    f"A StackedHeadClassifier is fitted on sums with heads that need no rows, but "
+                    f"{name!r} is {head!r}: use NearestClassMean() and "
+                    "GaussianDiscriminantClassifier(), or fit in memory."
+                )
+        return self._start(X, sums.classes[codes], None, None, sums=sums)
 
     def _images(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Images:
         X, y = check_labelled_embeddings(self, X, y, reset=False)
@@ -409,7 +453,14 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
             return list(self.heads)
         return [("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]
 
-    def _weigh(self, shots: Images | None, X: Any) -> Self:
+    def _check_complete(self, method: str) -> None:
+        if self._is_sample:
+            raise ValueError(
+                f"{method} needs all labelled images, but this head was fitted on a corpus and "
+                "keeps a sample: call skclip.distributed.fit_corpus again."
+            )
+
+    def _weigh(self, shots: Images | None, X: Any, sums: ClassSums | None = None) -> Self:
         """Fit heads and mixing weights, and add up the linear heads."""
         self._shots, classes, text = shots, to_numpy(self.classes_), self.text_head_
         evident = None
@@ -430,7 +481,15 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         own_scale, self.logit_bias_ = 100.0, None
         if text is not None:
             own_scale, self.logit_bias_ = float(text.logit_scale), text.logit_bias
-        weighed = weigh(text, classes, scale=own_scale, shots=evident, pool=self._pool, parts=parts)
+        weighed = weigh(
+            text,
+            classes,
+            scale=own_scale,
+            shots=evident,
+            pool=self._pool,
+            parts=parts,
+            sums=sums,
+        )
         self.head_weights_, self._outside = weighed.weights, weighed.outside
         self.heads_ = [outside.head.fitted for _, outside in weighed.outside]
         self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)

@@ -25,15 +25,23 @@ from skclip._compat import (
 )
 from skclip._validation import check_class_names
 from skclip.captions import Disambiguator, Matches, Spellings, warn_of_shared
-from skclip.corpus import CaptionStore, Corpus, Embedder, MemoryStore, open_collection
-from skclip.recall._find_matches import find_matches
+from skclip.corpus import (
+    CaptionStore,
+    Corpus,
+    Embedder,
+    Engine,
+    MemoryStore,
+    current_engine,
+    open_collection,
+)
+from skclip.recall._find_matches import find_candidates, find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
 from skclip.recall._names import CaptionMatch, NamesMixin, as_caption_match
 from skclip.recall._pool import PrimingPool
 from skclip.recall._pool_of_matches import BY_SIMILARITY, recall_pool, warn_about
 from skclip.recall._resample import append_pool, as_given, check_labelled
 from skclip.recall._step import STEP_CONSTRAINT, shows_one_half
-from skclip.recall._vectors import check_same_model
+from skclip.recall._vectors import check_same_model, text_rows
 
 __all__ = ["CaptionRetriever"]
 
@@ -436,18 +444,43 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         rules = self._rules(names)
         warn_of_shared(names, rules.queries)
-        return recall_pool(
-            store,
-            names,
-            self._find(store, rules),
-            k=self.k,
-            seed=seed,
-            select=self.select,
-            zero_shot=self.zero_shot,
-            deduplicate=self.deduplicate,
-            exclude_images=self.exclude_images,
-            embedder=self.embedder,
-        )
+        options: dict[str, Any] = {
+            "k": self.k,
+            "seed": seed,
+            "select": self.select,
+            "zero_shot": self.zero_shot,
+            "deduplicate": self.deduplicate,
+            "exclude_images": self.exclude_images,
+            "embedder": self.embedder,
+        }
+        engine = current_engine()
+        if engine is not None and isinstance(store, Corpus):
+            return self._recall_by(engine, store, names, rules, options)
+        return recall_pool(store, names, self._find(store, rules), **options)
+
+    def _recall_by(
+        self,
+        engine: Engine,
+        corpus: Corpus,
+        names: list[Any],
+        rules: Disambiguator,
+        options: dict[str, Any],
+    ) -> PrimingPool:
+        """Recall with shards searched elsewhere, each of which returns its best matches."""
+        text = None
+        if self.select == "best" and corpus.has_embeddings:
+            text, _ = text_rows(self.zero_shot, names)
+            options |= {"select": "first", "zero_shot": None}
+        # other orders and computed embeddings need all matches
+        k = self.k if self.select == "first" or text is not None else None
+        n = None if k is None else 2 * k
+        while True:
+            candidates = find_candidates(corpus, rules, engine, method=self.method, text=text, n=n)
+            pool = recall_pool(corpus, names, candidates, **options)
+            kept = pool.report().counts["kept"]
+            if k is None or n is None or not (candidates.cut & (kept < k)).any():
+                return pool
+            n *= 8  # too many of them were duplicates, excluded or unreadable
 
     def _cache_key(self, names: list[Any]) -> str | None:
         """Return a key of names and parameters; None if the recall is random without a seed."""

@@ -14,6 +14,7 @@ from skclip._validation import sample_of
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
 from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
+from skclip.recall._find_matches import Candidates
 from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
 from skclip.recall._select import Choice, Chooser, Excluded, random_order
@@ -30,7 +31,7 @@ _BLOCK = 1 << 14
 def recall_pool(
     store: CaptionStore,
     names: list[Any],
-    matches: Matches,
+    matches: Matches | Candidates,
     *,
     k: int | None,
     seed: int | None = None,
@@ -50,7 +51,7 @@ def recall_pool(
     names : list
         Class names.
 
-    matches : Matches
+    matches : Matches or Candidates
         Matches of each class.
 
     k : int or None
@@ -141,7 +142,7 @@ def most_similar_first(
 def _in_order(
     store: CaptionStore,
     names: list[Any],
-    matches: Matches,
+    matches: Matches | Candidates,
     select: str,
     seed: int | None,
     zero_shot: Any,

@@ -289,3 +289,47 @@ def test_rows_of_a_corpus_are_not_selected(table, tmp_path, capsys):
     given += ["--model", "skclip-tiny", "--output", str(tmp_path / "head.skclip")]
     assert main([*given, "--where", "similarity", ">", "0.3"]) == 2
     assert "--where selects rows of a table, but" in capsys.readouterr().err
+
+
+def test_info_tells_what_is_left_of_an_interrupted_build(
+    small_folder, tmp_path, capsys, monkeypatch
+):
+    path = tmp_path / "corpus"
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "commit", lambda job, manifest: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            Corpus.build(small_folder, path)
+    assert main(["info", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "unfinished: run the same command again" in out
+    assert "captions written: 6 in 1 shards" in out
+    assert "images left" not in out
+
+
+def test_options_of_ray_need_ray(small_folder, tmp_path, capsys):
+    output = ["--output", str(tmp_path / "corpus"), "--ray-address", "auto"]
+    assert main(["index", str(small_folder), *output]) == 2
+    assert "--ray-address and --ray-gpus are for --engine ray" in capsys.readouterr().err
+
+
+def test_index_works_by_the_engine(small_folder, tmp_path, monkeypatch):
+    """The engine is set while the corpus is built, with the options given."""
+    from skclip import distributed
+    from skclip.corpus import current_engine, using_engine
+
+    seen = []
+
+    class Engine:
+        def map(self, function, tasks, embedder=None):
+            seen.append(len(tasks))
+            yield from ((i, function(task)) for i, task in enumerate(tasks))
+
+    def chosen(engine, **options):
+        seen.append((engine, options["address"], options["num_gpus"]))
+        return using_engine(Engine())
+
+    monkeypatch.setattr(distributed, "chosen_engine", chosen)
+    words = ["--engine", "ray", "--ray-address", "here:1", "--ray-gpus", "0.5", "--quiet"]
+    assert main(["index", str(small_folder), "--output", str(tmp_path / "corpus"), *words]) == 0
+    assert seen == [("ray", "here:1", 0.5), 1]
+    assert current_engine() is None

@@ -6,8 +6,10 @@ from argparse import ArgumentParser, Namespace
 from skclip._paths import find_file
 from skclip.cli._common import (
     DEFAULT_MODEL,
+    add_engine_arguments,
     add_model_arguments,
     add_quiet_argument,
+    engine_of,
     is_corpus,
     make_embedder,
     note_resumed,
@@ -48,6 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="embed the captions of a corpus by the text encoder of the model, to rank by caption "
         "and for `skclip search --by caption`",
     )
+    add_engine_arguments(parser)
     add_quiet_argument(parser)
     add_job_arguments(parser)
     add_model_arguments(parser, default=f"the one of the corpus, else {DEFAULT_MODEL}")
@@ -73,7 +76,7 @@ def run(args: Namespace) -> int:
             f"The captions of the corpus {str(corpus.path)!r} were",
         )
     take_model_of(corpus, args)
-    embedder = make_embedder(args)
+    embedder, engine = make_embedder(args), engine_of(args)
     if is_dry_run(args):
         return 0
     note_resumed(corpus.path / UNFINISHED, quiet=args.quiet)
@@ -85,7 +88,8 @@ def run(args: Namespace) -> int:
     if args.retry_failed:
         corpus = corpus.retry_failed(embedder, verbose=verbose)
     else:
-        corpus = corpus.embed(embedder, verbose=verbose)
+        with engine:
+            corpus = corpus.embed(embedder, verbose=verbose)
     return report(corpus, quiet=args.quiet)
 
 

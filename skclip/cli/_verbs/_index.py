@@ -5,10 +5,12 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from skclip.cli._common import (
+    add_engine_arguments,
     add_model_arguments,
     add_quiet_argument,
     add_table_arguments,
     check_folder,
+    engine_of,
     make_embedder,
     note_resumed,
     table_options,
@@ -35,6 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     mode.add_argument("--overwrite", action="store_true", help="replace the existing corpus")
     add_embeddings_argument(parser, "IMAGES")
     add_table_arguments(parser)
+    add_engine_arguments(parser)
     add_quiet_argument(parser)
     add_job_arguments(parser)
     add_model_arguments(parser, default="none, captions only")
@@ -56,13 +59,15 @@ def run(args: Namespace) -> int:
             other = "--append" if args.append else "--model"
             raise ValueError(f"--embeddings are those of a new corpus: leave {other} out.")
         given = {"embeddings": vectors.path, "model_id": vectors.model_id}
+    engine = engine_of(args)
     if is_dry_run(args):
         return 0
     note_resumed(output / UNFINISHED, quiet=args.quiet)
-    if args.append:
-        corpus = Corpus(output).append(args.source, **options)
-    else:
-        corpus = Corpus.build(args.source, output, overwrite=args.overwrite, **given, **options)
+    with engine:
+        if args.append:
+            corpus = Corpus(output).append(args.source, **options)
+        else:
+            corpus = Corpus.build(args.source, output, overwrite=args.overwrite, **given, **options)
     return report(corpus, quiet=args.quiet)
 
 

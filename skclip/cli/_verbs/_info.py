@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from skclip._paths import find_file
 from skclip.cli._output import open_rows
 from skclip.cli._terminal import standard_output, tell
-from skclip.corpus import Corpus
+from skclip.corpus import MANIFEST, Corpus, WorkLeft, work_left
 from skclip.export import LoadedHead, load_head
 from skclip.utils import show_versions
 
@@ -44,6 +44,12 @@ def run(args: Namespace) -> int:
         for name, value in head_facts(load_head(args.corpus)).items():
             tell(f"{name}: {value}")
         return 0
+    left = work_left(find_file(args.corpus))
+    if left is not None and not (args.failures or args.verify):
+        for name, value in unfinished_facts(left).items():
+            tell(f"{name}: {value}")
+        if not (find_file(args.corpus) / MANIFEST).exists():
+            return 0
     corpus = Corpus(args.corpus)
     if args.verify:
         corpus.verify()
@@ -71,6 +77,20 @@ def run(args: Namespace) -> int:
     for name, value in facts.items():
         tell(f"{name}: {value}")
     return 0
+
+
+def unfinished_facts(left: WorkLeft) -> dict[str, object]:
+    """Return how far unfinished work is, by name."""
+    facts: dict[str, object] = {
+        "unfinished": "run the same command again, and it resumes",
+        "captions written": f"{left.n_rows} in {left.n_shards} shards",
+        "shards indexed": f"{left.n_indexed} of {left.n_shards}",
+    }
+    if left.model_id is not None:
+        facts["shards embedded"] = f"{left.n_embedded} of {left.n_shards}"
+        facts["images embedded"] = f"{left.n_rows_embedded} of {left.n_rows}"
+        facts["images left"] = left.n_rows - left.n_rows_embedded
+    return facts
 
 
 def head_facts(head: LoadedHead) -> dict[str, object]:

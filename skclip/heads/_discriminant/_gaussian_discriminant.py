@@ -25,6 +25,7 @@ from skclip._compat import (
     check_same_namespace,
     check_sample_weight,
     fit_context,
+    validate_parameters,
 )
 from skclip._linalg import gen_row_blocks, unit_rows, working_dtype
 from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
@@ -341,6 +342,40 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         reset: bool,
     ) -> Self:
         X, codes, weight, new = self._statistics(X, y, sample_weight, reset=reset)
+        labels = y if reset else self.classes_
+        return self._add_sums(new, (X, codes, weight), classes, labels, reset=reset)
+
+    def _fit_sums(self, sums: ClassSums, X: NDArray[Any], codes: NDArray[Any]) -> Self:
+        """Fit from the sums of all rows and a sample of them; see `skclip.distributed`.
+
+        Parameters
+        ----------
+        sums : ClassSums
+            Of all unit rows, with the second moment.
+
+        X : ndarray of shape (n_samples, n_features)
+            A sample of the rows, without zero rows. The scale and the ridge ``"loo"`` are chosen
+            with these rows left out.
+
+        codes : ndarray of shape (n_samples,)
+            Their positions in ``sums.classes``.
+        """
+        validate_parameters(self)
+        self.n_features_in_ = sums.sums.shape[1]
+        rows = (X, codes, np.ones(len(X)))
+        return self._add_sums(sums, rows, None, sums.classes, reset=True)
+
+    def _add_sums(
+        self,
+        new: ClassSums,
+        rows: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
+        classes: ArrayLike | None,
+        labels: Any,
+        *,
+        reset: bool,
+    ) -> Self:
+        """Add sums, of which some or all rows are given to be left out."""
+        X, codes, weight = rows
         state = new
         if classes is not None:
             named = encode_labels(classes)[0]
@@ -359,7 +394,7 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         if self._choice is None and (self.ridge == "loo" or self.logit_scale == "auto"):
             position = encode_known(new.classes, state.classes)[codes]
             self._choice = self._left_out_choice(to_numpy(X), position, to_numpy(weight), state)
-        return self._set_state(state, X, y if reset else self.classes_)
+        return self._set_state(state, X, labels)
 
     def _statistics(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool

@@ -29,12 +29,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import ridge_axes
 from skclip.heads._parts._distinct_images import Images
 from skclip.heads._parts._filled_scores import fill_by_text, slope_on_text
 from skclip.heads._parts._own_similarity import own_similarity
 
-__all__ = ["ClassStats", "Part", "class_stats", "discriminant_part", "mean_part", "row_weights"]
+__all__ = [
+    "ClassStats",
+    "Part",
+    "class_stats",
+    "discriminant_part",
+    "mean_part",
+    "row_weights",
+    "stats_of_sums",
+]
 
 Array = NDArray[np.float64]
 
@@ -197,6 +206,29 @@ def class_stats(images: Images, n_classes: int) -> ClassStats:
     dof = float((weight - squares / safe)[known].sum())
     centre = means[known].mean(axis=0)
     return ClassStats(means, weight, squares / safe**2, n_images, centre, square, dof)
+
+
+def stats_of_sums(sums: ClassSums) -> ClassStats:
+    """Return the statistics of unit rows of weight one from their sums.
+
+    Parameters
+    ----------
+    sums : ClassSums
+        Sums of unit rows.
+
+    Returns
+    -------
+    stats : ClassStats
+        Those of :func:`class_stats`, if no image is a copy of another.
+    """
+    known, means = sums.known, sums.means
+    inverse = known / np.where(known, sums.counts, 1)
+    square = float(sums.counts.sum() - sums.counts @ np.square(means).sum(axis=1))
+    n_images = sums.counts.round().astype(np.intp)
+    dof = float((sums.counts - 1)[known].sum())
+    return ClassStats(
+        means, sums.counts, inverse, n_images, means[known].mean(axis=0), max(square, 0.0), dof
+    )
 
 
 def row_weights(images: Images, stats: ClassStats) -> Array:

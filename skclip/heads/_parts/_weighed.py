@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from skclip._text_head import TextHead
 from skclip._warn import warn_caller
 from skclip.exceptions import BelowZeroShotWarning
-from skclip.heads._discriminant import feature_ridge
+from skclip.heads._class_sums import ClassSums
+from skclip.heads._discriminant import feature_ridge, within_scatter
 from skclip.heads._parts._class_part import (
     ClassStats,
     Part,
@@ -19,6 +20,7 @@ from skclip.heads._parts._class_part import (
     discriminant_part,
     mean_part,
     row_weights,
+    stats_of_sums,
 )
 from skclip.heads._parts._distinct_images import Images, distinct_images, spread_sample
 from skclip.heads._parts._mixing_weights import PartScores, Prior, mixing_weights
@@ -89,6 +91,7 @@ def weigh(
     shots: Images | None,
     pool: Images | None,
     parts: dict[str, str | FittedHead],
+    sums: ClassSums | None = None,
 ) -> Weighed:
     """Combine text, labelled images and recalled images, with fitted mixing weights.
 
@@ -112,6 +115,11 @@ def weigh(
     parts : dict of str to str or FittedHead
         Parts made of labelled images: ``MEANS``, ``DISCRIMINANT`` or a classifier.
 
+    sums : ClassSums, default=None
+        Sums over all labelled images with their second moment, if ``shots`` is a sample of them.
+        Every image then has weight one, copies are not merged, and there are no classifiers in
+        ``parts``.
+
     Returns
     -------
     weighed : Weighed
@@ -119,7 +127,12 @@ def weigh(
         score of an image is that of the text.
     """
     n_classes = len(classes)
-    shots = None if shots is None else distinct_images(shots)
+    size = min(MAX_IMAGES, max(MIN_IMAGES, MAX_SCORES // n_classes))
+    if shots is not None and sums is None:
+        shots = distinct_images(shots)
+    elif shots is not None:
+        shots = shots.at(spread_sample(shots, size))
+        shots = shots._replace(X=shots.X.astype(np.float64))
     shots = shots if shots is not None and len(shots.codes) else None
     recalled = None if pool is None else _recalled(pool, text_head, n_classes, scale)
     width = next(
@@ -138,8 +151,7 @@ def weigh(
     outside: dict[str, OutsideHead] = {}
     scores: dict[str, PartScores] = {}
     if shots is not None:
-        stats = class_stats(shots, n_classes)
-        size = min(MAX_IMAGES, max(MIN_IMAGES, MAX_SCORES // n_classes))
+        stats = class_stats(shots, n_classes) if sums is None else stats_of_sums(sums)
         sample = spread_sample(shots, size)
         rows = shots.at(sample)
         of_text, zeros = rows.X @ text.T, np.zeros(len(sample))
@@ -164,6 +176,7 @@ def weigh(
                 scale,
                 sample,
                 recalled,
+                sums,
                 least_dof=float(stats.known.sum()) if others else 1.0,
             )
             if part is not None:
@@ -213,6 +226,7 @@ def _closed_part(
     scale: float,
     sample: NDArray[np.intp],
     recalled: _Recalled | None,
+    sums: ClassSums | None,
     *,
     least_dof: float,
 ) -> Part | None:
@@ -222,7 +236,8 @@ def _closed_part(
     # not from recalled images alone: left-out scores need labelled ones
     if stats.dof < MIN_DOF:
         return None
-    scatter, dof, n = _scatter(shots, stats), stats.dof, float(shots.weight.sum())
+    dof, n = stats.dof, float(stats.weight.sum())
+    scatter = _scatter(shots, stats) if sums is None else within_scatter(sums)[0]
     if recalled is not None:
         few = _few_per_class(recalled.images)
         of_pool = class_stats(few, len(stats.means))

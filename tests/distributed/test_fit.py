@@ -1,0 +1,123 @@
+"""Heads fitted on the shards of a corpus are those fitted in memory."""
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from sklearn.base import clone
+
+from skclip import GaussianDiscriminantClassifier, NearestClassMean, StackedHeadClassifier
+from skclip.corpus import Corpus
+from skclip.distributed import _fit, fit_corpus
+from skclip.distributed._fit import sample_sizes
+from tests.distributed.animals import TEXT
+
+HEADS = {
+    "discriminant": GaussianDiscriminantClassifier(),
+    "ridge": GaussianDiscriminantClassifier(ridge="loo", priors="empirical"),
+    "with text": GaussianDiscriminantClassifier(zero_shot=TEXT),
+    "stacked": StackedHeadClassifier(TEXT),
+    "images": StackedHeadClassifier(),
+}
+
+
+def fitted_in_memory(name, animals):
+    X, y = Corpus(animals[0]).embeddings(), animals[1]
+    return clone(HEADS[name]).fit(X, y)
+
+
+def assert_same_head(one, other):
+    assert one.classes_.tolist() == other.classes_.tolist()
+    np.testing.assert_allclose(one.coef_, other.coef_, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(one.intercept_, other.intercept_, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(one.logit_scale_, other.logit_scale_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_head_is_that_of_all_rows_in_memory(name, animals):
+    head = fit_corpus(clone(HEADS[name]), animals[0], animals[1])
+    assert_same_head(fitted_in_memory(name, animals), head)
+    assert head.predict(Corpus(animals[0]).embeddings([3])).shape == (1,)
+
+
+def test_the_order_in_which_shards_are_finished_changes_no_bit(animals, backwards):
+    """`fit_corpus` names its engine; what adds up is the same."""
+    shards = _fit.labelled_shards(Corpus(animals[0]), animals[1])
+    total, counts = _fit._added(shards)
+    X, codes = _fit._sample(shards, total, counts)
+    head = GaussianDiscriminantClassifier()._fit_sums(total, X, codes)
+    other = fit_corpus(GaussianDiscriminantClassifier(), animals[0], animals[1])
+    np.testing.assert_array_equal(head.coef_, other.coef_)
+
+
+def test_shards_are_summed_by_ray(cluster, animals):
+    local, by_ray = (
+        fit_corpus(StackedHeadClassifier(TEXT), animals[0], animals[1], engine=engine)
+        for engine in ("local", "ray")
+    )
+    np.testing.assert_array_equal(local.coef_, by_ray.coef_)
+    assert local.head_weights_ == by_ray.head_weights_
+
+
+def test_labels_in_a_file_and_in_a_column(animals, tmp_path):
+    np.save(tmp_path / "labels.npy", animals[1])
+    head = fit_corpus(GaussianDiscriminantClassifier(), animals[0], tmp_path / "labels.npy")
+    assert_same_head(fitted_in_memory("discriminant", animals), head)
+    X, y = Corpus(animals[0]).embeddings()[60:], animals[1][60:]
+    corpus = Corpus.build(y.tolist(), tmp_path / "corpus", embeddings=X, shard_size=40)
+    in_memory = GaussianDiscriminantClassifier().fit(X, y)
+    assert_same_head(in_memory, fit_corpus(GaussianDiscriminantClassifier(), corpus, "caption"))
+
+
+def test_rows_without_a_label_are_left_out(animals):
+    labels = animals[1].astype(object)
+    labels[::3], labels[1] = None, ""
+    kept = np.array([bool(label) for label in labels])
+    X = Corpus(animals[0]).embeddings()
+    in_memory = GaussianDiscriminantClassifier().fit(X[kept], animals[1][kept])
+    assert_same_head(in_memory, fit_corpus(GaussianDiscriminantClassifier(), animals[0], labels))
+
+
+def test_a_sample_gives_nearly_the_same_weights(animals, monkeypatch):
+    monkeypatch.setattr(_fit, "MAX_SAMPLE", 60)
+    head = fit_corpus(StackedHeadClassifier(TEXT), animals[0], animals[1])
+    assert 50 < len(head._shots.X) <= 60
+    in_memory = fitted_in_memory("stacked", animals)
+    assert list(head.head_weights_) == list(in_memory.head_weights_)
+    X = Corpus(animals[0]).embeddings()
+    assert np.mean(head.predict(X) == in_memory.predict(X)) > 0.95
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=30), st.integers(2, 1000))
+def test_a_stratified_sample_has_every_class_and_not_too_many_rows(counts, most):
+    counts = np.array(counts)
+    sizes = sample_sizes(counts, most)
+    assert (sizes <= counts).all()
+    assert sizes.sum() <= most or counts.sum() <= most
+    if len(counts) <= most:
+        assert (sizes >= 1).all()
+
+
+def test_a_head_fitted_on_a_corpus_takes_no_further_rows(animals):
+    head = fit_corpus(StackedHeadClassifier(TEXT), animals[0], animals[1])
+    for method in (head.partial_fit, head.forget):
+        with pytest.raises(ValueError, match="needs all labelled images"):
+            method(np.ones((1, 24)), ["cat"])
+
+
+@pytest.mark.parametrize(
+    ("head", "labels", "message"),
+    [
+        (NearestClassMean(), "caption", "fit_corpus fits a GaussianDiscriminantClassifier or"),
+        (GaussianDiscriminantClassifier(), "colour", "neither a column of the corpus"),
+        (GaussianDiscriminantClassifier(), ["cat"], "labels has 1 entries, and the corpus has 120"),
+        (GaussianDiscriminantClassifier(), [None] * 120, "has both a label and an embedding"),
+        (
+            StackedHeadClassifier(heads=[("ridge", GaussianDiscriminantClassifier(ridge="loo"))]),
+            "caption",
+            "with heads that need no rows, but 'ridge'",
+        ),
+    ],
+)
+def test_what_cannot_be_fitted_is_told(head, labels, message, animals):
+    with pytest.raises(ValueError, match=message):
+        fit_corpus(head, animals[0], labels)

@@ -20,7 +20,6 @@ from skclip.corpus._manifest import (
     UNFINISHED as UNFINISHED,
     read_manifest as read_manifest,
 )
-from skclip.corpus._memory import MemoryShard as MemoryShard, MemoryStore as MemoryStore
 from skclip.corpus._readers import (
     IMAGE_COLUMNS as IMAGE_COLUMNS,
     OPERATORS as OPERATORS,
@@ -33,6 +32,10 @@ from skclip.corpus._readers import (
     is_frame as is_frame,
     is_missing as is_missing,
     list_files as list_files,
+)
+from skclip.corpus._shards import (
+    MemoryShard as MemoryShard,
+    MemoryStore as MemoryStore,
 )
 from skclip.corpus._store import CaptionStore as CaptionStore, Shard as Shard
 from skclip.corpus._streamed import (

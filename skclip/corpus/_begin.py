@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from skclip._files import replacing
 from skclip.corpus._manifest import LOCK, MANIFEST, UNFINISHED, read_manifest, read_note
-from skclip.corpus._shard import ShardFiles
+from skclip.corpus._shards import ShardFiles
 from skclip.corpus._stored_paths import arrow_source
 from skclip.exceptions import CorpusError
 

@@ -41,7 +41,7 @@ from skclip.corpus._manifest import (
     write_manifest,
 )
 from skclip.corpus._readers import Part
-from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
+from skclip.corpus._shards import DiskShard, ShardFiles, write_failures
 from skclip.corpus._writer import write_shards
 from skclip.exceptions import CorpusError
 

@@ -30,7 +30,7 @@ from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import MANIFEST, read_manifest
 from skclip.corpus._readers import Columns, Filters, Request, open_source
 from skclip.corpus._retry import retry_shards
-from skclip.corpus._shard import DiskShard, check_caption_widths
+from skclip.corpus._shards import DiskShard, check_caption_widths
 from skclip.corpus._store import CaptionStore
 from skclip.corpus._stored_paths import user_path
 from skclip.exceptions import (

@@ -13,7 +13,7 @@ from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip.corpus._build import Job
 from skclip.corpus._embed_shard import BATCHES_A_CHUNK, Embedder, as_stored
 from skclip.corpus._manifest import Manifest
-from skclip.corpus._shard import DiskShard, ShardFiles
+from skclip.corpus._shards import DiskShard, ShardFiles
 from skclip.embedding import as_text_embedder
 from skclip.exceptions import CorpusError, TruncatedTextWarning
 

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip._validation import sample_of
 from skclip.corpus._images import ImageSlice
-from skclip.corpus._shard import DiskShard, ShardFiles, write_failures
+from skclip.corpus._shards import DiskShard, ShardFiles, write_failures
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 
 __all__ = ["BATCHES_A_CHUNK", "MISSES", "Embedder", "as_stored", "embed_images", "embed_shard"]

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from skclip.corpus._embed_shard import Embedder
 from skclip.corpus._manifest import ShardEntry
-from skclip.corpus._shard import DiskShard, ShardFiles
+from skclip.corpus._shards import DiskShard, ShardFiles
 
 __all__ = ["Engine", "ShardTask", "current_engine", "using_engine"]
 

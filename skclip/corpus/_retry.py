@@ -10,7 +10,7 @@ from skclip._files import replacing
 from skclip.corpus._build import Job
 from skclip.corpus._embed_shard import Embedder, as_stored, embed_images
 from skclip.corpus._manifest import Manifest, ShardEntry
-from skclip.corpus._shard import ROW_GROUP_SIZE, DiskShard, ShardFiles, write_failures
+from skclip.corpus._shards import ROW_GROUP_SIZE, DiskShard, ShardFiles, write_failures
 
 __all__ = ["retry_shards"]
 

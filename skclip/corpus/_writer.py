@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from skclip.corpus._manifest import ShardEntry
 from skclip.corpus._readers import Part
-from skclip.corpus._shard import ROW_GROUP_SIZE, SCHEMA, ShardFiles
+from skclip.corpus._shards import ROW_GROUP_SIZE, SCHEMA, ShardFiles
 
 if TYPE_CHECKING:
     from typing import Self

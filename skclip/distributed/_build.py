@@ -22,6 +22,7 @@ def build(
     image_column: str | None = None,
     id_column: str | None = None,
     images_root: str | os.PathLike[str] | None = None,
+    filters: Any = None,
     overwrite: bool = False,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -46,7 +47,7 @@ def build(
     source, path, embedder, embeddings, model_id, index, shard_size, caption_column : object
         As for :meth:`skclip.Corpus.build`.
 
-    image_column, id_column, images_root, overwrite, n_jobs, verbose : object
+    image_column, id_column, images_root, filters, overwrite, n_jobs, verbose : object
         As for :meth:`skclip.Corpus.build`. Ray does not use ``n_jobs``.
 
     engine : {"local", "ray"}, default="local"
@@ -111,6 +112,7 @@ def build(
             image_column=image_column,
             id_column=id_column,
             images_root=images_root,
+            filters=filters,
             overwrite=overwrite,
             n_jobs=n_jobs,
             verbose=verbose,

@@ -6,6 +6,7 @@ import pytest
 from skclip import CaptionRetriever
 from skclip.corpus import Corpus
 from skclip.distributed import recall
+from skclip.recall import CaptionMatch
 from tests.distributed.animals import TEXT
 
 NAMES = ["fox", "cat", "dog"]
@@ -15,7 +16,7 @@ WAYS = {
     "random": {"k": 7, "select": "random", "random_state": 3},
     "all": {"k": None, "select": "best", "zero_shot": TEXT},
     "few": {"k": 30, "deduplicate": 0.6, "select": "best", "zero_shot": TEXT},
-    "words": {"k": 3, "match": "all", "stem": True},
+    "words": {"k": 3, "match": CaptionMatch("all", stem=True)},
 }
 
 

@@ -27,7 +27,7 @@ from skclip import (
 from skclip.datasets import make_captioned_images
 
 embedder = CLIPEmbedder("skclip-tiny")
-test = make_captioned_images(500, style="sketch", random_state=5001)
+test = make_captioned_images(400, style="sketch", random_state=5001)
 X_test, y_test = embedder.transform(test.images), np.asarray(test.target)
 names = test.target_names
 zero_shot = ZeroShotClassifier(embedder=embedder, classes=names)
@@ -48,11 +48,13 @@ ways = {
 pool_sizes = [1, 2, 4, 8, 16]
 noises = [0.0, 0.3, 0.6]
 scores = {way: np.zeros((len(noises), len(pool_sizes))) for way in ways}
-pools = {}
+pools, embeddings = {}, None
 for row, noise in enumerate(noises):
-    seen = make_captioned_images(1000, style="sketch", caption_noise=noise, random_state=5002)
+    seen = make_captioned_images(700, style="sketch", caption_noise=noise, random_state=5002)
+    if embeddings is None:  # the images are the same for every noise
+        embeddings = embedder.transform(seen.images)
     recall_all = CaptionRetriever(k=None, synonyms=seen.synonyms)
-    recall_all.fit(seen.captions, embeddings=embedder.transform(seen.images))
+    recall_all.fit(seen.captions, embeddings=embeddings)
     pools[noise] = pool = recall_all.recall(names)
     order = np.random.default_rng(0).permutation(len(pool))
     rank = np.empty(len(pool), dtype=int)
@@ -88,7 +90,7 @@ plt.show()
 # With labels, the mixing weights of text, labelled and recalled images are fitted; they are in
 # ``head_weights_``.
 
-labelled = make_captioned_images(600, style="sketch", random_state=5003)
+labelled = make_captioned_images(300, style="sketch", random_state=5003)
 target = np.asarray(labelled.target)
 shots = np.concatenate([np.flatnonzero(target == name)[:4] for name in names])
 X, y = embedder.transform([labelled.images[i] for i in shots]), target[shots]

@@ -29,9 +29,9 @@ from skclip.datasets import make_captioned_images
 from skclip.exceptions import NoEvidenceWarning
 
 embedder = CLIPEmbedder("skclip-tiny")
-collection = make_captioned_images(600, style="sketch", caption_noise=0, random_state=6001)
+collection = make_captioned_images(300, style="sketch", caption_noise=0, random_state=6001)
 labelled = make_captioned_images(400, style="sketch", random_state=6002)
-test = make_captioned_images(500, style="sketch", random_state=6003)
+test = make_captioned_images(300, style="sketch", random_state=6003)
 names = collection.target_names
 shots = np.concatenate([np.flatnonzero(labelled.target == name)[:4] for name in names])
 X, y = embedder.transform([labelled.images[i] for i in shots]), labelled.target[shots]
@@ -69,7 +69,7 @@ zero_shot = ZeroShotClassifier(embedder=embedder, classes=names)
 heads = {
     "mean of prompts": {"aggregation": "mean"},
     "attention, no training": {"aggregation": "attention"},
-    "generator, 4 images per class": {"max_epochs": 20, "random_state": 0},
+    "generator, 4 images per class": {"max_epochs": 5, "random_state": 0},
 }
 kinds, fractions = ["words dropped", "wrong class", "empty"], [0.0, 0.5, 0.9]
 scores = {head: np.zeros((len(kinds), len(fractions))) for head in heads}

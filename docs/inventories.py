@@ -84,6 +84,11 @@ PROJECTS = {
             ),
         ),
     ),
+    "pyarrow": Project(
+        "https://arrow.apache.org/docs/",
+        "python/generated/{}.html",
+        {"function": ("pyarrow.parquet.read_table",)},
+    ),
     "joblib": Project(
         "https://joblib.readthedocs.io/en/stable/",
         "generated/{}.html",

@@ -56,7 +56,8 @@ def make_queries(
         Class names; captions are searched for ``str(name)``.
 
     synonyms : mapping or None
-        More names for each class. Keys that are not among ``names`` are ignored with a warning.
+        More names for each class. Keys that are not among ``names`` are ignored, with a warning if
+        they differ from one in capital letters only.
 
     exclude : mapping or None
         Phrases of other senses, for each class.

@@ -285,6 +285,8 @@ class CaptionStore(ABC):
         -----
         The search is exact. Embeddings are read in blocks.
         """
+        if by not in ("image", "caption"):
+            raise ValueError(f"by must be 'image' or 'caption', got {by!r}.")
         if k is not None:
             return self._most_similar(text, k, by, embedder)
         if not isinstance(text, str):
@@ -342,8 +344,6 @@ class CaptionStore(ABC):
 
     def _embedded_text(self, text: str, by: str, embedder: Embedder | None) -> NDArray[Any]:
         """Return a text as one row, in the space of the images or of the captions."""
-        if by not in ("image", "caption"):
-            raise ValueError(f"by must be 'image' or 'caption', got {by!r}.")
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"text must be a string with words, got {text!r}.")
         if not (self.has_embeddings if by == "image" else self.has_caption_embeddings):

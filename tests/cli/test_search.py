@@ -14,6 +14,7 @@ def test_what_a_text_describes_is_listed(corpus_path, capfdbinary):
     expected = corpus.search("a red star", k=3)
     assert [row[1] for row in rows] == corpus.ids(expected).tolist()
     assert [row[2] for row in rows] == corpus.captions(expected).tolist()
+    assert all(len(row[0].partition(".")[2]) <= 4 for row in rows)
     similarities = [float(row[0]) for row in rows]
     assert similarities == sorted(similarities, reverse=True)
     assert np.all(np.abs(similarities) <= 1)

@@ -97,6 +97,7 @@ def test_what_is_lacking_is_said(tmp_path):
     [
         (("x", 0), {}, "k == 0, must be >= 1"),
         (("x", 2), {"by": "text"}, "by must be 'image' or 'caption', got 'text'"),
+        (("x",), {"by": "text"}, "by must be 'image' or 'caption', got 'text'"),
         ((" ", 2), {}, "text must be a string with words, got ' '"),
         ((["x"], 2), {}, r"text must be a string with words, got \['x'\]"),
     ],

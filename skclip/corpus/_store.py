@@ -371,8 +371,8 @@ class CaptionStore(ABC):
         width = read(np.arange(1)).shape[1]
         if query.shape[1] != width:
             raise ModelMismatchError(
-                f"embedder gives texts {query.shape[1]} features, but {self!r} has {width}: it must "
-                f"be the model that embedded the {by}s."
+                f"embedder gives texts {query.shape[1]} features, but {self!r} has {width}: it "
+                f"must be the model that embedded the {by}s."
             )
         return query
 

@@ -22,7 +22,8 @@ def test_what_a_text_describes_is_listed(corpus_path, capfdbinary):
 
 def test_captions_that_are_not_embedded_are_said(corpus_path, capsys):
     assert main(["search", "a star", "--corpus", str(corpus_path), "--by", "caption"]) == 2
-    assert "`skclip embed DIR --captions`" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.endswith("make the embeddings once with `skclip embed DIR --captions`.\n")
 
 
 def test_a_number_below_one_is_refused(corpus_path, capsys):

@@ -125,7 +125,7 @@ def test_what_cannot_be_fitted_is_told(head, labels, message, animals):
 
 @pytest.mark.parametrize("missing", ["", None, np.nan])
 @pytest.mark.parametrize("as_array", [list, np.array])
-def test_rows_without_a_label_are_left_out(tmp_path, missing, as_array):
+def test_missing_labels_are_left_out_of_any_array(tmp_path, missing, as_array):
     corpus = Corpus.build(list("abcdef"), tmp_path / "c", embeddings=np.eye(6), shard_size=2)
     labels = [1.0, 2.0, 1.0, 2.0, 2.0] if missing != "" else ["1", "2", "1", "2", "2"]
     head = fit_corpus(GaussianDiscriminantClassifier(), corpus, as_array([missing, *labels]))

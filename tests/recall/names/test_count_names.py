@@ -88,5 +88,5 @@ def test_a_text_head_is_built_from_them(tiny_embedder):
 
 @pytest.mark.parametrize("wrong", [["cat"], {"cat": 5}, {"cat": ["kitty"]}])
 def test_prompts_need_counts_by_name(wrong):
-    with pytest.raises(TypeError, match="as CaptionRetriever.count_names returns them; got"):
+    with pytest.raises(TypeError, match=r"as CaptionRetriever\.count_names returns them; got"):
         frequent_prompts(wrong)

@@ -22,7 +22,11 @@ _TAXON = re.compile(
 _SPECIES = re.compile(r"[A-Z][a-z]+ [a-z-]*(?:us|um|is|ens|ii?|ae?|oides)")
 _NOTE = re.compile(r"(.+?) ?\(([^()]+)\)")
 _COMMA = re.compile(r",(?![^()]*\))")
-_EITHER = re.compile(r"(?<=[^\W\d])/(?=[^\W\d])| or ")
+# A slash beside a single Latin letter belongs to a code: "F/A-18", "F-16A/B".
+_EITHER = re.compile(
+    r"(?:(?<=[^\W\d])(?<!^[A-Za-z])(?<![^A-Za-z][A-Za-z])/(?=[^\W\d])(?![A-Za-z](?![A-Za-z]))"
+    r"| or )(?![^()]*\))"
+)
 _YEAR_FIRST = re.compile(r"((?:19|20)\d\d) (.+ .+)")
 _YEAR_LAST = re.compile(r"(.+ .+) ((?:19|20)\d\d)")
 _BODY = re.compile(
@@ -68,7 +72,7 @@ def normalize_names(class_names: Iterable[str]) -> dict[str, list[str]]:
       last two: *Tinca tinca*.
     - Underscores become spaces, and joined words are separated: ``AnnualCrop``. Entities of HTML
       are decoded.
-    - Commas, slashes between letters and *or* separate several names.
+    - Commas, slashes between words and *or* separate several names, except in brackets.
     - A note in brackets is removed: ``crab_(animal)``. It is a further name if it, or the name
       before it, looks like the Latin name of a species: ``Goldfish (Carassius auratus)``.
     - A year comes first and may be absent: *2012 Audi S5 Coupe*, *Audi S5 Coupe*. The body of a car

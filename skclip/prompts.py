@@ -125,7 +125,7 @@ def load_class_names(name: str) -> list[str]:
     """
     content = files("skclip").joinpath("_class_names.json").read_text(encoding="utf-8")
     class_names: dict[str, list[str]] = json.loads(content)
-    if name not in class_names:
+    if not isinstance(name, str) or name not in class_names:
         close = difflib.get_close_matches(str(name), class_names, n=1)
         raise ValueError(
             f"name={name!r} is none of the published sets: {', '.join(class_names)}"

@@ -57,8 +57,14 @@ def one(name):
             ],
         ),
         ("2012_Audi_S5", ["2012 Audi S5", "Audi S5"]),
+        # a choice in brackets is a note
+        ("military hat (bearskin or shako)", ["military hat"]),
+        ("saw (hand/power)", ["saw"]),
         # unchanged
         ("737-200", ["737-200"]),
+        # FGVC-Aircraft: a slash beside a single letter
+        ("F-16A/B", ["F-16A/B"]),
+        ("F/A-18", ["F/A-18"]),
         ("colt's foot", ["colt's foot"]),
         ("end / de-restriction", ["end / de-restriction"]),
         ("McLaren", ["McLaren"]),

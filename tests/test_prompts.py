@@ -296,3 +296,5 @@ def test_a_list_of_names_is_the_callers_own():
 def test_a_set_that_is_not_published_is_named():
     with pytest.raises(ValueError, match=r"name='flower' is none of .*; did you mean 'flowers'"):
         load_class_names("flower")
+    with pytest.raises(ValueError, match=r"name=\['dtd'\] is none of the published sets"):
+        load_class_names(["dtd"])

@@ -1,6 +1,6 @@
 """The phrases of a class: name, synonyms and plurals, and what a caption must or must not have."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from skclip._further_names import of_each_name
@@ -56,7 +56,8 @@ def make_queries(
         Class names; captions are searched for ``str(name)``.
 
     synonyms : mapping or None
-        More names for each class. Keys that are not among ``names`` are ignored with a warning.
+        More names for each class. Keys that are not among ``names`` are ignored, with a warning if
+        they differ from one in capital letters only.
 
     exclude : mapping or None
         Phrases of other senses, for each class.
@@ -125,6 +126,8 @@ def _of_each(
 ) -> list[Sequence[str]]:
     by_name: dict[Any, list[str]] = {}
     for name, values in (spellings or {}).items():
+        if isinstance(values, Iterator):
+            raise TypeError(f"{parameter} of {name!r} can be read only once: give a list of texts.")
         several = isinstance(values, Iterable) and not isinstance(values, str)
         texts: list[Any] = list(values) if several else [values]
         wrong = [text for text in texts if not isinstance(text, str)]

@@ -13,6 +13,7 @@ _PHRASES = {
     r"(the )?same call again": "the same command again",
     r"Corpus\.build": "`skclip index`",
     r"Corpus\(path\)\.append\(source\)": "--append",
+    r"Corpus\(path\)\.\w+\(embedder\), or `skclip": "`skclip",
     r"Corpus\(path\)\.embed\(embedder\)": "`skclip embed DIR`",
     r"Corpus\.failures\(\)": "`skclip info DIR --failures`",
     r"retry_failed\(embedder\)": "`skclip embed DIR --retry-failed`",
@@ -30,6 +31,7 @@ _PHRASES = {
     r"give the names of the classes: class_names=\{label: name\} of the estimator, or names as "
     r"labels": "write the names of the classes into the file of --classes",
     r",? or match with method='scan'": "",
+    r" Without k, search finds captions with a phrase\.": "",
     r" on_error='skip' gives such images a row of zeros instead\.": "",
 }
 # Options whose name is not the parameter with dashes.

@@ -285,10 +285,13 @@ class CaptionStore(ABC):
         -----
         The search is exact. Embeddings are read in blocks.
         """
+        if by not in ("image", "caption"):
+            raise ValueError(f"by must be 'image' or 'caption', got {by!r}.")
         if k is not None:
             return self._most_similar(text, k, by, embedder)
-        phrase = text
-        tokens = tokenize(phrase)
+        if not isinstance(text, str):
+            raise TypeError(f"text must be a string, got {sample_of([text])[:200]}.")
+        tokens = tokenize(text)
         if not tokens:
             return np.empty(0, dtype=np.int64)
         found = []
@@ -341,8 +344,6 @@ class CaptionStore(ABC):
 
     def _embedded_text(self, text: str, by: str, embedder: Embedder | None) -> NDArray[Any]:
         """Return a text as one row, in the space of the images or of the captions."""
-        if by not in ("image", "caption"):
-            raise ValueError(f"by must be 'image' or 'caption', got {by!r}.")
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"text must be a string with words, got {text!r}.")
         if not (self.has_embeddings if by == "image" else self.has_caption_embeddings):
@@ -356,10 +357,8 @@ class CaptionStore(ABC):
         if embedder is None:
             name, pretrained = parse_model_id(model_id or "")
             if not name:
-                raise CorpusError(
-                    f"The model of {self!r} is {model_id or 'unknown'}, whose location is not "
-                    "known: give embedder=."
-                )
+                what = f"{model_id}, whose location is not known" if model_id else "not known"
+                raise CorpusError(f"The model of {self!r} is {what}: give embedder=.")
             embedder = CLIPEmbedder(name, pretrained, modality="text")
         other = getattr(embedder, "model_id", None)
         if None not in (model_id, other) and model_id != other:
@@ -367,7 +366,15 @@ class CaptionStore(ABC):
                 f"{self!r} was embedded by {model_id}, but embedder is {other}: their vectors "
                 "cannot be compared."
             )
-        return encode_texts(embedder, [text])
+        query = encode_texts(embedder, [text])
+        read = self.embeddings if by == "image" else self.caption_embeddings
+        width = read(np.arange(1)).shape[1]
+        if query.shape[1] != width:
+            raise ModelMismatchError(
+                f"embedder gives texts {query.shape[1]} features, but {self!r} has {width}: it "
+                f"must be the model that embedded the {by}s."
+            )
+        return query
 
     def index_of(self, shard: Shard) -> bytes | str:
         """Return the caption index of a shard; raise if the collection has none.

@@ -45,8 +45,8 @@ def fit_corpus(
 
     labels : str, path-like or array-like of shape (n_rows,), default="caption"
         Class of every row: ``"caption"`` or ``"id"`` for that column of the corpus, one label per
-        row, or an ``.npy`` file of them, which is not loaded. Rows whose label is None or empty are
-        left out.
+        row, or an ``.npy`` file of them, which is not loaded. Rows whose label is None, NaN or
+        empty are left out.
 
     engine, ray_address, num_cpus, num_gpus, compute : object
         As for :func:`build`. There is no embedder in the workers.

@@ -59,6 +59,11 @@ class LabelledShard:
             present = np.array([not is_missing(x) and x != "" for x in labels], dtype=bool)
             given = np.array(labels[present].tolist())
         else:
+            # a list of texts becomes an array of texts, where "" is no label either
+            if labels.dtype.kind in "US":
+                present = labels != labels.dtype.type()
+            elif labels.dtype.kind == "f":
+                present = ~np.isnan(labels)
             given = labels[present]
         codes = np.full(len(labels), -1)
         classes, codes[present] = np.unique(given, return_inverse=True)
@@ -100,10 +105,17 @@ def labelled_shards(corpus: Corpus, labels: Any) -> list[LabelledShard]:
                 f"labels={str(labels)!r} is neither a column of the corpus "
                 f"({', '.join(map(repr, COLUMNS))}) nor an .npy file with one label per row."
             )
-        _check_length(len(np.load(given, mmap_mode="r", allow_pickle=False)), corpus)
+        try:
+            whole = np.load(given, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(
+                f"labels={str(labels)!r} cannot be read in parts ({error}): save an array of "
+                "numbers or texts, such as np.array(labels, dtype=str)."
+            ) from error
+        _check_shape(whole.shape, corpus)
     else:
         given = np.asarray(labels)
-        _check_length(len(given), corpus)
+        _check_shape(given.shape, corpus)
     shards = []
     for first, shard in zip(corpus.offsets[:-1].tolist(), corpus.shards, strict=True):
         own = given[first : first + shard.n_rows] if isinstance(given, np.ndarray) else given
@@ -112,9 +124,10 @@ def labelled_shards(corpus: Corpus, labels: Any) -> list[LabelledShard]:
     return shards
 
 
-def _check_length(n_labels: int, corpus: Corpus) -> None:
-    if n_labels != len(corpus):
+def _check_shape(shape: tuple[int, ...], corpus: Corpus) -> None:
+    if shape != (len(corpus),):
+        what = f"{shape[0]} entries" if len(shape) == 1 else f"the shape {shape}"
         raise ValueError(
-            f"labels has {n_labels} entries, and the corpus has {len(corpus)} rows: give one label "
-            "per row, None for rows without."
+            f"labels has {what}, and the corpus has {len(corpus)} rows: give one label per row, "
+            "None for rows without."
         )

@@ -77,7 +77,13 @@ def predict(
     ['cat', 'dog']
     """
     corpus, folder = open_corpus(corpus), find_file(path).absolute()
-    corpus.embeddings([])  # raises the error if there are none
+    if not hasattr(head, "predict_proba"):
+        raise ValueError(f"predict needs a fitted head with predict_proba, got {head!r}.")
+    chosen = chosen_engine(
+        engine, address=ray_address, num_cpus=num_cpus, num_gpus=num_gpus, compute=compute
+    )
+    # raises the error if there are none or the head does not fit them, before the folder is its
+    head.predict_proba(corpus.embeddings([0]))
     work = ShardPrediction(head, folder)
     _begin(folder, head, corpus)
     shards = []
@@ -85,9 +91,7 @@ def predict(
         task = ShardTask(corpus.path, shard.entry, shard.entry.name)
         shards.append(LabelledShard(task, "id", first))
     todo = [shard for shard in shards if not work.file(shard).exists()]
-    with chosen_engine(
-        engine, address=ray_address, num_cpus=num_cpus, num_gpus=num_gpus, compute=compute
-    ):
+    with chosen:
         current = current_engine()
         for _ in map(work, todo) if current is None else current.map(work, todo):
             pass

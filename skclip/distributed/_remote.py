@@ -12,7 +12,7 @@ from skclip._files import replacing
 from skclip._optional import import_optional
 from skclip._paths import find_file
 from skclip.corpus import MANIFEST, Corpus, file_hash, open_corpus, read_manifest
-from skclip.exceptions import CorpusError
+from skclip.exceptions import CorpusError, CorpusNotFoundError
 
 __all__ = ["pull", "push"]
 
@@ -38,7 +38,7 @@ def push(corpus: Corpus | str | os.PathLike[str], url: str, *, filesystem: Any =
     Raises
     ------
     CorpusError
-        If the corpus uses embeddings outside its directory.
+        If the corpus uses embeddings outside its directory, or ``url`` is its own directory.
 
     Examples
     --------
@@ -59,6 +59,9 @@ def push(corpus: Corpus | str | os.PathLike[str], url: str, *, filesystem: Any =
             "embeddings= to copy them into it."
         )
     there, folder = _opened(url, filesystem)
+    # files are opened for writing before they are read
+    if _is_local(there) and Path(folder).resolve() == corpus.path.resolve():
+        raise CorpusError(f"{url!r} is the directory of {corpus!r} itself: give another folder.")
     there.create_dir(folder, recursive=True)
     known = _remote_hashes(there, folder)
     for shard in corpus.shards:
@@ -97,6 +100,9 @@ def pull(
 
     Raises
     ------
+    CorpusNotFoundError
+        If there is no corpus at ``url``.
+
     CorpusFormatError
         If files are damaged.
 
@@ -113,11 +119,15 @@ def pull(
     directory = find_file(path).absolute()
     if (directory / MANIFEST).exists():
         raise CorpusError(f"{str(directory)!r} already holds a corpus: give a new directory.")
-    directory.mkdir(parents=True, exist_ok=True)
     there, folder = _opened(url, filesystem)
+    if there.get_file_info(f"{folder}/{MANIFEST}").type != pafs.FileType.File:
+        raise CorpusNotFoundError(
+            f"There is no corpus at {url!r}, or its copying was interrupted: push(corpus, url) "
+            "copies one."
+        )
     # checked as any manifest is, before a name in it is used as the name of a file
     checked = directory / "manifest"
-    checked.mkdir(exist_ok=True)
+    checked.mkdir(parents=True, exist_ok=True)
     _download(there, f"{folder}/{MANIFEST}", checked / MANIFEST)
     manifest = read_manifest(checked, with_files=False)
     for entry in manifest.shards:
@@ -156,6 +166,11 @@ def _opened(url: str, filesystem: Any) -> tuple[Any, str]:
         inner, folder = core.url_to_fs(url)
         filesystem = pafs.PyFileSystem(pafs.FSSpecHandler(inner))
     return filesystem, folder.rstrip("/")
+
+
+def _is_local(there: Any) -> bool:
+    """Return whether a file system is that of this machine, by pyarrow or by fsspec."""
+    return isinstance(there, pafs.LocalFileSystem) or "'local'" in there.type_name
 
 
 def _remote_hashes(there: Any, folder: str) -> dict[str, str]:

@@ -83,7 +83,7 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
 
     synonyms : mapping, default=None
         More names for each class: ``{class: [name, ...]}``. Keys that are not recalled classes
-        are ignored with a warning.
+        are ignored, with a warning if they differ from one in capital letters only.
 
     plural : bool, default=False
         Whether regular English plurals of the names also match.

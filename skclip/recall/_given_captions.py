@@ -18,7 +18,7 @@ from skclip.corpus import (
     is_frame,
     is_missing,
 )
-from skclip.recall._pool import PrimingPool
+from skclip.recall._pool import PrimingPool, as_embeddings
 
 __all__ = ["as_list", "check_single_values", "memory_shard"]
 
@@ -78,6 +78,8 @@ def memory_shard(
             )
     numbers = np.arange(first_row, first_row + len(texts))
     pool = PrimingPool(numbers, embeddings=embeddings, ids=ids, images=images)  # checks lengths
+    if caption_embeddings is not None:  # named so in messages
+        caption_embeddings = as_embeddings(caption_embeddings, "caption_embeddings")
     texts_only = PrimingPool(numbers, embeddings=caption_embeddings)
     return MemoryShard(
         np.fromiter(texts, dtype=object, count=len(texts)),

@@ -116,7 +116,7 @@ class PrimingPool:
                 )
         self._set("labels", labels)
         if self.embeddings is not None:
-            self._set("embeddings", _as_embeddings(self.embeddings))
+            self._set("embeddings", as_embeddings(self.embeddings))
         for name in ("ids", "captions", "images"):
             value = getattr(self, name)
             if value is not None:
@@ -343,18 +343,18 @@ def _unchangeable(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _as_embeddings(values: ArrayLike) -> NDArray[Any]:
+def as_embeddings(values: ArrayLike, name: str = "embeddings") -> NDArray[Any]:
     """Return ``values`` as a float matrix; only stored and Python floats are converted."""
     embeddings = np.asarray(values)
     if embeddings.ndim != 2:
         raise ValueError(
-            "embeddings must have one row per sample, shape (n_samples, n_features); "
+            f"{name} must have one row per sample, shape (n_samples, n_features); "
             f"got shape {embeddings.shape}."
         )
     if not (isinstance(values, np.ndarray) and embeddings.dtype in (np.float32, np.float64)):
         with np.errstate(over="ignore"):
             embeddings = embeddings.astype(np.float32)
-    return without_unreadable(embeddings, "embeddings")
+    return without_unreadable(embeddings, name)
 
 
 def _as_column(values: Any, name: str) -> NDArray[Any]:

@@ -60,3 +60,8 @@ def test_spellings_must_be_strings(parameter):
         make_queries(["cat"], **{parameter: {"cat": ["kitty", 3]}})
     with pytest.raises(TypeError, match=rf"{parameter} of 'cat' must be strings, got None"):
         make_queries(["cat"], **{parameter: {"cat": None}})
+
+
+def test_texts_that_can_be_read_only_once_are_refused():
+    with pytest.raises(TypeError, match="synonyms of 'cat' can be read only once: give a list"):
+        make_queries(["cat"], synonyms={"cat": iter(["kitty"])})

@@ -302,7 +302,7 @@ def test_head_without_a_model_asks_for_one(labelled, tmp_path, capsys):
 def test_predict_takes_images_or_embeddings(stacked, labelled, vectors, capsys):
     for given in ([], [str(labelled), "--embeddings", str(vectors)]):
         assert main(["predict", str(stacked), *given]) == 2
-        assert "give IMAGES to classify, or their embeddings" in capsys.readouterr().err
+        assert "give IMAGES to classify, or else --embeddings" in capsys.readouterr().err
 
 
 def test_another_model_than_the_head_s_is_refused(stacked, labelled, capsys, monkeypatch):

@@ -99,8 +99,8 @@ def test_embeddings_take_the_place_of_images(prime, corpus_path, classes, images
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ([], "give --images to classify, or their embeddings"),
-        (["--images", "X.npy", "--embeddings", "X.npy"], "give --images to classify, or their"),
+        ([], "give --images to classify, or else --embeddings"),
+        (["--images", "X.npy", "--embeddings", "X.npy"], "or else --embeddings, and not both"),
         (["--embeddings", "X.npy"], "has 3 features, and the model gives 64"),
     ],
 )

@@ -133,6 +133,8 @@ def test_other_forms_are_refused(laion, target, filters):
         ([("WIDTH", ">", "x")], CorpusError, r"cannot be applied to '.*WIDTH \(int64\)"),
         (pc.field("width") > 1, CorpusError, r"cannot be applied to '.*WIDTH \(int64\)"),
         ([("WIDTH", "in", 5)], ValueError, "pyarrow refuses"),
+        ([("NSFW", "in", "NSFW")], ValueError, r"write \('NSFW', 'in', \['NSFW'\]\)"),
+        ([[("NSFW", "not in", "NSFW")]], ValueError, r"one text by 'not in', which needs several"),
         ([("WIDTH", "=", 5)], CorpusError, "has no captions.*filters= is given, it may leave none"),
     ],
 )

@@ -97,6 +97,7 @@ def test_what_is_lacking_is_said(tmp_path):
     [
         (("x", 0), {}, "k == 0, must be >= 1"),
         (("x", 2), {"by": "text"}, "by must be 'image' or 'caption', got 'text'"),
+        (("x",), {"by": "text"}, "by must be 'image' or 'caption', got 'text'"),
         ((" ", 2), {}, "text must be a string with words, got ' '"),
         ((["x"], 2), {}, r"text must be a string with words, got \['x'\]"),
     ],
@@ -104,3 +105,17 @@ def test_what_is_lacking_is_said(tmp_path):
 def test_bad_input_is_refused(arguments, options, says):
     with pytest.raises(ValueError, match=says):
         store([[1, 0]]).search(*arguments, embedder=Axes(), **options)
+
+
+@pytest.mark.parametrize("text", [["x"], None, 3])
+def test_a_phrase_is_a_string(tmp_path, text):
+    with pytest.raises(TypeError, match="text must be a string, got"):
+        Corpus.build(["x"], tmp_path / "c").search(text)
+
+
+def test_a_text_has_the_features_of_the_corpus(tmp_path):
+    corpus = Corpus.build(["x", "y"], tmp_path / "c", embeddings=np.eye(2, 5))
+    with pytest.raises(CorpusError, match=r"The model of .* is not known: give embedder="):
+        corpus.search("x", k=1)
+    with pytest.raises(ModelMismatchError, match=r"gives texts 2 features, but .* has 5: it must"):
+        corpus.search("x", k=1, embedder=Axes())

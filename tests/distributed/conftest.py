@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,9 @@ def cluster(tmp_path_factory):
         pytest.skip(f"Ray does not start on this machine: {problem}")
     ray.init(address=nodes.address, logging_level=logging.ERROR, log_to_driver=False)
     logging.getLogger("ray").setLevel(logging.ERROR)
+    with warnings.catch_warnings():  # it sets options of its own that it deprecates
+        warnings.simplefilter("ignore")
+        ray.data.DataContext.get_current()
     yield nodes
     ray.shutdown()
     nodes.shutdown()

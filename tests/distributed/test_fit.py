@@ -121,3 +121,24 @@ def test_a_head_fitted_on_a_corpus_takes_no_further_rows(animals):
 def test_what_cannot_be_fitted_is_told(head, labels, message, animals):
     with pytest.raises(ValueError, match=message):
         fit_corpus(head, animals[0], labels)
+
+
+@pytest.mark.parametrize("missing", ["", None, np.nan])
+@pytest.mark.parametrize("as_array", [list, np.array])
+def test_missing_labels_are_left_out_of_any_array(tmp_path, missing, as_array):
+    corpus = Corpus.build(list("abcdef"), tmp_path / "c", embeddings=np.eye(6), shard_size=2)
+    labels = [1.0, 2.0, 1.0, 2.0, 2.0] if missing != "" else ["1", "2", "1", "2", "2"]
+    head = fit_corpus(GaussianDiscriminantClassifier(), corpus, as_array([missing, *labels]))
+    assert head.classes_.tolist() == sorted({*labels})
+    assert head.class_count_.tolist() == [2, 3]
+
+
+def test_labels_are_one_per_row_and_not_pickled(tmp_path):
+    corpus = Corpus.build(["a", "b"], tmp_path / "c", embeddings=np.eye(2))
+    with pytest.raises(ValueError, match=r"labels has the shape \(2, 2\), and the corpus has 2"):
+        fit_corpus(GaussianDiscriminantClassifier(), corpus, np.eye(2))
+    with pytest.raises(ValueError, match=r"labels has the shape \(\), and the corpus has 2"):
+        fit_corpus(GaussianDiscriminantClassifier(), corpus, None)
+    np.save(tmp_path / "labels.npy", np.array(["a", "b"], dtype=object))
+    with pytest.raises(ValueError, match=r"cannot be read in parts .*save an array of numbers or"):
+        fit_corpus(GaussianDiscriminantClassifier(), corpus, tmp_path / "labels.npy")

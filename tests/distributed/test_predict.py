@@ -4,6 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.svm import LinearSVC
 
 from skclip import ZeroShotClassifier
 from skclip.corpus import Corpus
@@ -55,3 +57,17 @@ def test_another_head_does_not_write_among_the_predictions_of_this_one(head, ani
     other = ZeroShotClassifier({**TEXT, "owl": [1.0] * 24}).fit()
     with pytest.raises(ValueError, match="predictions of another head or corpus"):
         predict(other, animals[0], tmp_path / "out")
+
+
+def test_a_call_that_cannot_begin_leaves_the_folder_to_others(head, animals, tmp_path):
+    wrong = ZeroShotClassifier({"cat": [1.0, 0.0], "dog": [0.0, 1.0]})
+    with pytest.raises(NotFittedError):
+        predict(wrong, animals[0], tmp_path / "out")
+    with pytest.raises(ValueError, match="X has 24 features"):
+        predict(wrong.fit(), animals[0], tmp_path / "out")
+    with pytest.raises(ValueError, match="with predict_proba, got LinearSVC"):
+        predict(LinearSVC(), animals[0], tmp_path / "out")
+    with pytest.raises(ValueError, match="engine must be 'local' or 'ray', got 'spark'"):
+        predict(head, animals[0], tmp_path / "out", engine="spark")
+    assert not (tmp_path / "out").exists()
+    assert predict(head, animals[0], tmp_path / "out")

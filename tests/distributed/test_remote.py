@@ -4,11 +4,12 @@ import filecmp
 import json
 
 import numpy as np
+import pyarrow.fs as pafs
 import pytest
 
 from skclip.corpus import Corpus
 from skclip.distributed import pull, push
-from skclip.exceptions import CorpusError, CorpusFormatError
+from skclip.exceptions import CorpusError, CorpusFormatError, CorpusNotFoundError
 
 
 def assert_same_bytes(one, other):
@@ -107,3 +108,28 @@ def test_a_manifest_from_elsewhere_writes_no_other_file(name, corpus, tmp_path):
 def test_what_cannot_be_copied_is_told(corpus, tmp_path):
     with pytest.raises(CorpusError, match="already holds a corpus"):
         pull((tmp_path / "there").as_uri(), corpus.path)
+
+
+def test_a_corpus_is_not_pushed_onto_itself(corpus, monkeypatch):
+    monkeypatch.chdir(corpus.path.parent)
+    for url in (corpus.path.as_uri(), str(corpus.path)):
+        with pytest.raises(CorpusError, match=r"is the directory of Corpus.* itself"):
+            push(corpus, url)
+    with pytest.raises(CorpusError, match=r"is the directory of Corpus.* itself"):
+        push(corpus, "corpus", filesystem=pafs.LocalFileSystem())
+    Corpus(corpus.path).verify()
+
+
+def test_a_relative_path_is_compared_too(corpus, monkeypatch):
+    pytest.importorskip("fsspec", reason="comes with the extra 'ray'")
+    monkeypatch.chdir(corpus.path.parent)
+    with pytest.raises(CorpusError, match=r"is the directory of Corpus.* itself"):
+        push(corpus, "corpus")
+    Corpus(corpus.path).verify()
+
+
+def test_no_corpus_is_said_and_nothing_is_written(tmp_path):
+    url = (tmp_path / "there").as_uri()
+    with pytest.raises(CorpusNotFoundError, match=r"There is no corpus at 'file://.*there'"):
+        pull(url, tmp_path / "back")
+    assert not (tmp_path / "back").exists()

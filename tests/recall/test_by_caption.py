@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from skclip import ZeroShotClassifier
 from skclip.corpus import Corpus
-from skclip.exceptions import CorpusError, ModelMismatchError
+from skclip.exceptions import CorpusError, ModelMismatchError, UnreadableImageWarning
 from skclip.recall import CaptionRetriever
 from skclip.recall._pool_of_matches import most_similar_first
 
@@ -112,3 +112,10 @@ def test_text_is_needed():
 def test_caption_embeddings_have_the_length_of_the_captions():
     with pytest.raises(ValueError, match="caption_embeddings has 1 rows but captions has 2"):
         CaptionRetriever().fit(["a", "b"], caption_embeddings=[[1.0]])
+
+
+def test_messages_name_the_embeddings_of_captions():
+    with pytest.warns(UnreadableImageWarning, match="caption_embeddings holds NaN"):
+        CaptionRetriever().fit(["a", "b"], caption_embeddings=[[1.0], [np.nan]])
+    with pytest.raises(ValueError, match="caption_embeddings must have one row per sample"):
+        CaptionRetriever().fit(["a", "b"], caption_embeddings=[1.0, 2.0])

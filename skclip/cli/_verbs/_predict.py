@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
     top = check_top(args.top, len(head.classes_))
     vectors = given_vectors(args)
     if bool(args.images) == (vectors is not None):
-        raise ValueError("give IMAGES to classify, or their embeddings by --embeddings.")
+        raise ValueError("give IMAGES to classify, or else --embeddings, and not both.")
     if vectors is not None:
         check_vectors(head, vectors, args.head)
         n_images = len(vectors.rows)

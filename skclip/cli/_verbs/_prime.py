@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
     top = check_top(args.top, len(classes.names))
     vectors = given_vectors(args)
     if (args.images is None) == (vectors is None):
-        raise ValueError("give --images to classify, or their embeddings by --embeddings.")
+        raise ValueError("give --images to classify, or else --embeddings, and not both.")
     paths = [] if vectors is not None else find_images(args.images, quiet=args.quiet)
     n_images = len(paths) if vectors is None else len(vectors.rows)
     options = table_options(args)

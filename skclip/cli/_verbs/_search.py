@@ -58,7 +58,8 @@ def run(args: Namespace) -> int:
         return 0
     rows = corpus.search(args.text, args.k, by=args.by, embedder=embedder)
     found = corpus.embeddings(rows) if by_image else corpus.caption_embeddings(rows)
-    similarities = np.round(unit_rows(found) @ encode_texts(embedder, [args.text])[0], 4)
+    cosines = unit_rows(found) @ encode_texts(embedder, [args.text])[0]
+    similarities = np.round(cosines.astype(float), 4)  # float32 would be written with more digits
     columns = (corpus.ids(rows), corpus.captions(rows), corpus.image_references(rows))
     with open_rows(args.output, kind, COLUMNS, quote=True) as write:
         for similarity, name, caption, image in zip(similarities.tolist(), *columns, strict=True):

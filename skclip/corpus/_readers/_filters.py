@@ -54,6 +54,13 @@ class Filters:
             raise ValueError(
                 f"filters has the operators {sample_of(wrong)}; expected {', '.join(OPERATORS)}."
             )
+        # isin takes a text for the collection of its letters, which select other rows or none
+        if wrong := [t for t in triples if t[1] in ("in", "not in") and isinstance(t[2], str)]:
+            column, operator, value = wrong[0]
+            raise ValueError(
+                f"filters compares {column!r} with one text by {operator!r}, which needs several: "
+                f"write ({column!r}, {operator!r}, [{value!r}])."
+            )
         try:
             expression = pq.filters_to_expression([list(map(tuple, group)) for group in groups])
         except (pa.ArrowException, TypeError, ValueError) as error:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from skclip._validation import sample_of
 from skclip.captions import Disambiguator, Matching, Spellings, make_queries
 
@@ -76,7 +78,7 @@ class CaptionMatch:
         _check_one_of("ambiguous", self.ambiguous, _AMBIGUOUS)
         for name in ("stem", "longest"):
             value = getattr(self, name)
-            if not isinstance(value, bool):
+            if not isinstance(value, bool | np.bool_):
                 raise ValueError(f"CaptionMatch({name}=) must be True or False, got {value!r}.")
         for name in ("exclude", "require"):
             value = getattr(self, name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skclip._further_names import of_each_name
+from skclip._validation import sample_of
 from skclip.captions import Disambiguator, Matching, Spellings, make_queries, tokenize
 from skclip.corpus import CaptionStore
 from skclip.prompts import build_prompts
@@ -120,6 +121,12 @@ def frequent_prompts(
     >>> frequent_prompts(counts)
     {'automobile': ['a photo of a car.'], 'tiger shark': ['a photo of a tiger shark.']}
     """
+    of_names = name_counts.values() if isinstance(name_counts, Mapping) else [name_counts]
+    if wrong := [counts for counts in of_names if not isinstance(counts, Mapping)]:
+        raise TypeError(
+            "name_counts must map every class to the counts of its names, as "
+            f"CaptionRetriever.count_names returns them; got {sample_of(wrong)[:200]}."
+        )
     classes: dict[tuple[str, ...], set[Any]] = {}
     for name, counts in name_counts.items():
         for text in (str(name), *counts):

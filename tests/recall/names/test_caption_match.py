@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 
@@ -60,3 +61,9 @@ def test_other_values_are_refused(given, says):
 def test_another_object_is_refused_by_the_retriever():
     with pytest.raises(ValueError, match="The 'match' parameter of CaptionRetriever"):
         ids(["fire"], match={"kind": "all"})
+
+
+def test_booleans_of_numpy_are_booleans():
+    for value in np.array([True, False]):
+        match = CaptionMatch(stem=value, longest=value)
+        assert CaptionRetriever(match=match).fit(["a cat"]).recall(["cat"]).ids.tolist() == [0]

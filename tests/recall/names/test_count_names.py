@@ -84,3 +84,9 @@ def test_a_text_head_is_built_from_them(tiny_embedder):
     head = ZeroShotClassifier(embedder=tiny_embedder, templates=prompts)
     expected = ZeroShotClassifier(embedder=tiny_embedder).fit(y=["star", "ring"])
     assert (head.fit(y=["sun", "ring"]).coef_ == expected.coef_).all()
+
+
+@pytest.mark.parametrize("wrong", [["cat"], {"cat": 5}, {"cat": ["kitty"]}])
+def test_prompts_need_counts_by_name(wrong):
+    with pytest.raises(TypeError, match=r"as CaptionRetriever\.count_names returns them; got"):
+        frequent_prompts(wrong)

@@ -304,7 +304,8 @@ class Corpus(CaptionStore):
         Returns
         -------
         corpus : Corpus
-            The corpus with embeddings. Unchanged if it already has those of this model.
+            The corpus with embeddings. Unchanged if it already has those of this model, or of one
+            that is not known.
         """
         self._check_model(embedder)
         if self.has_embeddings:
@@ -483,6 +484,7 @@ class Corpus(CaptionStore):
         return self
 
     def _check_model(self, embedder: Embedder) -> None:
+        _check_embedder(embedder)
         if self.has_embeddings and self.model_id not in (None, embedder.model_id):
             raise ModelMismatchError(
                 f"{str(self.path)!r} holds embeddings of {self.model_id}, but the embedder is "
@@ -491,6 +493,7 @@ class Corpus(CaptionStore):
             )
 
     def _check_caption_model(self, embedder: Embedder) -> None:
+        _check_embedder(embedder)
         if self.caption_model_id not in (None, embedder.model_id):
             raise ModelMismatchError(
                 f"The captions of {str(self.path)!r} were embedded by {self.caption_model_id}, but "
@@ -607,6 +610,14 @@ class Corpus(CaptionStore):
 
     def __sklearn_clone__(self) -> "Self":
         return self
+
+
+def _check_embedder(embedder: Any) -> None:
+    if not hasattr(embedder, "model_id"):
+        raise TypeError(
+            "embedder must be a transformer with a model_id, such as CLIPEmbedder('ViT-B-32'), got "
+            f"{embedder!r}."
+        )
 
 
 def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:

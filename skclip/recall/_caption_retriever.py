@@ -321,7 +321,7 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
         matches : CSR matrix of shape (n_names, n_captions)
             1 where the caption names the class.
         """
-        self._check()
+        validate_parameters(self)
         names = check_single_values(as_list(names))
         store = self._store()
         # a repeated name is still one class
@@ -407,17 +407,11 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
         return as_given(more[0], X), as_given(more[1], y)
 
     def _ready(self, names: Iterable[Any]) -> tuple[CaptionStore, list[Any]]:
-        self._check()
+        validate_parameters(self)
         if not isinstance(names, str):
             names = check_single_values(as_list(names))
         checked = check_class_names(names)
         return self._store(), checked
-
-    def _check(self) -> None:
-        validate_parameters(self)
-        if self.select in BY_SIMILARITY and self.zero_shot is None:
-            what = "images" if self.select == "best" else "captions"
-            raise ValueError(f"select={self.select!r} compares {what} with text: give zero_shot.")
 
     def _store(self) -> CaptionStore:
         if self.corpus is not None:
@@ -439,6 +433,9 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
         return find_matches(store, rules, method=self.method, n_jobs=None)
 
     def _recall(self, store: CaptionStore, names: list[Any]) -> PrimingPool:
+        if self.select in BY_SIMILARITY and self.zero_shot is None:
+            what = "images" if self.select == "best" else "captions"
+            raise ValueError(f"select={self.select!r} compares {what} with text: give zero_shot.")
         seed = None
         if self.select == "random":
             seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

@@ -228,3 +228,11 @@ def test_embeddings_are_held_once(tmp_path):
         tracemalloc.stop()
     np.testing.assert_array_equal(embeddings, vectors[::-1])
     assert peak < 1.25 * embeddings.nbytes
+
+
+@pytest.mark.parametrize("embedder", ["skclip-tiny", None])
+@pytest.mark.parametrize("method", ["embed", "embed_captions"])
+def test_an_embedder_is_a_transformer(tmp_path, method, embedder):
+    corpus = Corpus.build(["a cat"], tmp_path / "corpus")
+    with pytest.raises(TypeError, match=f"embedder must be a transformer .* got {embedder!r}"):
+        getattr(corpus, method)(embedder)

@@ -90,3 +90,9 @@ def test_a_text_head_is_built_from_them(tiny_embedder):
 def test_prompts_need_counts_by_name(wrong):
     with pytest.raises(TypeError, match=r"as CaptionRetriever\.count_names returns them; got"):
         frequent_prompts(wrong)
+
+
+def test_names_are_counted_without_text():
+    captions = ["a cat", "a dog", "a cat"]
+    retriever = CaptionRetriever(select="caption").fit(captions)
+    assert retriever.count_names(["cat"]) == {"cat": {"cat": 2}}

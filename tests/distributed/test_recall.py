@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skclip import CaptionRetriever
+from skclip import CaptionRetriever, CLIPEmbedder
 from skclip.corpus import Corpus
 from skclip.distributed import recall
 from skclip.recall import CaptionMatch
@@ -67,3 +67,12 @@ def test_few_files_are_open_whatever_the_number_of_shards(tmp_path):
     np.testing.assert_allclose(corpus.embeddings(), np.eye(n, 4) + 1)
     assert len(corpus.shards[0]._open) == 64
     assert corpus.embeddings([0, 69, 0]).tolist() == [[2, 1, 1, 1], [1] * 4, [2, 1, 1, 1]]
+
+
+def test_few_files_of_caption_embeddings_are_open(tmp_path):
+    corpus = Corpus.build([f"cat {i}" for i in range(70)], tmp_path / "corpus", shard_size=1)
+    corpus = corpus.embed_captions(CLIPEmbedder("skclip-tiny", device="cpu"))
+    assert len(corpus.shards[0]._open) == 0
+    rows = corpus.caption_embeddings()
+    assert len(corpus.shards[0]._open) == 64
+    np.testing.assert_array_equal(corpus.caption_embeddings([69, 0]), rows[[69, 0]])

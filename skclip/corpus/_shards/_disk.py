@@ -212,15 +212,20 @@ class DiskShard:
 
     def caption_width(self) -> int:
         """Return the width of the embeddings of captions."""
-        return int(self._stored_caption_embeddings.shape[1])
+        return int(self._open_caption_embeddings().shape[1])
 
     @property
     def _stored_embeddings(self) -> NDArray[Any]:
         stored: NDArray[Any] = self._open.get_or_make(self.entry.name, self._open_embeddings)
         return stored
 
-    @cached_property
+    @property
     def _stored_caption_embeddings(self) -> NDArray[Any]:
+        key = (self.entry.name, "captions")
+        stored: NDArray[Any] = self._open.get_or_make(key, self._open_caption_embeddings)
+        return stored
+
+    def _open_caption_embeddings(self) -> NDArray[Any]:
         assert self.entry.caption_embeddings is not None
         return self._open_rows(self.entry.caption_embeddings)
 

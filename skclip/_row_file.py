@@ -1,20 +1,26 @@
 """A float16 ``.npy`` file that is written in chunks of rows and can be resumed after a crash."""
 
+import io
 import os
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["append_bytes", "resume_rows", "start_rows"]
+__all__ = ["append_bytes", "npy_header", "resume_rows", "start_rows"]
+
+
+def npy_header(shape: tuple[int, int], descr: str) -> bytes:
+    """Return the bytes before the rows of an ``.npy`` file."""
+    file = io.BytesIO()
+    fields = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, fields)
+    return file.getvalue()
 
 
 def start_rows(partial: Path, shape: tuple[int, int]) -> None:
     """Write the header for all rows."""
-    with partial.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f2", "fortran_order": False, "shape": shape}
-        )
+    partial.write_bytes(npy_header(shape, "<f2"))
 
 
 def resume_rows(partial: Path, n_rows: int, chunk: int) -> tuple[int, int | None]:

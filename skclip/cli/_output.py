@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,14 @@ from skclip._paths import find_file
 from skclip._spreadsheet import guard_cell
 from skclip.cli._terminal import escaped, is_terminal, standard_output
 
-__all__ = ["FORMATS", "check_output_file", "choose_format", "open_rows", "output_file"]
+__all__ = [
+    "FORMATS",
+    "add_output_arguments",
+    "check_output_file",
+    "choose_format",
+    "open_rows",
+    "output_file",
+]
 
 FORMATS = {
     ".csv": "csv",
@@ -28,6 +36,18 @@ FORMATS = {
     ".parquet": "parquet",
 }
 Row = Sequence[str | int | float | None]
+
+
+def add_output_arguments(parser: ArgumentParser) -> None:
+    """Add ``--format`` and ``--output``, which :func:`choose_format` checks."""
+    parser.add_argument(
+        "--format",
+        choices=sorted(set(FORMATS.values())),
+        help="output format (default: the suffix of --output, else csv)",
+    )
+    parser.add_argument(
+        "--output", default="-", metavar="FILE", help="file to write (default: standard output)"
+    )
 
 
 def choose_format(output: str, wanted: str | None = None) -> str:

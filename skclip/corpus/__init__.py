@@ -11,6 +11,7 @@ from skclip.corpus._engine import (
     Engine as Engine,
     ShardTask as ShardTask,
     current_engine as current_engine,
+    in_order as in_order,
     using_engine as using_engine,
 )
 from skclip.corpus._hashes import file_hash as file_hash

@@ -13,7 +13,7 @@ from skclip.corpus._embed_shard import Embedder
 from skclip.corpus._manifest import ShardEntry
 from skclip.corpus._shards import DiskShard, ShardFiles
 
-__all__ = ["Engine", "ShardTask", "current_engine", "using_engine"]
+__all__ = ["Engine", "ShardTask", "current_engine", "in_order", "using_engine"]
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,17 @@ def using_engine(engine: Engine | None) -> Iterator[None]:
         yield
     finally:
         _engine.reset(token)
+
+
+def in_order(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
+    """Yield the result of each task in order, whichever engine works on them."""
+    engine = current_engine()
+    if engine is None:
+        yield from map(function, tasks)
+        return
+    waiting, following = {}, 0
+    for position, result in engine.map(function, tasks):
+        waiting[position] = result
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1

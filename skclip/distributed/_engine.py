@@ -64,29 +64,10 @@ class RayEngine:
         tasks: Sequence[Any],
         embedder: Embedder | None = None,
     ) -> Iterator[tuple[int, Any]]:
-        """Yield the position of each task and its result, as they are finished.
+        """Yield the position of each task and its result, as :class:`skclip.corpus.Engine` says.
 
         An error of the function ends the work and is raised here. A worker that dies does not: Ray
         starts another one for its task.
-
-        Parameters
-        ----------
-        function : callable
-            Function of a module, called with a task, and with the embedder if there is one.
-
-        tasks : sequence
-            Small picklable objects.
-
-        embedder : Embedder or None
-            Built anew in every actor, from its class and parameters.
-
-        Yields
-        ------
-        position : int
-            Index of the task.
-
-        result : object
-            What the function has returned.
         """
         if not tasks:
             return

@@ -1,14 +1,14 @@
 """Fit a head on a corpus by a map-reduce of class sums over its shards."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.corpus import Corpus, current_engine, open_corpus
+from skclip.corpus import Corpus, in_order, open_corpus
 from skclip.distributed._engine import chosen_engine
 from skclip.distributed._labels import LabelledShard, labelled_shards
 from skclip.heads import ClassSums, GaussianDiscriminantClassifier, StackedHeadClassifier
@@ -165,7 +165,7 @@ def _added(
     """Return the sums of all shards, and the classes and counts of each."""
     total: ClassSums | None = None
     counts: list[tuple[NDArray[Any], NDArray[np.int64]]] = []
-    for sums in _in_order(sums_of, shards):
+    for sums in in_order(sums_of, shards):
         if sums is None:
             counts.append((np.empty(0), np.empty(0, np.int64)))
             continue
@@ -196,7 +196,7 @@ def _sample(
             begun[c] += n
         if own:
             tasks.append(Taken(shard, own))
-    parts = list(_in_order(rows_of, tasks))
+    parts = list(in_order(rows_of, tasks))
     X, y = (np.concatenate(part) for part in zip(*parts, strict=True))
     return X, np.searchsorted(total.classes, y)
 
@@ -218,17 +218,3 @@ def sample_sizes(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     rest = (counts - least) * (most - int(least.sum())) // (n - int(least.sum()))
     sizes: NDArray[np.int64] = least + rest
     return sizes
-
-
-def _in_order(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[Any]:
-    """Yield the result of each task in order, whichever engine works on them."""
-    engine = current_engine()
-    if engine is None:
-        yield from map(function, tasks)
-        return
-    waiting, following = {}, 0
-    for position, result in engine.map(function, tasks):
-        waiting[position] = result
-        while following in waiting:
-            yield waiting.pop(following)
-            following += 1

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from skclip._files import replacing
 from skclip._paths import find_file
-from skclip.corpus import Corpus, ShardTask, current_engine, open_corpus
+from skclip.corpus import Corpus, in_order, open_corpus
 from skclip.distributed._engine import chosen_engine
-from skclip.distributed._labels import LabelledShard
+from skclip.distributed._labels import LabelledShard, labelled_shards
 
 __all__ = ["predict"]
 
@@ -86,14 +86,10 @@ def predict(
     head.predict_proba(corpus.embeddings([0]))
     work = ShardPrediction(head, folder)
     _begin(folder, head, corpus)
-    shards = []
-    for first, shard in zip(corpus.offsets[:-1].tolist(), corpus.shards, strict=True):
-        task = ShardTask(corpus.path, shard.entry, shard.entry.name)
-        shards.append(LabelledShard(task, "id", first))
+    shards = labelled_shards(corpus, "id")
     todo = [shard for shard in shards if not work.file(shard).exists()]
     with chosen:
-        current = current_engine()
-        for _ in map(work, todo) if current is None else current.map(work, todo):
+        for _ in in_order(work, todo):
             pass
     return [work.file(shard) for shard in shards]
 
@@ -140,9 +136,10 @@ class ShardPrediction:
             }
         )
         # a name of its own: a worker can outlive its driver, and both write the same
-        with replacing(self.file(shard).with_suffix(f".{os.getpid()}")) as temporary:
+        own = self.file(shard).with_suffix(f".{os.getpid()}")
+        with replacing(own) as temporary:
             pq.write_table(table, temporary)
-        self.file(shard).with_suffix(f".{os.getpid()}").replace(self.file(shard))
+        own.replace(self.file(shard))
 
 
 def _begin(folder: Path, head: Any, corpus: Corpus) -> None:

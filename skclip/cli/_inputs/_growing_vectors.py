@@ -5,7 +5,6 @@ Rows are appended to ``X.npy.unfinished``, whose length says how many there are;
 become ``X.npy`` and ``X.npy.json``.
 """
 
-import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from skclip._files import replacing
+from skclip._row_file import npy_header
 from skclip.cli._inputs._vectors import NOTES_FORMAT, notes_file
 
 __all__ = ["GrowingRows", "grow_vectors"]
@@ -97,7 +97,7 @@ def grow_vectors(
     """
     notes = {"format": NOTES_FORMAT, "model_id": model_id, "images": list(map(str, images))}
     state = {**notes, "dtype": dtype, "n_features": n_features, "stamps": list(map(_stamp, images))}
-    header = _header((len(images), n_features))
+    header = npy_header((len(images), n_features), "<f4")
     unfinished = path.with_name(f"{path.name}.unfinished")
     beside = notes_file(unfinished)
     with _alone(path):
@@ -148,14 +148,6 @@ def _stamp(image: Path) -> list[int]:
         status = image.stat()
         return [status.st_size, status.st_mtime_ns]
     return []
-
-
-def _header(shape: tuple[int, int]) -> bytes:
-    """Return the bytes before the rows of an ``.npy`` file."""
-    file = io.BytesIO()
-    fields = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, fields)
-    return file.getvalue()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from skclip._validation import sample_of
 from skclip.cli._common import CLASSES_HELP, check_at_least_one, read_classes
 from skclip.cli._job import add_job_arguments, is_dry_run
-from skclip.cli._output import FORMATS, Row, choose_format, open_rows
+from skclip.cli._output import Row, add_output_arguments, choose_format, open_rows
 from skclip.recall import CaptionRetriever, PrimingPool
 
 __all__ = ["add_arguments", "run"]
@@ -23,14 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--k", type=int, default=100, help="most images per class (default: %(default)s)"
     )
-    parser.add_argument(
-        "--format",
-        choices=sorted(set(FORMATS.values())),
-        help="output format (default: the suffix of --output, else csv)",
-    )
-    parser.add_argument(
-        "--output", default="-", metavar="FILE", help="file to write (default: standard output)"
-    )
+    add_output_arguments(parser)
     add_job_arguments(parser)
 
 

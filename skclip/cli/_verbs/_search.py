@@ -12,7 +12,7 @@ from skclip.cli._common import (
     take_model,
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
-from skclip.cli._output import FORMATS, choose_format, open_rows
+from skclip.cli._output import add_output_arguments, choose_format, open_rows
 from skclip.corpus import Corpus
 from skclip.prompts import encode_texts
 
@@ -33,14 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument("--k", type=int, default=10, help="images to list (default: %(default)s)")
-    parser.add_argument(
-        "--format",
-        choices=sorted(set(FORMATS.values())),
-        help="output format (default: the suffix of --output, else csv)",
-    )
-    parser.add_argument(
-        "--output", default="-", metavar="FILE", help="file to write (default: standard output)"
-    )
+    add_output_arguments(parser)
     add_job_arguments(parser)
     add_model_arguments(parser, default="the one of the corpus")
 

@@ -23,7 +23,7 @@ from skclip.heads._adapters._left_out_weights import (
 from skclip.heads._discriminant import distinct_rows_of_classes
 from skclip.heads._parts import fill_by_text, own_similarity, slope_on_text
 
-__all__ = ["LabelledImages", "LeftOutJudge", "TextAdapterBase"]
+__all__ = ["LabelledImages", "LeftOutJudge", "TextAdapterBase", "take_images"]
 
 Array = NDArray[np.float64]
 
@@ -37,6 +37,46 @@ class LabelledImages(NamedTuple):
     X: NDArray[Any]
     codes: NDArray[np.integer]
     weight: Array
+
+
+def take_images(
+    head: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+) -> LabelledImages:
+    """Check what a head is fitted on; set its ``classes_`` and ``text_head_``.
+
+    Parameters
+    ----------
+    head : estimator
+        With the parameters ``zero_shot`` and ``classes``.
+
+    X, y, sample_weight
+        As given to ``fit``.
+
+    Returns
+    -------
+    images : LabelledImages
+        In the dtype of ``X``.
+
+    Raises
+    ------
+    ValueError
+        If every row is zero or has weight zero.
+    """
+    name = type(head).__name__
+    X, y = check_labelled_embeddings(head, X, y)
+    weight = check_sample_weight(sample_weight, X, dtype=np.float64)
+    resolved = resolve_classes(head.zero_shot, head.classes, y, estimator=name)
+    head.classes_, head.text_head_ = resolved.names, resolved.text_head
+    if head.text_head_ is not None:
+        check_same_width(X.shape[1], head.text_head_)
+    X, codes = unit_rows(X), np.asarray(resolved.codes)
+    rows, mass = distinct_rows_of_classes(X, codes, weight)
+    if not len(rows):
+        raise ValueError(
+            f"No row of the {len(X)} given to {name} carries evidence: every embedding is "
+            "zero or has weight zero. Give at least one that is not."
+        )
+    return LabelledImages(X[rows], codes[rows], mass)
 
 
 class LeftOutJudge:
@@ -173,21 +213,7 @@ class TextAdapterBase(ScoreClassifierMixin, BaseEstimator):
         self : estimator
             The fitted head.
         """
-        name = type(self).__name__
-        X, y = check_labelled_embeddings(self, X, y)
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
-        resolved = resolve_classes(self.zero_shot, self.classes, y, estimator=name)
-        self.classes_, self.text_head_ = resolved.names, resolved.text_head
-        if self.text_head_ is not None:
-            check_same_width(X.shape[1], self.text_head_)
-        X, codes = unit_rows(X), np.asarray(resolved.codes)
-        rows, mass = distinct_rows_of_classes(X, codes, weight)
-        if not len(rows):
-            raise ValueError(
-                f"No row of the {len(X)} given to {name} carries evidence: every embedding is "
-                "zero or has weight zero. Give at least one that is not."
-            )
-        images = LabelledImages(X[rows], codes[rows], mass)
+        images = take_images(self, X, y, sample_weight)
         self._known = np.bincount(images.codes, minlength=len(self.classes_)) > 0
         text, own_scale, self.logit_bias_ = None, 1.0, None
         if self.text_head_ is not None:

@@ -11,13 +11,11 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator
 
 from skclip._base import CosineLinearMixin
-from skclip._compat import HasMethods, Interval, StrOptions, check_sample_weight, fit_context
+from skclip._compat import HasMethods, Interval, StrOptions, fit_context
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, check_same_width, resolve_classes
-from skclip._validation import check_labelled_embeddings
-from skclip.heads._adapters._beside_text import LabelledImages
+from skclip._text_head import TextHead
+from skclip.heads._adapters._beside_text import LabelledImages, take_images
 from skclip.heads._adapters._left_out_weights import label_loss
-from skclip.heads._discriminant import distinct_rows_of_classes
 
 __all__ = ["ConstrainedProbeClassifier"]
 
@@ -246,18 +244,13 @@ class ConstrainedProbeClassifier(CosineLinearMixin, BaseEstimator):
         self : ConstrainedProbeClassifier
             The fitted head.
         """
-        X, y = check_labelled_embeddings(self, X, y)
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64)
-        resolved = resolve_classes(self.zero_shot, self.classes, y, estimator=type(self).__name__)
-        self.classes_, self.text_head_ = resolved.names, resolved.text_head
-        if self.text_head_ is not None:
-            check_same_width(X.shape[1], self.text_head_)
-        images = self._distinct_images(X, np.asarray(resolved.codes), weight)
-        n_classes = len(self.classes_)
+        images = take_images(self, X, y, sample_weight)
+        dtype, n_classes = images.X.dtype, len(self.classes_)
+        images = images._replace(X=images.X.astype(np.float64))
         known = np.ones(n_classes, dtype=np.bool_)
         if self.text_head_ is None:
             self.logit_scale_ = 100.0
-            sums = np.zeros((n_classes, X.shape[1]))
+            sums = np.zeros((n_classes, images.X.shape[1]))
             np.add.at(sums, images.codes, images.weight[:, None] * images.X)
             text, known = unit_rows(sums), np.any(sums != 0, axis=1)
         else:
@@ -265,21 +258,9 @@ class ConstrainedProbeClassifier(CosineLinearMixin, BaseEstimator):
             text = self.text_head_.weights.astype(np.float64)
         self.penalty_ = self._settled_penalty(images, text, known)
         rows, self.n_iter_ = self._rows(images, text, known, self.penalty_)
-        self.coef_ = rows.astype(X.dtype)
-        self.intercept_ = np.where(known, 0, -np.inf).astype(X.dtype)
+        self.coef_ = rows.astype(dtype)
+        self.intercept_ = np.where(known, 0, -np.inf).astype(dtype)
         return self
-
-    def _distinct_images(
-        self, X: NDArray[Any], codes: NDArray[np.integer], weight: Array
-    ) -> LabelledImages:
-        X = unit_rows(X)
-        rows, mass = distinct_rows_of_classes(X, codes, weight)
-        if not len(rows):
-            raise ValueError(
-                f"No row of the {len(X)} given to {type(self).__name__} carries evidence: every "
-                "embedding is zero or has weight zero. Give at least one that is not."
-            )
-        return LabelledImages(X[rows].astype(np.float64), codes[rows], mass)
 
     def _rows(
         self, images: LabelledImages, text: Array, known: NDArray[np.bool_], penalty: float

@@ -13,7 +13,7 @@ from skclip.prompts import build_prompts
 from skclip.recall._find_matches import find_matches
 from skclip.recall._names._caption_match import CaptionMatch
 
-__all__ = ["count_names", "frequent_prompts"]
+__all__ = ["count_names", "frequent_prompts", "is_part"]
 
 
 def count_names(
@@ -137,13 +137,13 @@ def frequent_prompts(
         best, n_best = str(name), counts.get(str(name), 0)
         for text, n_captions in counts.items():
             words = tuple(tokenize(text))
-            if n_captions > n_best and not _is_part(words, own) and len(classes[words]) == 1:
+            if n_captions > n_best and not is_part(words, own) and len(classes[words]) == 1:
                 best, n_best = text, n_captions
         (prompts[name],) = build_prompts([best], templates).values()
     return prompts
 
 
-def _is_part(words: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+def is_part(words: tuple[str, ...], whole: tuple[str, ...]) -> bool:
     """Return whether words are a run of other words."""
     starts = range(len(whole) - len(words) + 1)
     return any(whole[start : start + len(words)] == words for start in starts)

@@ -16,6 +16,7 @@ from skclip.corpus import CaptionStore
 from skclip.neighbors import nearest_rows
 from skclip.recall._find_matches import find_matches
 from skclip.recall._names._caption_match import CaptionMatch
+from skclip.recall._names._count_names import is_part
 
 __all__ = ["Suggestion", "log_odds_scores", "suggest_phrases", "suggest_synonyms"]
 
@@ -197,9 +198,7 @@ def _best(
 
 def _overlap(one: Phrase, other: Phrase) -> bool:
     """Return whether one of two phrases is a run of words of the other."""
-    short, long = sorted((one, other), key=len)
-    starts = range(len(long) - len(short) + 1)
-    return any(long[start : start + len(short)] == short for start in starts)
+    return is_part(*sorted((one, other), key=len))
 
 
 def suggest_synonyms(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,9 +12,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._array_api import cast, take_labels
+from skclip._array_api import cast, is_elsewhere, take_labels
 from skclip._compat import DocumentedMixin, check_same_namespace, get_namespace_and_device
-from skclip._linalg import class_proba, gen_row_blocks, is_half, sigmoid, unit_rows, widened
+from skclip._linalg import class_proba, gen_row_blocks, sigmoid, unit_rows, widened
 from skclip._validation import check_embeddings
 
 __all__ = ["CosineLinearMixin", "ScoreClassifierMixin", "linear_scores"]
@@ -57,10 +58,19 @@ class ScoreClassifierMixin(DocumentedMixin, ClassifierMixin):
 
     def _validated_scores(self, X: ArrayLike, method: str = "decision_function") -> NDArray[Any]:
         X = self._validated(X, method)
-        if not is_half(X):
-            return self._class_scores(X)
-        blocks = gen_row_blocks(X.shape[0], X.shape[1])
-        return np.concatenate([self._class_scores(widened(X[rows])) for rows in blocks])
+        blocks = list(self._score_blocks(X))
+        if is_elsewhere(X) or len(blocks) == 1:
+            return self._class_scores(widened(X))
+        # each block is normalised and scored while it is in the processor's cache
+        first = self._class_scores(widened(X[blocks[0]]))
+        scores = np.empty((X.shape[0], first.shape[1]), dtype=first.dtype)
+        scores[blocks[0]] = first
+        for rows in blocks[1:]:
+            scores[rows] = self._class_scores(widened(X[rows]))
+        return scores
+
+    def _score_blocks(self, X: NDArray[Any]) -> Iterator[slice]:
+        return gen_row_blocks(X.shape[0], max(self.classes_.shape[0], X.shape[1]))
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Score every class.
@@ -97,10 +107,8 @@ class ScoreClassifierMixin(DocumentedMixin, ClassifierMixin):
         """
         X = self._validated(X, "predict")
         xp, _, device = get_namespace_and_device(X)
-        n_samples, n_classes = X.shape[0], self.classes_.shape[0]
-        best = xp.empty(n_samples, dtype=xp.int64, device=device)
-        # each block is scored and reduced while it is in the processor's cache
-        for rows in gen_row_blocks(n_samples, max(n_classes, X.shape[1])):
+        best = xp.empty(X.shape[0], dtype=xp.int64, device=device)
+        for rows in self._score_blocks(X):  # reduced while in the processor's cache, too
             best[rows] = xp.argmax(self._class_scores(widened(X[rows, :])), axis=1)
         labels: NDArray[Any] = take_labels(self.classes_, best, X)
         return labels
@@ -171,7 +179,8 @@ class ScoreClassifierMixin(DocumentedMixin, ClassifierMixin):
 def linear_scores(X: NDArray[Any], coef: NDArray[Any], intercept: NDArray[Any]) -> NDArray[Any]:
     """Return :math:`X W^T + b` in the dtype of ``X``: ``(n, d) -> (n, C)``."""
     scores: NDArray[Any] = X @ cast(coef, X.dtype).T
-    scores += cast(intercept, X.dtype)
+    if is_elsewhere(X) or intercept.any():  # zeros are not worth a pass over the scores
+        scores += cast(intercept, X.dtype)
     return scores
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -75,9 +76,17 @@ except ImportError:  # 1.7 and 1.8 have no callbacks
 
 
 try:  # scikit-learn >= 1.9
-    from sklearn.utils._array_api import check_same_namespace, get_namespace_and_device, move_to
+    from sklearn.utils import _array_api
+    from sklearn.utils._array_api import check_same_namespace, move_to
 
     SUPPORTS_ARRAY_API = True
+
+    def get_namespace_and_device(*arrays: Any) -> tuple[Any, bool, Any]:
+        """Return scikit-learn's answer, at once where it dispatches nothing: numpy, no device."""
+        if get_config()["array_api_dispatch"]:
+            answer: tuple[Any, bool, Any] = _array_api.get_namespace_and_device(*arrays)
+            return answer
+        return _array_api.np_compat, False, None
 except ImportError:  # 1.7 and 1.8 lack a part of it: numpy only
     from sklearn.utils._array_api import get_namespace
 

@@ -14,6 +14,7 @@ from skclip._compat import get_namespace_and_device
 __all__ = [
     "class_proba",
     "gen_row_blocks",
+    "nonzero_rows",
     "row_norms",
     "sigmoid",
     "softmax",
@@ -30,6 +31,13 @@ def row_norms(X: NDArray[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore", invalid="ignore"):  # callers check the norms
         norms: NDArray[Any] = np.sqrt(np.vecdot(X, X))
     return norms
+
+
+def nonzero_rows(X: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows of a numpy array hold anything but zeros: ``(n, d) -> (n,)``."""
+    found: NDArray[np.bool_] = X[:, 0] != 0
+    found[~found] = X[~found].any(axis=1)  # few rows begin with a zero
+    return found
 
 
 def is_half(X: Any) -> bool:

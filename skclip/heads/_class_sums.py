@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._compat import get_namespace_and_device
-from skclip._linalg import gen_row_blocks, row_norms, unit_rows, widened
+from skclip._linalg import gen_row_blocks, nonzero_rows, row_norms, unit_rows, widened
 from skclip._validation import encode_known, sample_of, union_classes, unknown_labels
 
 __all__ = ["ClassSums", "class_sums", "second_moment"]
@@ -285,11 +285,9 @@ def _block_sums(
         if not np.all((norms > 1e-15) & (norms < 1e15)):
             # overflowing or underflowing squares, NaN and zeros
             block = unit_rows(block)
-            norms = block.any(axis=1).astype(block.dtype)
+            norms = nonzero_rows(block).astype(block.dtype)
     else:
-        nonzero = row_norms(block) != 0
-        nonzero[~nonzero] = block[~nonzero].any(axis=1)  # squares that underflowed
-        norms = nonzero.astype(block.dtype)
+        norms = nonzero_rows(block).astype(block.dtype)
     is_evidence = norms > 0
     row_scale = weight / np.where(is_evidence, norms, 1)
     # one column per row of X: the product reads X once, in order

@@ -1,7 +1,6 @@
 """Proxies of a class from its rows: the GEN step of IMPRINT."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from skclip.heads._imprinting._kmeans import kmeans_of_groups
 from skclip.heads._imprinting._kmedoids import kmedoids
 from skclip.heads._imprinting._similarity import nearest_proxy
 
-__all__ = ["WeightedRows", "distinct_rows", "generate_proxies", "split_by_class"]
+__all__ = ["WeightedRows", "distinct_rows", "generate_proxies"]
 
 
 class WeightedRows(NamedTuple):
@@ -21,38 +20,6 @@ class WeightedRows(NamedTuple):
 
     rows: NDArray[Any]
     weight: NDArray[Any]
-
-
-def split_by_class(
-    X: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any], n_classes: int
-) -> list[WeightedRows]:
-    """Split rows by class, each class sorted by its first feature.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows.
-
-    codes : ndarray of shape (n_samples,)
-        Class of each row, ``0 ... n_classes - 1``.
-
-    weight : ndarray of shape (n_samples,)
-        Positive weights.
-
-    n_classes : int
-        Number of classes, including those without rows.
-
-    Returns
-    -------
-    classes : list of WeightedRows
-        One per class.
-    """
-    order = np.lexsort((X[:, 0], codes))
-    bounds = np.searchsorted(codes[order], np.arange(n_classes + 1))
-    return [
-        WeightedRows(X[order[start:stop]], weight[order[start:stop]])
-        for start, stop in pairwise(bounds)
-    ]
 
 
 def distinct_rows(rows: NDArray[Any], weight: NDArray[Any]) -> WeightedRows:

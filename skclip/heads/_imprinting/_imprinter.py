@@ -20,6 +20,7 @@ from skclip._compat import (
     fit_context,
     with_callbacks,
 )
+from skclip._linalg import nonzero_rows
 from skclip._validation import (
     check_labelled_embeddings,
     encode_known,
@@ -376,7 +377,7 @@ class MultiProxyImprinter(CallbackSupportMixin, KeptProxiesMixin, BaseEstimator)
         X, y = check_labelled_embeddings(self, X, y, reset=reset)
         labels, codes = encode_labels(y)
         weight = check_sample_weight(sample_weight, X)
-        counts = X.any(axis=1) & (weight > 0)
+        counts = nonzero_rows(X) & (weight > 0)
         if reset and not counts.any():
             raise ValueError(
                 "No row carries evidence: every embedding is zero or has weight zero. "

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skclip._array_api import to_numpy
 from skclip._compat import check_sample_weight
+from skclip._linalg import nonzero_rows
 from skclip._validation import (
     check_labelled_embeddings,
     encode_known,
@@ -85,7 +86,7 @@ class KeptProxiesMixin(ProxyScoresMixin):
         X, y = check_labelled_embeddings(self, X, y, reset=False)
         arrived, codes = encode_labels(y)
         # a row of zeros was not counted, even if its normalised row is not zero
-        weight = check_sample_weight(sample_weight, X) * X.any(axis=1)
+        weight = check_sample_weight(sample_weight, X) * nonzero_rows(X)
         rows = self._normalized(X)
         gone = ClassSums.of_rows(rows, codes, arrived, weight, unit=False)
         state = means_of(sums_of(self._state(), self.classes_) - gone)

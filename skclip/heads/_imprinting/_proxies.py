@@ -5,6 +5,7 @@ the weight of the rows assigned to each.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from skclip.heads._imprinting._generation import (
     WeightedRows,
     distinct_rows,
     generate_proxies,
-    split_by_class,
 )
 from skclip.heads._imprinting._similarity import nearest_proxy
 
@@ -101,13 +101,18 @@ def add_rows(
     state : list of WeightedRows
         The new proxies.
     """
+    order = np.lexsort((X[:, 0], codes))
+    X, weight = X[order], weight[order]
+    bounds = np.searchsorted(codes[order], np.arange(len(state) + 1))
+    normalized = normalize(X)  # of all classes at once, which takes half the time
     changed, merged = [], []
-    for c, new in enumerate(split_by_class(X, codes, weight, len(state))):
-        if not len(new.rows):
+    for c, (start, stop) in enumerate(pairwise(bounds)):
+        if start == stop:
             continue
         # equal rows are merged before normalisation, which rounds
-        distinct = distinct_rows(*new)
-        rows, mass, old = normalize(distinct.rows), distinct.weight, state[c]
+        own, old = X[start:stop], state[c]
+        distinct, mass = distinct_rows(own, weight[start:stop])
+        rows = normalized[start:stop] if distinct is own else normalize(distinct)
         if len(old.rows):
             rows, mass = distinct_rows(
                 np.concatenate([old.rows, rows]), np.concatenate([old.weight, mass])

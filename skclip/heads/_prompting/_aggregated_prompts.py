@@ -25,8 +25,9 @@ from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._prompting._attention import ClassPrompts, mean_weights, prompt_scores
 from skclip.heads._prompting._class_text import class_text, mean_image_head
-from skclip.heads._prompting._generator import Generator, LabelledRows
+from skclip.heads._prompting._generator import Generator
 from skclip.heads._prompting._learning import PromptGeneratorMixin, as_attributes, evident_rows
+from skclip.heads._prompting._prompt_loss import LabelledRows
 
 __all__ = ["AggregatedPromptClassifier"]
 
@@ -115,7 +116,7 @@ class AggregatedPromptClassifier(
     weight_decay : float, default=0.01
         Weight decay of AdamW.
 
-    batch_size : int, default=32
+    batch_size : int, default=128
         Images per step.
 
     max_epochs : int, default=50
@@ -306,7 +307,7 @@ class AggregatedPromptClassifier(
         hidden_size: int = 64,
         learning_rate: float = 0.001,
         weight_decay: float = 0.01,
-        batch_size: int = 32,
+        batch_size: int = 128,
         max_epochs: int = 50,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,

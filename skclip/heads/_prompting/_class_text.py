@@ -12,7 +12,7 @@ from skclip._validation import check_class_names, encode_labels, sample_of
 from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_sums import class_sums
-from skclip.heads._prompting._generator import LabelledRows
+from skclip.heads._prompting._prompt_loss import LabelledRows
 from skclip.heads._prompting._reference_prompts import reference_prompts
 
 __all__ = ["ClassText", "class_text", "mean_image_head"]

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
-from skclip.heads._prompting._attention import ClassPrompts, class_groups
+from skclip.heads._prompting._attention import ClassPrompts
+from skclip.heads._prompting._prompt_loss import LabelledRows, LossParameters, PromptLoss, Rows
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 __all__ = [
     "Generator",
-    "LabelledRows",
     "TrainingHistory",
     "TrainingParameters",
     "generate",
@@ -43,12 +42,7 @@ class Generator(NamedTuple):
 class TrainingParameters(NamedTuple):
     """Parameters of :func:`train_generator`; see AggregatedPromptClassifier."""
 
-    gamma: float
-    temperature: float
-    logit_scale: float
-    distillation: float
-    reward: float
-    mixes_image: bool
+    loss: LossParameters
     hidden_size: int
     learning_rate: float
     weight_decay: float
@@ -80,14 +74,6 @@ class TrainingHistory(NamedTuple):
     distillation: NDArray[np.float64]
     validation: NDArray[np.float64] | None
     best_epoch: int
-
-
-class LabelledRows(NamedTuple):
-    """Unit rows with class positions and weights."""
-
-    X: NDArray[Any]
-    codes: NDArray[Any]
-    weight: NDArray[Any]
 
 
 def held_out(
@@ -158,7 +144,7 @@ def initial_weights(
     bound = 1 / np.sqrt(n_features)
     directions = np.linalg.svd(prompts.rows, full_matrices=False)[2][:hidden_size].T
     return [
-        np.asarray(w, dtype=np.float32)
+        np.ascontiguousarray(w, dtype=np.float32)  # AdamW expects weights and gradients alike
         for w in (
             random_state.uniform(-bound, bound, (n_features, hidden_size)),
             random_state.uniform(-bound, bound, hidden_size),
@@ -168,124 +154,6 @@ def initial_weights(
             directions,
         )
     ]
-
-
-class PromptLoss:
-    r"""The loss of generator and aggregator on labelled rows, as a torch function of weights.
-
-    .. math:: L = \mathrm{CE}(s \cdot \mathrm{score}(x), y) + \lambda (1 - p(x) \cdot p^a(x, y))
-              - \rho\, x \cdot p^a(x, y), \qquad
-              p^a = \mathrm{normalize}\Big(\sum_j
-              \operatorname{softmax}_j\big((x W_q) \cdot (p_{yj} W_k) / \tau\big)\, p_{yj}\Big)
-    """
-
-    def __init__(
-        self, prompts: ClassPrompts, parameters: TrainingParameters, dtype: "torch.dtype"
-    ) -> None:
-        import torch
-
-        def tensor(array: NDArray[Any]) -> "Tensor":
-            kind = dtype if array.dtype.kind == "f" else torch.int64
-            return torch.as_tensor(array, dtype=kind, device=parameters.device)
-
-        self._tensor = tensor
-        self._parameters = parameters
-        self._text = tensor(prompts.text)
-        self._groups = []
-        slot = np.full(len(prompts.counts), -1)
-        group_of = np.full(len(prompts.counts), -1)
-        for number, (classes, rows) in enumerate(class_groups(prompts.counts)):
-            members = tensor(prompts.rows[rows])  # (n_equal, count, d)
-            # the Gram matrix is cheaper for norms of weighted sums of few prompts
-            is_few = members.shape[1] <= members.shape[2]
-            gram = members @ members.transpose(1, 2) if is_few else None
-            of_text = (members * self._text[tensor(classes)][:, None]).sum(-1)
-            self._groups.append((members, gram, of_text))
-            slot[classes], group_of[classes] = np.arange(len(classes)), number
-        self._slot, self._group_of = tensor(slot), tensor(group_of)
-        grouped = [np.flatnonzero(prompts.counts == 0)]
-        grouped += [classes for classes, _ in class_groups(prompts.counts)]
-        self._bare = tensor(grouped[0])
-        self._column = tensor(np.argsort(np.concatenate(grouped)))
-
-    def rows(self, labelled: LabelledRows) -> tuple["Tensor", "Tensor", "Tensor"]:
-        """Return labelled rows as tensors."""
-        return (
-            self._tensor(labelled.X),
-            self._tensor(labelled.codes),
-            self._tensor(labelled.weight),
-        )
-
-    def generated(self, x: "Tensor", weights: list["Tensor"]) -> "Tensor":
-        """Return the generated prompts p(x)."""
-        from torch.nn.functional import normalize
-
-        hidden, hidden_bias, output, output_bias = weights[:4]
-        return normalize(x + (x @ hidden + hidden_bias).relu() @ output + output_bias, dim=-1)
-
-    def log_proba(self, x: "Tensor", p: "Tensor") -> "Tensor":
-        """Return the log-probabilities of all classes for rows and their generated prompts."""
-        import torch
-        from torch.nn.functional import normalize
-
-        gamma, temperature = self._parameters.gamma, self._parameters.temperature
-        scored = normalize(x + gamma * p, dim=-1) if self._parameters.mixes_image else x
-        columns = [scored @ self._text[self._bare].T]
-        along_name = scored @ self._text.T
-        done = len(self._bare)
-        order = torch.argsort(self._column)
-        for members, gram, of_text in self._groups:
-            n_equal, count, width = members.shape
-            flat = members.reshape(-1, width)
-            attention = ((p @ flat.T).view(-1, n_equal, count) / temperature).softmax(-1)
-            cosines = (scored @ flat.T).view(-1, n_equal, count)
-            if gram is None:
-                sums = torch.einsum("bcj,cjd->bcd", attention, members)
-                square = sums.square().sum(-1)
-            else:
-                square = (attention * torch.einsum("bcj,cjk->bck", attention, gram)).sum(-1)
-            length = square.clamp_min(1e-12).sqrt()
-            along_image = (attention * cosines).sum(-1) / length
-            along_text = (attention * of_text).sum(-1) / length
-            norm = (1 + 2 * gamma * along_text + gamma**2).clamp_min(1e-12).sqrt()
-            named = along_name[:, order[done : done + n_equal]]
-            columns.append((named + gamma * along_image) / norm)
-            done += n_equal
-        scores = torch.cat(columns, dim=1)[:, self._column]
-        return (self._parameters.logit_scale * scores).log_softmax(-1)
-
-    def summaries(self, x: "Tensor", y: "Tensor", weights: list["Tensor"]) -> "Tensor":
-        """Return p^a(x, y) of the aggregator; zero rows for classes without prompts."""
-        import torch
-        from torch.nn.functional import normalize
-
-        query, key = weights[4:]
-        queries = (x @ query) @ key.T
-        summary = torch.zeros_like(x)
-        for number, (members, _, _) in enumerate(self._groups):
-            at = (self._group_of[y] == number).nonzero()[:, 0]
-            if len(at):
-                own = members[self._slot[y[at]]]  # (b, count, d)
-                keys = torch.einsum("bjd,bd->bj", own, queries[at])
-                attention = (keys / self._parameters.temperature).softmax(-1)
-                sums = torch.einsum("bj,bjd->bd", attention, own)
-                summary = summary.index_copy(0, at, normalize(sums, dim=-1))
-        return summary
-
-    def __call__(
-        self, x: "Tensor", y: "Tensor", weight: "Tensor", weights: list["Tensor"]
-    ) -> tuple["Tensor", "Tensor"]:
-        """Return the weighted means of loss and distillation distance over the rows."""
-        p = self.generated(x, weights)
-        task = -self.log_proba(x, p).gather(1, y[:, None])[:, 0]
-        summary = self.summaries(x, y, weights)
-        has_prompts = (self._group_of[y] >= 0).to(x.dtype)
-        distance = has_prompts - (p * summary).sum(-1)
-        reward = (x * summary).sum(-1)
-        settings = self._parameters
-        loss = task + settings.distillation * distance - settings.reward * reward
-        mass = weight.sum()
-        return (weight * loss).sum() / mass, ((weight * distance).sum() / mass).detach()
 
 
 def _batches(n_rows: int, batch_size: int, rng: np.random.RandomState) -> Iterator[NDArray[Any]]:
@@ -335,8 +203,8 @@ def train_generator(
     """
     import torch
 
-    loss_of = PromptLoss(prompts, parameters, torch.float32)
-    x, y, weight = loss_of.rows(train)
+    loss_of = PromptLoss(prompts, parameters.loss, parameters.device, torch.float32)
+    rows = loss_of.rows(train)
     held_out = None if validation is None else loss_of.rows(validation)
     start = initial_weights(prompts, parameters.hidden_size, random_state)
     weights = [torch.tensor(w, device=parameters.device, requires_grad=True) for w in start]
@@ -347,18 +215,17 @@ def train_generator(
     best, best_epoch = _arrays(weights), 0
     for epoch in range(parameters.max_epochs):
         total, distance, mass = 0.0, 0.0, 0.0
-        for batch in _batches(len(y), parameters.batch_size, random_state):
-            at = torch.as_tensor(batch, device=parameters.device)
-            loss, apart = loss_of(x[at], y[at], weight[at], weights)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+        for batch in _batches(len(train.codes), parameters.batch_size, random_state):
+            step = rows.take(torch.as_tensor(batch, device=parameters.device))
+            with torch.no_grad():
+                loss, apart, gradient = loss_of(step, weights)
+            for w, by_weight in zip(weights, gradient, strict=True):
+                w.grad = by_weight.contiguous()
             optimizer.step()
-            step_mass = float(weight[at].sum())
-            total, distance, mass = (
-                total + step_mass * float(loss.detach()),
-                distance + step_mass * float(apart),
-                mass + step_mass,
-            )
+            step_mass = float(step.weight.sum())
+            total += step_mass * loss
+            distance += step_mass * apart
+            mass += step_mass
         losses.append(total / mass)
         distances.append(distance / mass)
         if held_out is not None:
@@ -379,19 +246,16 @@ def train_generator(
     return best, history
 
 
-def _mean_log_proba(
-    loss_of: PromptLoss, rows: tuple["Tensor", "Tensor", "Tensor"], weights: list["Tensor"]
-) -> float:
+def _mean_log_proba(loss_of: PromptLoss, rows: Rows, weights: list["Tensor"]) -> float:
     """Return the weighted mean log-probability of the classes of the rows."""
     import torch
 
-    x, y, weight = rows
     with torch.no_grad():
         parts = [
-            loss_of.log_proba(a, loss_of.generated(a, weights)).gather(1, b[:, None])[:, 0]
-            for a, b in zip(torch.split(x, 256), torch.split(y, 256), strict=True)
+            loss_of.log_proba(rows.take(at), weights)
+            for at in torch.split(torch.arange(len(rows.y), device=rows.y.device), 256)
         ]
-    return float((weight * torch.cat(parts)).sum() / weight.sum())
+    return float((rows.weight * torch.cat(parts)).sum() / rows.weight.sum())
 
 
 def _arrays(weights: list["Tensor"]) -> Generator:

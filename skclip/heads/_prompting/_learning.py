@@ -14,12 +14,12 @@ from skclip._linalg import unit_rows
 from skclip.heads._prompting._attention import ClassPrompts
 from skclip.heads._prompting._generator import (
     Generator,
-    LabelledRows,
     TrainingParameters,
     generate,
     held_out,
     train_generator,
 )
+from skclip.heads._prompting._prompt_loss import LabelledRows, LossParameters
 
 __all__ = ["PromptGeneratorMixin", "as_attributes", "evident_rows"]
 
@@ -80,12 +80,14 @@ class PromptGeneratorMixin(ScoreClassifierMixin):
             validation,
             text.of(labelled),
             TrainingParameters(
-                gamma=self.gamma,
-                temperature=self.temperature_,
-                logit_scale=self.logit_scale_,
-                distillation=self.distillation,
-                reward=self.reward,
-                mixes_image=self.scored == "mixture",
+                LossParameters(
+                    gamma=self.gamma,
+                    temperature=self.temperature_,
+                    logit_scale=self.logit_scale_,
+                    distillation=self.distillation,
+                    reward=self.reward,
+                    mixes_image=self.scored == "mixture",
+                ),
                 hidden_size=self.hidden_size,
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,

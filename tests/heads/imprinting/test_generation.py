@@ -11,7 +11,6 @@ from skclip.heads._imprinting._generation import (
     WeightedRows,
     distinct_rows,
     generate_proxies,
-    split_by_class,
 )
 
 
@@ -22,13 +21,6 @@ def rows_of(seed, n_rows=12, n_features=4):
 
 def generate(one, generation, k, seed=0):
     return generate_proxies([one], generation, [k], seed)[0]
-
-
-def test_split_sorts_the_rows_of_a_class_by_their_first_feature():
-    X = np.arange(10.0).reshape(5, 2)[::-1]
-    classes = split_by_class(X, np.array([1, 0, 1, 3, 0]), np.arange(1.0, 6.0), 4)
-    assert [one.rows[:, 0].tolist() for one in classes] == [[0, 6], [4, 8], [], [2]]
-    assert [one.weight.tolist() for one in classes] == [[5, 2], [3, 1], [], [4]]
 
 
 @given(

@@ -49,6 +49,17 @@ def test_rows_taken_away_leave_the_mean_of_the_others():
     np.testing.assert_allclose(state[0].rows[0], expected)
 
 
+def test_rows_of_a_class_are_in_the_order_of_their_first_feature():
+    X = np.arange(10.0).reshape(5, 2)[::-1]
+    none = WeightedRows(np.zeros((0, 2)), np.zeros(0))
+    codes, weight = np.array([1, 0, 1, 3, 0]), np.arange(1.0, 6.0)
+    state = add_rows(
+        [none] * 4, X, codes, weight, normalize=np.array, generation="all", k=[1] * 4, seed=0
+    )
+    assert [one.rows[:, 0].tolist() for one in state] == [[0, 6], [4, 8], [], [2]]
+    assert [one.weight.tolist() for one in state] == [[5, 2], [3, 1], [], [4]]
+
+
 def test_classes_without_new_rows_stay_as_they_are():
     X, _, weight = rows_of(1, 6)
     old = WeightedRows(np.ones((2, 3)), np.ones(2))

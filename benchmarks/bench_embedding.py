@@ -3,7 +3,7 @@
 Every contender embeds the same images in turn, round after round in one process, so that a busy
 machine slows all of them; the table shows the median over rounds of the ratio to the bare loop of
 the same round. Weights are random: they do not change the work. Peers that are not installed are
-left out.
+named.
 
     python benchmarks/bench_embedding.py --model ViT-B-32 --n-images 64
     python benchmarks/bench_embedding.py --model skclip-tiny --n-images 512
@@ -100,6 +100,7 @@ def peers(folder: Path, batch_size: int) -> dict[str, Callable[[list], np.ndarra
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError:
+        print("not installed, and so not measured: sentence-transformers, embetter")
         return found
     saved = save_for_transformers(folder)
     encoder = SentenceTransformer(saved, device="cpu")
@@ -114,6 +115,7 @@ def peers(folder: Path, batch_size: int) -> dict[str, Callable[[list], np.ndarra
         from embetter.multi import ClipEncoder
         from embetter.vision import ImageLoader
     except ImportError:
+        print("not installed, and so not measured: embetter")
         return found
     clip, loader = ClipEncoder(saved), ImageLoader()
     found["embetter ClipEncoder"] = lambda images: clip.transform(

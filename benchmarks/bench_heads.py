@@ -11,16 +11,20 @@ that slows down slows both.
 import argparse
 import time
 import tracemalloc
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import NearestCentroid
 
 from skclip import (
     GaussianDiscriminantClassifier,
     MixedHeadClassifier,
+    MultiProxyImprinter,
     NearestClassMean,
     PrimedNCMClassifier,
     StackedHeadClassifier,
@@ -75,13 +79,36 @@ def class_means(n: int, n_classes: int, repeats: int) -> None:
     print_ratios("class means, peers", interleaved(peers, 1), "one pass X.sum(0)")
 
     centroid = NearestCentroid().fit(X[: n // 10], y[: n // 10])
+    ready = np.empty((n, n_classes), np.float32)
     predicts = {
-        "GEMM X @ W.T": lambda: X @ head.coef_.T,
-        "GEMM and argmax": lambda: (X @ head.coef_.T).argmax(axis=1),
+        "GEMM X @ W.T": lambda: np.matmul(X, head.coef_.T, out=ready),
+        "GEMM and argmax": lambda: np.matmul(X, head.coef_.T, out=ready).argmax(axis=1),
         "NearestClassMean.predict": lambda: head.predict(X),
         "sklearn NearestCentroid.predict": lambda: centroid.predict(X),
     }
     print_ratios("predict", interleaved(predicts, min(3, repeats)), "GEMM X @ W.T")
+
+
+def one_row(repeats: int) -> None:
+    """Time the prediction of one row by every head, each a hundred times a round."""
+    text, X, y = few_shot(100, 8)
+    heads: dict[str, Any] = {
+        "LogisticRegression": LogisticRegression(max_iter=5),
+        "NearestClassMean": NearestClassMean(),
+        "GaussianDiscriminantClassifier": GaussianDiscriminantClassifier(),
+        "MultiProxyImprinter": MultiProxyImprinter(),
+        "PrimedNCMClassifier": PrimedNCMClassifier(text),
+        "MixedHeadClassifier": MixedHeadClassifier(text, NearestClassMean()),
+        "StackedHeadClassifier": StackedHeadClassifier(text),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        predicts = {name: head.fit(X, y).predict for name, head in heads.items()}
+    tasks = {
+        name: lambda predict=predict: [predict(X[:1]) for _ in range(100)]
+        for name, predict in predicts.items()
+    }
+    print_ratios("one row, 100 times", interleaved(tasks, 4 * repeats), "LogisticRegression")
 
 
 def few_shot(n_classes: int, shots: int) -> tuple[Any, Any, Any]:
@@ -144,10 +171,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--part", choices=["means", "weights", "stack", "all"], default="all")
+    parser.add_argument(
+        "--part", choices=["means", "one", "weights", "stack", "all"], default="all"
+    )
     args = parser.parse_args()
     if args.part in ("means", "all"):
         class_means(20_000 if args.small else 200_000, 1000, args.repeats)
+    if args.part in ("one", "all"):
+        one_row(args.repeats)
     if args.part in ("weights", "all"):
         weights(min(3, args.repeats))
     if args.part in ("stack", "all"):

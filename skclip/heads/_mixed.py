@@ -41,11 +41,12 @@ from skclip.heads._parts import (
     filled_rows,
     linear_rows,
     mix,
+    outside_scores,
     over_all_classes,
+    part_of,
     text_weight,
     weigh,
 )
-from skclip.heads._stacked import outside_scores, part_of
 
 __all__ = ["MixedHeadClassifier"]
 
@@ -333,16 +334,11 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         if hasattr(self, "coef_"):
             return linear_scores(X, self.coef_, self.intercept_)
         if hasattr(self, "_outside"):
-            text_head = self.text_head_._replace(weights=to_numpy(self.text_head_.weights))
-            of_head = outside_scores(
-                self._outside,
-                to_numpy(X),
-                text_head,
-                scale=self._scale,
-                n_classes=len(text_head.weights),
-            )
+            n_classes = self.classes_.shape[0]
             mixed = linear_scores(X, *self._rows)
-            mixed += like(of_head / self._scale, X, X.dtype)
+            mixed += outside_scores(
+                self._outside, X, self.text_head_, scale=self._scale, n_classes=n_classes
+            )
             return mixed
         if self.space == "proba":
             return self._mixed_proba(X)

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from skclip._array_api import to_numpy
+from skclip._array_api import like, to_numpy
+from skclip._text_head import TextHead
 from skclip._validation import encode_known
 from skclip.heads._parts._distinct_images import Images
 from skclip.heads._parts._filled_scores import fill_by_text, slope_on_text
@@ -22,6 +23,7 @@ __all__ = [
     "fit_on",
     "linear_rows",
     "out_of_fold",
+    "outside_scores",
     "over_all_classes",
 ]
 
@@ -51,6 +53,28 @@ class OutsideHead(NamedTuple):
         logits = class_logits(self.head.fitted, X)
         own, known = over_all_classes(logits, self.head.codes, text.shape[1])
         return fill_by_text(own, known, text, self.slope)
+
+
+def outside_scores(
+    outside: list[tuple[float, OutsideHead]],
+    X: NDArray[Any],
+    text_head: TextHead | None,
+    *,
+    scale: float,
+    n_classes: int,
+) -> NDArray[Any]:
+    """Return the weighted scores of parts that are not linear, for unit rows on any device.
+
+    Parts are in numpy. The scores are divided by the logit scale, as those of the text head are.
+    """
+    rows = to_numpy(X)
+    text = np.zeros((len(rows), n_classes))
+    if text_head is not None:
+        text_head = text_head._replace(weights=to_numpy(text_head.weights))
+        text = scale * text_head.scores(rows).astype(np.float64)
+    logits = sum((weight * head.scores(rows, text) for weight, head in outside), 0 * text)
+    scores: NDArray[Any] = like(logits / scale, X, X.dtype)
+    return scores
 
 
 class OutOfFold(NamedTuple):

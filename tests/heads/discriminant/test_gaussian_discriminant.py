@@ -104,6 +104,14 @@ def test_merge_of_other_features_is_refused():
         head.merge(GaussianDiscriminantClassifier().fit(*drawn(n_features=5)))
 
 
+def test_merge_of_classes_that_the_text_lacks_is_refused():
+    X, y = drawn()
+    head = GaussianDiscriminantClassifier(zero_shot=dict(enumerate(np.eye(3, 8)))).fit(X, y)
+    other = GaussianDiscriminantClassifier().fit(X[:2], [7, 8])
+    with pytest.raises(ValueError, match="labels without a text embedding: 7, 8"):
+        head.merge(other)
+
+
 @pytest.mark.parametrize("ridge", ["feature", "loo"])
 def test_weight_two_is_the_row_twice_and_weight_zero_the_row_left_out(ridge):
     X, y = drawn()

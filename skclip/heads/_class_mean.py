@@ -5,7 +5,6 @@ The state is a sum and a count per class, so rows can be added, removed and merg
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skclip._array_api import to_numpy
 from skclip._base import linear_scores
-from skclip._compat import HasMethods, Interval, StrOptions
+from skclip._compat import Interval, StrOptions
 from skclip._linalg import unit_rows
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._exact_updates import ExactUpdatesMixin, check_evidence
@@ -134,9 +133,8 @@ class NearestClassMean(ExactUpdatesMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ExactUpdatesMixin._parameter_constraints,
         "metric": [StrOptions({"cosine", "euclidean"})],
-        "zero_shot": [HasMethods(["fit"]), Mapping, None],
-        "shrinkage": [Interval(Real, 0, None, closed="neither")],
         "logit_scale": [Interval(Real, 0, None, closed="neither")],
     }
 

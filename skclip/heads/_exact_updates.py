@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,8 @@ from skclip._array_api import like, to_numpy
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import (
     SUPPORTS_ARRAY_API,
+    HasMethods,
+    Interval,
     check_same_namespace,
     check_sample_weight,
     fit_context,
@@ -39,6 +43,11 @@ class ExactUpdatesMixin(ScoreClassifierMixin):
     coef_: NDArray[Any]
     intercept_: NDArray[Any]
     n_features_in_: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        "shrinkage": [Interval(Real, 0, None, closed="neither")],
+    }
 
     @abstractmethod
     def _sums_of(

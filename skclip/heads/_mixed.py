@@ -12,7 +12,6 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import has_fit_parameter
 
 from skclip._array_api import is_elsewhere, labels_like, like, take_rows, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
@@ -39,6 +38,7 @@ from skclip.heads._parts import (
     class_logits,
     fill_by_text,
     filled_rows,
+    fit_on,
     linear_rows,
     mix,
     outside_scores,
@@ -426,13 +426,8 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         elif get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", sample_weight=weight)
             self.head_ = head.fit(X, y, **routed.head.fit)
-        elif has_fit_parameter(head, "sample_weight"):
-            self.head_ = head.fit(X, y, sample_weight=weight)
         else:
-            raise ValueError(
-                f"sample_weight was given, but fit of the head {head!r} does not accept it: leave "
-                "the weights out, or choose a head whose fit has sample_weight."
-            )
+            self.head_ = fit_on(head, X, y, weight, must_weigh=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -5,7 +5,6 @@ The state is one :class:`ClassSums` with a second moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
@@ -15,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._base import CosineLinearMixin
-from skclip._compat import HasMethods, Interval, StrOptions, validate_parameters
+from skclip._compat import Interval, StrOptions, validate_parameters
 from skclip._linalg import gen_row_blocks, unit_rows
 from skclip._validation import encode_known, sample_of
 from skclip.heads._class_sums import ClassSums
@@ -185,12 +184,11 @@ class GaussianDiscriminantClassifier(ExactUpdatesMixin, CosineLinearMixin, BaseE
     _choice: tuple[float, float] | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ExactUpdatesMixin._parameter_constraints,
         "ridge": [
             StrOptions({"feature", "published", "loo"}),
             Interval(Real, 0, None, closed="neither"),
         ],
-        "zero_shot": [HasMethods(["fit"]), Mapping, None],
-        "shrinkage": [Interval(Real, 0, None, closed="neither")],
         "priors": ["array-like", StrOptions({"empirical"}), None],
         "logit_scale": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }

@@ -32,7 +32,8 @@ def part_of(
             "CalibratedClassifierCV, or leave it out."
         )
     if fitted is None:
-        fitted = fit_on(head, images, classes, must_weigh=must_weigh)
+        X, codes, weight = images
+        fitted = fit_on(head, X, classes[codes], weight, must_weigh=must_weigh)
     codes = encode_known(to_numpy(fitted.classes_), classes, source=f"The head {head!r}")
     return FittedHead(head, fitted, codes)
 

@@ -133,38 +133,20 @@ def class_logits(head: Any, X: NDArray[Any]) -> Array:
     return np.log(np.maximum(proba, LEAST_PROBABILITY))
 
 
-def fit_on(head: Any, images: Images, classes: NDArray[Any], *, must_weigh: bool = False) -> Any:
-    """Fit a clone of ``head``, with sample weights if its ``fit`` accepts them.
+def fit_on(head: Any, X: Any, y: Any, weight: Any, *, must_weigh: bool = False) -> Any:
+    """Return a fitted clone of ``head``, with sample weights if its ``fit`` accepts them.
 
-    Parameters
-    ----------
-    head : classifier
-        Not changed.
-
-    images : Images
-        Unit rows.
-
-    classes : ndarray of shape (n_classes,)
-        Labels.
-
-    must_weigh : bool, default=False
-        Whether to raise if ``fit`` has no ``sample_weight``.
-
-    Returns
-    -------
-    fitted : classifier
-        The fitted clone.
+    Without ``must_weigh``, weights are left out for other heads; with it, they are an error.
     """
     fitted = clone(head)
-    y = classes[images.codes]
     if has_fit_parameter(fitted, "sample_weight"):
-        return fitted.fit(images.X, y, sample_weight=images.weight)
+        return fitted.fit(X, y, sample_weight=weight)
     if must_weigh:
         raise ValueError(
             f"sample_weight was given, but fit of the head {head!r} does not accept it: leave the "
             "weights out, or choose a head whose fit has sample_weight."
         )
-    return fitted.fit(images.X, y)
+    return fitted.fit(X, y)
 
 
 def linear_rows(head: FittedHead, X: NDArray[Any]) -> tuple[Array, Array] | None:
@@ -216,9 +198,7 @@ def filled_rows(
     return filled, offsets
 
 
-def out_of_fold(
-    head: Any, images: Images, text: Array, classes: NDArray[Any], weight: Array
-) -> OutOfFold:
+def out_of_fold(head: Any, images: Images, text: Array, classes: NDArray[Any]) -> OutOfFold:
     """Score every image by a head fitted on the other folds.
 
     Parameters
@@ -235,15 +215,12 @@ def out_of_fold(
     classes : ndarray of shape (n_classes,)
         Labels.
 
-    weight : ndarray of shape (n_samples,)
-        Weights of the images for the slope on the text.
-
     Returns
     -------
     scores : OutOfFold
         Scores of classes missing from a fold are predicted from the text.
     """
-    X, codes, _ = images
+    X, codes, weight = images
     scores = np.zeros((len(codes), len(classes)))
     known = np.zeros(scores.shape, dtype=bool)
     counts = np.bincount(codes, minlength=len(classes))
@@ -258,7 +235,7 @@ def out_of_fold(
         for train, test in splits:
             if len(np.unique(codes[train])) < 2:
                 continue
-            fold = fit_on(head, images.at(train), classes)
+            fold = fit_on(head, X[train], classes[codes[train]], weight[train])
             columns = encode_known(to_numpy(fold.classes_), classes)
             scores[np.ix_(test, columns)] = class_logits(fold, X[test])
             known[np.ix_(test, columns)] = True

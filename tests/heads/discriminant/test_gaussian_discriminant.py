@@ -8,7 +8,8 @@ from sklearn.metrics import log_loss
 
 from skclip import GaussianDiscriminantClassifier, NearestClassMean
 from skclip._linalg import unit_rows
-from skclip.heads._discriminant._formulas import left_out_scores, within_scatter
+from skclip.heads._discriminant._formulas import within_scatter
+from tests.heads.discriminant.left_out import left_out_scores
 from tests.heads.strategies import labelled_rows
 
 

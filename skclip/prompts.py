@@ -10,7 +10,6 @@ import difflib
 import hashlib
 import json
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from skclip._further_names import of_each_name
 from skclip._linalg import unit_rows
 from skclip._normalize_names import normalize_names
 from skclip._validation import check_class_names, sample_of
+from skclip._warn import warn_caller
 from skclip.embedding import CLIPEmbedder, as_text_embedder, check_texts
 from skclip.exceptions import BareNumberWarning
 
@@ -202,12 +202,11 @@ def build_prompts(
         if _NUMBER.fullmatch(aliases[0].strip()) and filled[0] != per_class[name][0]:
             numbers.append(filled[0])
     if numbers:
-        warnings.warn(
+        warn_caller(
             f"Class names that are numbers give prompts such as {sample_of(numbers)}, which mean "
             "nothing to a model. If they are codes, give the names of the classes: "
             "class_names={label: name} of the estimator, or names as labels.",
             BareNumberWarning,
-            stacklevel=2,
         )
     return prompts
 

@@ -6,7 +6,7 @@ A bank in a file is written in chunks, and resumes after a crash.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from skclip._linalg import unit_rows
+from skclip._paths import find_file
 from skclip._progress import progress_bar
 from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip._validation import sample_of
@@ -95,13 +96,14 @@ def open_teacher(teacher: Any, name: str) -> Any:
     if hasattr(teacher, "transform"):
         return teacher
     if isinstance(teacher, str | PathLike):
+        path = find_file(teacher)
         try:
-            teacher = np.load(fspath(teacher), mmap_mode="r", allow_pickle=False)
+            teacher = np.load(path, mmap_mode="r", allow_pickle=False)
         except OSError as error:
-            raise ValueError(f"{name}={fspath(teacher)!r} is not an .npy file: {error}.") from error
+            raise ValueError(f"{name}={str(path)!r} is not an .npy file: {error}.") from error
         except Exception:  # NumPy's message may recommend a parameter that allows code execution
             raise ValueError(
-                f"{name}={fspath(teacher)!r} is not an .npy file of numbers, or is damaged."
+                f"{name}={str(path)!r} is not an .npy file of numbers, or is damaged."
             ) from None
     rows = np.asanyarray(teacher)
     if rows.ndim != 2 or rows.dtype.kind not in "fiu":

@@ -1,6 +1,5 @@
 """From images to the student's pixels. All images are decoded once before training, as a check."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,6 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from skclip._progress import progress_bar
+from skclip._warn import warn_caller
 from skclip.distill._pairs import Pairs
 from skclip.embedding import content_key, decode_image, describe_image, fetch_image
 from skclip.exceptions import UnreadableImageError, UnusablePairWarning
@@ -181,11 +181,10 @@ def usable_pairs(pairs: Pairs, scan: Scan, on_error: str) -> tuple[Pairs, NDArra
             "out such pairs."
         )
     kept = pairs.without(scan.failures, empty)
-    warnings.warn(
+    warn_caller(
         f"{len(pairs.captions) - len(kept.captions)} of {len(pairs.captions)} pairs were left out: "
         f"{named}.",
         UnusablePairWarning,
-        stacklevel=4,
     )
     if scan.pixels is None:
         return kept, None

@@ -5,7 +5,10 @@ directory is untrusted: checkpoints are read as tensors and numbers only, and sy
 followed when writing.
 """
 
+import atexit
 import json
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -43,6 +46,13 @@ class Run:
     def path(self, name: str) -> Path | None:
         """Return the path of a file of the run."""
         return None if self.directory is None else self.directory / name
+
+    def model_folder(self) -> Path:
+        """Return the folder of the model; without a directory, one until the process ends."""
+        if (folder := self.path("model")) is None:
+            folder = Path(tempfile.mkdtemp(prefix="skclip-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Return the last checkpoint, and truncate the log to it."""

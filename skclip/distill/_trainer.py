@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import shutil
-import tempfile
-import warnings
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from numbers import Integral, Real
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -23,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from skclip._compat import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
 from skclip._device import check_device, resolve_device, resolve_dtype
 from skclip._paths import find_file
+from skclip._warn import warn_caller
 from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_identity
 from skclip.distill._images import PixelReader, Scan, scan_images, usable_pairs
 from skclip.distill._pairs import Pairs, gather_pairs
@@ -313,7 +310,15 @@ class CLIPPINGTrainer(DocumentedMixin, BaseEstimator):
         given = gather_pairs(images, captions, image_ids)
         teachers = self._open_teachers()
         reader = PixelReader(architecture.preprocess_cfg)
-        scan = self._scan(given, reader)
+        is_small = len(given.images) * int(np.prod(reader.shape)) <= _CACHED_BYTES
+        scan = scan_images(
+            given.images,
+            given.image_positions,
+            reader,
+            keep=is_small if self.cache_images == "auto" else bool(self.cache_images),
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
         pairs, pixels = usable_pairs(given, scan, self.on_error)
         output = None if self.output is None else find_file(self.output).absolute()
         how = self._hyperparameters(len(pairs.images), dtype_of_run(output))
@@ -336,23 +341,11 @@ class CLIPPINGTrainer(DocumentedMixin, BaseEstimator):
     def _open_teachers(self) -> tuple[Any, Any] | None:
         if not self.lambda_nn and not self.lambda_xnn:
             return None
-        image = open_teacher(_expanded(self.image_teacher), "image_teacher")
-        text = open_teacher(_expanded(self.text_teacher), "text_teacher")
+        image = open_teacher(self.image_teacher, "image_teacher")
+        text = open_teacher(self.text_teacher, "text_teacher")
         if isinstance(text, CLIPEmbedder):
             _ = text.load_model().tokenizer
         return image, text
-
-    def _scan(self, pairs: Pairs, reader: PixelReader) -> Scan:
-        n_bytes = len(pairs.images) * int(np.prod(reader.shape))
-        keep = n_bytes <= _CACHED_BYTES if self.cache_images == "auto" else bool(self.cache_images)
-        return scan_images(
-            pairs.images,
-            pairs.image_positions,
-            reader,
-            keep=keep,
-            n_jobs=self.n_jobs,
-            verbose=self.verbose,
-        )
 
     def _hyperparameters(self, n_images: int, begun_in: str | None) -> Hyperparameters:
         from skclip.distill._learner import Hyperparameters
@@ -431,11 +424,10 @@ class CLIPPINGTrainer(DocumentedMixin, BaseEstimator):
 
         tokens, n_truncated = tokenize(tokenizer, pairs.captions)
         if n_truncated:
-            warnings.warn(
+            warn_caller(
                 f"{n_truncated} of {len(pairs.captions)} captions are longer than the student "
                 "can read; their ends were cut off.",
                 TruncatedTextWarning,
-                stacklevel=4,
             )
         plan = Plan(pairs.image_of, self.batch_size * self.accumulate, run.seed)
         batches, feed = make_feed(
@@ -465,7 +457,7 @@ class CLIPPINGTrainer(DocumentedMixin, BaseEstimator):
                 checkpoint_every=self.checkpoint_every,
                 verbose=self.verbose,
             )
-        folder = run.path("model") or _temporary_folder()
+        folder = run.model_folder()
         save_student(learner.trained_state(), architecture, tokenizer, folder)
         forget_folder(folder)
         self.log_ = run.log
@@ -494,15 +486,3 @@ class CLIPPINGTrainer(DocumentedMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.non_deterministic = self.random_state is None
         return tags
-
-
-def _expanded(teacher: Any) -> Any:
-    """Return a teacher; expand it if it is a path."""
-    return find_file(teacher) if isinstance(teacher, (str, PathLike)) else teacher
-
-
-def _temporary_folder() -> Path:
-    """Return a folder that is removed when the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="skclip-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder

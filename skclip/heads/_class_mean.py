@@ -5,36 +5,25 @@ The state is a sum and a count per class, so rows can be added, removed and merg
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from skclip._array_api import like, to_numpy
-from skclip._base import ScoreClassifierMixin, linear_scores
-from skclip._compat import (
-    SUPPORTS_ARRAY_API,
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_same_namespace,
-    check_sample_weight,
-    fit_context,
-)
-from skclip._linalg import unit_rows, working_dtype
-from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
-from skclip._validation import check_labelled_embeddings, encode_labels
+from skclip._array_api import to_numpy
+from skclip._base import linear_scores
+from skclip._compat import Interval, StrOptions
+from skclip._linalg import unit_rows
 from skclip.heads._class_sums import ClassSums
+from skclip.heads._exact_updates import ExactUpdatesMixin, check_evidence
 
 __all__ = ["NearestClassMean"]
 
 
-class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
+class NearestClassMean(ExactUpdatesMixin, BaseEstimator):
     r"""Classify by the nearest class mean of unit embeddings.
 
     .. math:: \mu_c = \mathrm{normalize}\Big(\sum_{i: y_i = c} w_i x_i\Big), \qquad
@@ -143,12 +132,9 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
     array(['fox'], dtype='<U3')
     """
 
-    text_head_: TextHead | None
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ExactUpdatesMixin._parameter_constraints,
         "metric": [StrOptions({"cosine", "euclidean"})],
-        "zero_shot": [HasMethods(["fit"]), Mapping, None],
-        "shrinkage": [Interval(Real, 0, None, closed="neither")],
         "logit_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -164,103 +150,6 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         self.zero_shot = zero_shot
         self.shrinkage = shrinkage
         self.logit_scale = logit_scale
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Compute the class means.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings; zero rows are ignored.
-
-        y : array-like of shape (n_samples,)
-            Class labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row: 2 counts as the row twice, 0 as no row.
-
-        Returns
-        -------
-        self : NearestClassMean
-            The fitted head.
-        """
-        X, state = self._statistics(X, y, sample_weight, reset=True)
-        self._set_text_head(state.classes)
-        return self._set_state(state, X, y)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Add rows; classes may be new.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-
-        y : array-like of shape (n_samples,)
-            Class labels.
-
-        classes : array-like of shape (n_classes,), default=None
-            Further classes, with or without rows. Not needed for the labels in ``y``, which may
-            be new in any call.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row.
-
-        Returns
-        -------
-        self : NearestClassMean
-            The updated head.
-        """
-        first = not hasattr(self, "class_sum_")
-        if not first:
-            check_same_namespace(X, self, attribute="coef_", method="partial_fit")
-        X, state = self._statistics(X, y, sample_weight, reset=first)
-        if classes is not None:
-            state += ClassSums.empty(encode_labels(classes)[0], X.shape[1])
-        if first:
-            self._set_text_head(state.classes)
-        else:
-            state = self._state() + state
-        return self._set_state(state, X, y if first else self.classes_)
-
-    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Remove fitted rows; the head is as if fitted without them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The embeddings to forget, as they were given.
-
-        y : array-like of shape (n_samples,)
-            Their labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, as they were given.
-
-        Returns
-        -------
-        self : NearestClassMean
-            The updated head. A class that has lost its last row stays in ``classes_``. Without a
-            text head it is not predicted until it gets new rows. :meth:`forget_class` removes a
-            class.
-
-        Raises
-        ------
-        ValueError
-            If the rows weigh more than the fitted rows of their class.
-        """
-        check_is_fitted(self)
-        check_same_namespace(X, self, attribute="coef_", method="forget")
-        _, gone = self._statistics(X, y, sample_weight, reset=False)
-        return self._set_state(self._state() - gone, self.coef_, self.classes_)
 
     def forget_class(self, labels: Any) -> Self:
         """Remove whole classes.
@@ -279,95 +168,35 @@ class NearestClassMean(ScoreClassifierMixin, BaseEstimator):
         state = self._state().without(np.atleast_1d(to_numpy(labels)))
         if self.text_head_ is not None:
             self.text_head_ = self.text_head_.restricted(state.classes)
-        return self._set_state(state, self.coef_, self.classes_)
-
-    def merge(self, other: NearestClassMean) -> Self:
-        """Add the rows of another head; the result is as if fitted on the rows of both.
-
-        Parameters
-        ----------
-        other : NearestClassMean
-            A head fitted with the same ``metric`` on embeddings of the same model.
-
-        Returns
-        -------
-        self : NearestClassMean
-            The updated head.
-        """
-        check_is_fitted(self)
-        check_is_fitted(other)
-        if other.metric != self.metric:
-            raise ValueError(
-                f"Cannot merge a head with metric={other.metric!r} into one with "
-                f"metric={self.metric!r}: fit both with the same metric."
-            )
-        if other.n_features_in_ != self.n_features_in_:
-            raise ValueError(
-                f"Cannot merge a head of {other.n_features_in_} features into one of "
-                f"{self.n_features_in_}: fit both on embeddings of one model."
-            )
-        return self._set_state(self._state() + other._state(), self.coef_, self.classes_)
+        return self._store(state, self.coef_, self.classes_)
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.metric == "cosine":
             X = unit_rows(X)
         return linear_scores(X, self.coef_, self.intercept_)
 
-    def _statistics(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-    ) -> tuple[NDArray[Any], ClassSums]:
-        X, y = check_labelled_embeddings(
-            self, X, y, reset=reset, ensure_all_finite=False, keep_half=True
-        )
-        classes, codes = encode_labels(y)
-        weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
-        state = ClassSums.of_rows(X, codes, classes, weight, unit=self.metric == "cosine")
-        if not np.isfinite(state.sums).all():
-            assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
-        return X, state
+    def _sums_of(
+        self, X: Any, codes: NDArray[Any], classes: NDArray[Any], weight: Any
+    ) -> ClassSums:
+        return ClassSums.of_rows(X, codes, classes, weight, unit=self.metric == "cosine")
 
-    def _state(self) -> ClassSums:
-        """Return the state as numpy arrays."""
-        return ClassSums(*map(to_numpy, (self.classes_, self.class_sum_, self.class_count_)))
-
-    def _set_text_head(self, labels: NDArray[Any]) -> None:
-        self.text_head_ = resolve_text_head(self.zero_shot, labels)
-        if self.text_head_ is not None:
-            check_same_width(self.n_features_in_, self.text_head_)
-
-    def _with_text(self, own: ClassSums) -> ClassSums:
-        """Return the state with each text row added as ``shrinkage`` images."""
-        text = self.text_head_
-        if text is None:
-            return own
-        evidence = np.full(len(text.classes), float(self.shrinkage))
-        return own + ClassSums(text.classes, self.shrinkage * text.weights, evidence)
-
-    def _set_state(self, own: ClassSums, X: Any, y: Any) -> Self:
-        """Store state and head on the device of ``X``, and labels on the device of ``y``."""
-        if self.text_head_ is not None:
-            check_labels_known(own.classes, self.text_head_.classes)
-        state = self._with_text(own)
-        own = own.over(state.classes)
-        if not state.known.any():
+    def _before_merge(self, other: Self) -> None:
+        if other.metric != self.metric:
             raise ValueError(
-                "No row carries evidence: every embedding is zero or has weight zero. "
-                "Give at least one row that is not zero."
+                f"Cannot merge a head with metric={other.metric!r} into one with "
+                f"metric={self.metric!r}: fit both with the same metric."
             )
+
+    def _linear_head(self, state: ClassSums, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        if (text := self.text_head_) is not None:
+            # each text row counts as `shrinkage` images
+            evidence = np.full(len(text.classes), float(self.shrinkage))
+            state += ClassSums(text.classes, self.shrinkage * text.weights, evidence)
+        check_evidence(state)
+        self.logit_scale_ = float(self.logit_scale)
         if self.metric == "cosine":
             means, intercept = unit_rows(state.sums), np.zeros(len(state.classes))
         else:
             means = state.means
             intercept = -0.5 * np.einsum("ij,ij->i", means, means)
-        intercept = np.where(state.known, intercept, -np.inf)
-        self.classes_ = like(state.classes, y)
-        self.class_sum_, self.class_count_ = like(own.sums, X), like(own.counts, X)
-        dtype = working_dtype(X)
-        self.coef_, self.intercept_ = like(means, X, dtype), like(intercept, X, dtype)
-        self.logit_scale_ = float(self.logit_scale)
-        return self
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags
+        return means, np.where(state.known, intercept, -np.inf)

@@ -12,7 +12,6 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import has_fit_parameter
 
 from skclip._array_api import is_elsewhere, labels_like, like, take_rows, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
@@ -39,13 +38,15 @@ from skclip.heads._parts import (
     class_logits,
     fill_by_text,
     filled_rows,
+    fit_on,
     linear_rows,
     mix,
+    outside_scores,
     over_all_classes,
+    part_of,
     text_weight,
     weigh,
 )
-from skclip.heads._stacked import outside_scores, part_of
 
 __all__ = ["MixedHeadClassifier"]
 
@@ -333,16 +334,11 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         if hasattr(self, "coef_"):
             return linear_scores(X, self.coef_, self.intercept_)
         if hasattr(self, "_outside"):
-            text_head = self.text_head_._replace(weights=to_numpy(self.text_head_.weights))
-            of_head = outside_scores(
-                self._outside,
-                to_numpy(X),
-                text_head,
-                scale=self._scale,
-                n_classes=len(text_head.weights),
-            )
+            n_classes = self.classes_.shape[0]
             mixed = linear_scores(X, *self._rows)
-            mixed += like(of_head / self._scale, X, X.dtype)
+            mixed += outside_scores(
+                self._outside, X, self.text_head_, scale=self._scale, n_classes=n_classes
+            )
             return mixed
         if self.space == "proba":
             return self._mixed_proba(X)
@@ -430,13 +426,8 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
         elif get_config()["enable_metadata_routing"]:
             routed = process_routing(self, "fit", sample_weight=weight)
             self.head_ = head.fit(X, y, **routed.head.fit)
-        elif has_fit_parameter(head, "sample_weight"):
-            self.head_ = head.fit(X, y, sample_weight=weight)
         else:
-            raise ValueError(
-                f"sample_weight was given, but fit of the head {head!r} does not accept it: leave "
-                "the weights out, or choose a head whose fit has sample_weight."
-            )
+            self.head_ = fit_on(head, X, y, weight, must_weigh=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -5,90 +5,38 @@ The formulas are functions of :mod:`skclip.heads._parts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from numbers import Real
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
-from skclip._array_api import dtype_name, like, to_numpy
+from skclip._array_api import like, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
-from skclip._compat import (
-    SUPPORTS_ARRAY_API,
-    HasMethods,
-    Interval,
-    NamedEstimators,
-    StrOptions,
-    check_same_namespace,
-    check_sample_weight,
-    fit_context,
-    validate_parameters,
-)
+from skclip._compat import NamedEstimators, check_sample_weight, validate_parameters
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import GaussianDiscriminantClassifier
 from skclip.heads._parts import (
-    DISCRIMINANT,
-    MEANS,
     RECALLED,
     TEXT,
-    FittedHead,
     Images,
-    OutsideHead,
-    WeightsReprMixin,
+    RecallingHeadMixin,
     add_images,
     as_images,
-    common_width,
-    fit_on,
-    pool_images,
-    recall_pool,
+    in_closed_form,
+    outside_scores,
+    part_of,
     take_away,
     weigh,
 )
 
-__all__ = ["StackedHeadClassifier", "part_of"]
+__all__ = ["StackedHeadClassifier"]
 
 
-def part_of(
-    head: Any,
-    images: Images,
-    classes: NDArray[Any],
-    *,
-    fitted: Any = None,
-    must_weigh: bool = False,
-) -> str | FittedHead:
-    """Return the name of a part with left-out scores in closed form, or the fitted head."""
-    if (name := in_closed_form(head)) is not None:
-        return name
-    if not hasattr(head, "decision_function") and not hasattr(head, "predict_proba"):
-        raise ValueError(
-            f"A head needs decision_function or predict_proba, got {head!r}: wrap it in "
-            "CalibratedClassifierCV, or leave it out."
-        )
-    if fitted is None:
-        fitted = fit_on(head, images, classes, must_weigh=must_weigh)
-    codes = encode_known(to_numpy(fitted.classes_), classes, source=f"The head {head!r}")
-    return FittedHead(head, fitted, codes)
-
-
-def in_closed_form(head: Any) -> str | None:
-    """Return the name of a part with left-out scores in closed form; None for other heads."""
-    if type(head) is NearestClassMean and head.metric == "cosine" and head.zero_shot is None:
-        return MEANS
-    if type(head) is GaussianDiscriminantClassifier and (
-        head.ridge == "feature" and head.priors is None and head.zero_shot is None
-    ):
-        return DISCRIMINANT
-    return None
-
-
-class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimators):
+class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstimators):
     r"""Classify by text, class means, a discriminant and any other heads, with fitted weights.
 
     .. math:: \mathrm{score}_c(x) = b_0\, t_c \cdot x + \sum_k b_k z^k_c(x)
@@ -104,7 +52,8 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         The text head. None uses the image heads alone.
 
     heads : list of (str, classifier) tuples, default=None
-        Image heads, fitted on unit rows. None is class means and the discriminant:
+        Image heads, fitted on unit rows with the sample weights. None is class means and the
+        discriminant:
         ``[("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]``.
         These two have left-out scores in closed form. Any other classifier is fitted on all images
         and once for each of five folds, for its out-of-fold scores. A frozen classifier must have
@@ -211,16 +160,9 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
     ['text', 'means', 'logistic']
     """
 
-    text_head_: TextHead | None
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "zero_shot": [HasMethods(["fit"]), Mapping, None],
+        **RecallingHeadMixin._parameter_constraints,
         "heads": [list, tuple, None],
-        "corpus": [object],
-        "retriever": [HasMethods(["recall"]), None],
-        "filter": [HasMethods(["support"]), StrOptions({"passthrough"}), None],
-        "classes": ["array-like", None],
-        "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -274,123 +216,21 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         self._set_params("heads", **params)
         return self
 
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Recall images, fit the heads and fit the mixing weights.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), default=None
-            Embeddings of labelled images; zero rows are ignored. Not needed if the class names
-            are known.
-
-        y : array-like of shape (n_samples,), default=None
-            Class labels; without ``X``, the class names.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every labelled image, passed to the heads.
-
-        Returns
-        -------
-        self : StackedHeadClassifier
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If there are neither labels nor class names, a label has no text embedding, or images,
-            pool and text differ in their number of features.
-        """
-        return self._start(X, y, None, sample_weight)
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Add labelled images. The first call equals :meth:`fit`; later calls do not recall again.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-
-        y : array-like of shape (n_samples,)
-            Labels among ``classes_``.
-
-        classes : array-like of shape (n_classes,), default=None
-            All classes. Needed in the first call if neither the parameter ``classes`` nor the text
-            head names them, and ``y`` does not hold all of them.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every image.
-
-        Returns
-        -------
-        self : StackedHeadClassifier
-            The updated classifier.
-        """
-        if not hasattr(self, "classes_"):
-            return self._start(X, y, classes, sample_weight)
-        check_same_namespace(X, self, attribute="coef_", method="partial_fit")
-        self._check_complete("partial_fit")
-        return self._weigh(add_images(self._shots, self._images(X, y, sample_weight)), X)
-
-    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Remove labelled images; the head is as if fitted without them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings, as they were given.
-
-        y : array-like of shape (n_samples,)
-            Their labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, as they were given.
-
-        Returns
-        -------
-        self : StackedHeadClassifier
-            The updated classifier.
-
-        Raises
-        ------
-        ValueError
-            If rows were not fitted, or weigh more than the fitted ones.
-        """
-        check_is_fitted(self)
-        check_same_namespace(X, self, attribute="coef_", method="forget")
-        self._check_complete("forget")
-        gone = self._images(X, y, sample_weight)
-        kept = gone.at(np.zeros(0, dtype=np.intp)) if self._shots is None else self._shots
-        return self._weigh(take_away(kept, gone, to_numpy(self.classes_)), X)
-
     def _start(
         self,
         X: Any,
         y: Any,
-        classes: ArrayLike | None,
         sample_weight: ArrayLike | None,
+        classes: ArrayLike | None = None,
         *,
         sums: ClassSums | None = None,
     ) -> Self:
-        estimator = type(self).__name__
         head_names = [name for name, _ in self._named_heads()]
         self._validate_names(head_names)
         if taken := [name for name in head_names if name in (TEXT, RECALLED)]:
             raise ValueError(
-                f"heads of {estimator} holds the name {taken[0]!r}, which is reserved for another "
-                "part: choose another name."
+                f"heads of {type(self).__name__} holds the name {taken[0]!r}, which is reserved "
+                "for another part: choose another name."
             )
         weight = None
         if X is not None and y is not None:
@@ -398,24 +238,11 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
             weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
-        declared = self.classes if self.classes is not None else classes
-        labels = y if sums is None else sums.classes
-        resolved = resolve_classes(self.zero_shot, declared, labels, estimator=estimator)
-        self.text_head_, names = resolved.text_head, resolved.names
-        self.classes_, self._weighted = like(names, y), sample_weight is not None
-        self.pool_ = recall_pool(
-            self.corpus, self.retriever, self.filter, self.text_head_, names, estimator=estimator
-        )
-        self._pool = pool_images(self.pool_, names)
-        shots = None
-        if weight is not None and resolved.codes is not None:
-            codes = resolved.codes if sums is None else encode_known(y, names)
-            shots = as_images(X, codes, weight)
-        rows = [] if X is None else [X]
-        rows += [] if self._pool is None else [self._pool.X]
-        self.n_features_in_ = common_width(rows, self.text_head_)
-        self._dtype = np.result_type("float32", *map(dtype_name, rows)).name
-        self._is_sample = sums is not None
+        codes = self._recall(X, y, y if sums is None else sums.classes, classes)
+        names, shots = to_numpy(self.classes_), None
+        if weight is not None and codes is not None:
+            shots = as_images(X, codes if sums is None else encode_known(y, names), weight)
+        self._weighted, self._is_sample = sample_weight is not None, sums is not None
         return self._weigh(shots, X, None if sums is None else sums.over(names))
 
     def _fit_sums(self, sums: ClassSums, X: NDArray[Any], codes: NDArray[Any]) -> Self:
@@ -440,51 +267,51 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
                     f"{name!r} is {head!r}: use NearestClassMean() and "
                     "GaussianDiscriminantClassifier(), or fit in memory."
                 )
-        return self._start(X, sums.classes[codes], None, None, sums=sums)
+        return self._start(X, sums.classes[codes], None, sums=sums)
 
-    def _images(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> Images:
+    def _update(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, method: str
+    ) -> Self:
+        if self._is_sample:
+            raise ValueError(
+                f"{method} needs all labelled images, but this head was fitted on a corpus and "
+                "keeps a sample: call skclip.distributed.fit_corpus again."
+            )
         X, y = check_labelled_embeddings(self, X, y, reset=False)
-        codes = encode_known(to_numpy(y), to_numpy(self.classes_))
+        classes = to_numpy(self.classes_)
+        codes = encode_known(to_numpy(y), classes)
+        weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
         self._weighted = self._weighted or sample_weight is not None
-        return as_images(X, codes, check_sample_weight(sample_weight, X, dtype=X.dtype))
+        images = as_images(X, codes, weight)
+        if method == "partial_fit":
+            return self._weigh(add_images(self._shots, images), X)
+        kept = images.at(np.zeros(0, dtype=np.intp)) if self._shots is None else self._shots
+        return self._weigh(take_away(kept, images, classes), X)
 
     def _named_heads(self) -> list[tuple[str, Any]]:
         if self.heads is not None:
             return list(self.heads)
         return [("means", NearestClassMean()), ("discriminant", GaussianDiscriminantClassifier())]
 
-    def _check_complete(self, method: str) -> None:
-        if self._is_sample:
-            raise ValueError(
-                f"{method} needs all labelled images, but this head was fitted on a corpus and "
-                "keeps a sample: call skclip.distributed.fit_corpus again."
-            )
-
     def _weigh(self, shots: Images | None, X: Any, sums: ClassSums | None = None) -> Self:
         """Fit heads and mixing weights, and add up the linear heads."""
-        self._shots, classes, text = shots, to_numpy(self.classes_), self.text_head_
+        self._shots, classes = shots, to_numpy(self.classes_)
         evident = None
         if shots is not None:
             kept = (shots.weight > 0) & shots.X.any(axis=1)
             evident = shots.at(kept) if kept.any() else None
-        if text is None and evident is None and self._pool is None:
-            raise ValueError(
-                "There is neither a text head nor an image: give `zero_shot`, `corpus` or "
-                "`retriever`, or labelled images with nonzero rows and weights."
-            )
+        self._check_evidence(has_images=evident is not None or self._pool is not None)
         parts = {}
         if evident is not None:
             parts = {
                 name: part_of(head, evident, classes, must_weigh=self._weighted)
                 for name, head in self._named_heads()
             }
-        own_scale, self.logit_bias_ = 100.0, None
-        if text is not None:
-            own_scale, self.logit_bias_ = float(text.logit_scale), text.logit_bias
+        self._scale = self._set_logits()
         weighed = weigh(
-            text,
+            self.text_head_,
             classes,
-            scale=own_scale,
+            scale=self._scale,
             shots=evident,
             pool=self._pool,
             parts=parts,
@@ -492,45 +319,16 @@ class StackedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, NamedEstimat
         )
         self.head_weights_, self._outside = weighed.weights, weighed.outside
         self.heads_ = [outside.head.fitted for _, outside in weighed.outside]
-        self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
-        self._scale = own_scale
-        self.coef_ = like(weighed.coef / own_scale, X, self._dtype)
-        self.intercept_ = like(weighed.intercept / own_scale, X, self._dtype)
+        self.coef_ = like(weighed.coef / self._scale, X, self._dtype)
+        self.intercept_ = like(weighed.intercept / self._scale, X, self._dtype)
         return self
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         rows = unit_rows(X)
         scores = linear_scores(rows, self.coef_, self.intercept_)
         if self._outside:
-            of_heads = outside_scores(
-                self._outside,
-                to_numpy(rows),
-                self.text_head_,
-                scale=self._scale,
-                n_classes=self.coef_.shape[0],
+            n_classes = self.coef_.shape[0]
+            scores += outside_scores(
+                self._outside, rows, self.text_head_, scale=self._scale, n_classes=n_classes
             )
-            scores += like(of_heads / self._scale, X, X.dtype)
         return scores
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags
-
-
-def outside_scores(
-    outside: list[tuple[float, OutsideHead]],
-    X: NDArray[Any],
-    text_head: TextHead | None,
-    *,
-    scale: float,
-    n_classes: int,
-) -> NDArray[np.float64]:
-    """Return the weighted logits of the parts that are not linear, for unit rows."""
-    text = np.zeros((len(X), n_classes))
-    if text_head is not None:
-        text = scale * text_head.scores(X).astype(np.float64)
-    scores: NDArray[np.float64] = sum(
-        (weight * head.scores(X, text) for weight, head in outside), np.zeros(text.shape)
-    )
-    return scores

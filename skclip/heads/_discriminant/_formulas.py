@@ -20,7 +20,6 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from skclip._linalg import gen_row_blocks
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant._mean_prior import MeanPrior, posterior_means
 
@@ -29,7 +28,6 @@ __all__ = [
     "feature_ridge",
     "fit_discriminant",
     "left_out_in_axes",
-    "left_out_scores",
     "published_ridge",
     "ridge_axes",
     "whitener",
@@ -43,11 +41,10 @@ NO_SCATTER = 1e-6
 
 
 class Discriminant(NamedTuple):
-    """Weights and intercepts of the scores, and the inverse of the ridged scatter."""
+    """Weights and intercepts of the scores."""
 
     coef: Array
     intercept: Array
-    inverse: Array
 
 
 def within_scatter(sums: ClassSums) -> tuple[Array, float]:
@@ -173,8 +170,7 @@ def fit_discriminant(
     Returns
     -------
     discriminant : Discriminant
-        ``coef`` of shape (n_classes, n_features), ``intercept`` of shape (n_classes,) and
-        ``inverse``, the inverse of the ridged scatter.
+        ``coef`` of shape (n_classes, n_features) and ``intercept`` of shape (n_classes,).
     """
     d = len(scatter)
     factor = scipy.linalg.cho_factor(_ridged(scatter, ridge))
@@ -184,7 +180,7 @@ def fit_discriminant(
     intercept = (noise / _positive(counts) - np.einsum("cd,cd->c", means, coef)) / 2
     if log_prior is not None:
         intercept = intercept + log_prior
-    return Discriminant(coef, intercept, inverse)
+    return Discriminant(coef, intercept)
 
 
 def whitener(scatter: Array, ridge: float | Array) -> Array:
@@ -208,75 +204,6 @@ def whitener(scatter: Array, ridge: float | Array) -> Array:
     eigenvalues, axes = scipy.linalg.eigh(_ridged(scatter, ridge))
     root: Array = axes * np.sqrt(len(scatter) / eigenvalues) @ axes.T
     return root
-
-
-def left_out_scores(
-    X: Array,
-    codes: NDArray[np.integer],
-    weight: Array,
-    means: Array,
-    counts: Array,
-    scatter: Array,
-    dof: float,
-    ridge: float | Array,
-    rows: NDArray[np.integer] | None = None,
-    *,
-    prior: MeanPrior | None = None,
-) -> Array:
-    r"""Score every row by the discriminant fitted without it, in closed form.
-
-    With :math:`r = x - m_c`, :math:`u = A^{-1} r`, :math:`f = w n_c / (n_c - w)` and
-    :math:`g = f / (1 - f r^\top u)`, the fit without the row has
-
-    .. math:: A_-^{-1} = A^{-1} + g u u^\top, \qquad m_c^- = m_c - \frac{w}{n_c - w} r, \qquad
-              \mathrm{tr}(A_-^{-1} S_-) = d - \mathrm{tr} A^{-1} \Lambda - g u^\top \Lambda u
-
-    with the same ridge. A row is left out with its whole weight.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Unit rows of the fit. Zero rows are not part of the fit, and are scored as zero rows.
-
-    codes : ndarray of shape (n_samples,)
-        Class of each row.
-
-    weight : ndarray of shape (n_samples,)
-        Weight of each row.
-
-    means, counts, scatter, dof, ridge
-        As in :func:`fit_discriminant`, of all rows; means and counts are without the prior.
-
-    rows : ndarray of int, default=None
-        Positions of the rows to score; ``None`` means all.
-
-    prior : MeanPrior, default=None
-        Prior of the means, which stays the same without the row.
-
-    Returns
-    -------
-    scores : ndarray of shape (n_rows, n_classes)
-        Without a prior, NaN for the own class of a row that is alone in it.
-    """
-    eigenvalues, axes = ridge_axes(scatter, ridge)
-    if rows is not None:
-        X, codes, weight = X[rows], codes[rows], weight[rows]
-    rotated = means @ axes
-    if prior is not None:
-        prior = prior._replace(means=prior.means @ axes)
-    scores = np.empty((len(X), len(means)))
-    for block in gen_row_blocks(len(X), max(means.shape)):
-        scores[block] = left_out_in_axes(
-            X[block] @ axes,
-            codes[block],
-            weight[block],
-            rotated,
-            counts,
-            eigenvalues,
-            dof,
-            prior=prior,
-        )
-    return scores
 
 
 def ridge_axes(scatter: Array, ridge: float | Array) -> tuple[Array, Array]:
@@ -314,12 +241,31 @@ def left_out_in_axes(
     factor: float = 1.0,
     prior: MeanPrior | None = None,
 ) -> Array:
-    """Compute :func:`left_out_scores` from arrays in the axes of :func:`ridge_axes`.
+    r"""Score every row by the discriminant fitted without it, in closed form.
+
+    With :math:`r = x - m_c`, :math:`u = A^{-1} r`, :math:`f = w n_c / (n_c - w)` and
+    :math:`g = f / (1 - f r^\top u)`, the fit without the row has
+
+    .. math:: A_-^{-1} = A^{-1} + g u u^\top, \qquad m_c^- = m_c - \frac{w}{n_c - w} r, \qquad
+              \mathrm{tr}(A_-^{-1} S_-) = d - \mathrm{tr} A^{-1} \Lambda - g u^\top \Lambda u
+
+    with the same ridge. A row is left out with its whole weight.
 
     Parameters
     ----------
-    X, codes, weight, means, counts, dof, prior
-        As in :func:`left_out_scores`; rows and means are multiplied by the axes.
+    X : ndarray of shape (n_samples, n_features)
+        Unit rows of the fit, multiplied by the axes of :func:`ridge_axes`. Zero rows are not part
+        of the fit, and are scored as zero rows.
+
+    codes : ndarray of shape (n_samples,)
+        Class of each row.
+
+    weight : ndarray of shape (n_samples,)
+        Weight of each row.
+
+    means, counts, dof
+        As in :func:`fit_discriminant`, of all rows, without the prior; means are multiplied by the
+        axes.
 
     eigenvalues : ndarray of shape (n_features,)
         From :func:`ridge_axes`.
@@ -327,10 +273,13 @@ def left_out_in_axes(
     factor : float, default=1.0
         Factor of the ridge.
 
+    prior : MeanPrior, default=None
+        Prior of the means, multiplied by the axes, which stays the same without the row.
+
     Returns
     -------
     scores : ndarray of shape (n_samples, n_classes)
-        As in :func:`left_out_scores`.
+        Without a prior, NaN for the own class of a row that is alone in it.
     """
     d, own = len(eigenvalues), (np.arange(len(X)), codes)
     shrink = 1 / (eigenvalues + factor)

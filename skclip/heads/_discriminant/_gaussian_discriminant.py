@@ -5,31 +5,18 @@ The state is one :class:`ClassSums` with a second moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
-from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from skclip._array_api import cast, is_elsewhere, like, to_numpy
 from skclip._base import CosineLinearMixin
-from skclip._compat import (
-    SUPPORTS_ARRAY_API,
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_same_namespace,
-    check_sample_weight,
-    fit_context,
-    validate_parameters,
-)
-from skclip._linalg import gen_row_blocks, unit_rows, working_dtype
-from skclip._text_head import TextHead, check_labels_known, check_same_width, resolve_text_head
-from skclip._validation import check_labelled_embeddings, encode_known, encode_labels, sample_of
+from skclip._compat import Interval, StrOptions, validate_parameters
+from skclip._linalg import gen_row_blocks, unit_rows
+from skclip._validation import encode_known, sample_of
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant._formulas import (
     feature_ridge,
@@ -44,6 +31,7 @@ from skclip.heads._discriminant._left_out_choice import (
     spread_out_part,
 )
 from skclip.heads._discriminant._mean_prior import MeanPrior, posterior_means, text_prior
+from skclip.heads._exact_updates import ExactUpdatesMixin, check_evidence
 
 __all__ = ["GaussianDiscriminantClassifier"]
 
@@ -54,7 +42,7 @@ ONE_IMAGE_SCALE = 30.0
 TYPICAL_SCALE = 0.33
 
 
-class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
+class GaussianDiscriminantClassifier(ExactUpdatesMixin, CosineLinearMixin, BaseEstimator):
     r"""Classify by class means and one covariance of all classes (GDA).
 
     With :math:`m_c` the mean of the :math:`n_c` unit rows of a class, :math:`S` the scatter of all
@@ -194,15 +182,13 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
 
     # factor of the ridge, and scale divided by degrees of freedom per feature
     _choice: tuple[float, float] | None
-    text_head_: TextHead | None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ExactUpdatesMixin._parameter_constraints,
         "ridge": [
             StrOptions({"feature", "published", "loo"}),
             Interval(Real, 0, None, closed="neither"),
         ],
-        "zero_shot": [HasMethods(["fit"]), Mapping, None],
-        "shrinkage": [Interval(Real, 0, None, closed="neither")],
         "priors": ["array-like", StrOptions({"empirical"}), None],
         "logit_scale": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
@@ -222,129 +208,6 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         self.priors = priors
         self.logit_scale = logit_scale
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Compute class means and covariance.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings; zero rows are ignored.
-
-        y : array-like of shape (n_samples,)
-            Class labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row: 2 counts as the row twice, 0 as no row.
-
-        Returns
-        -------
-        self : GaussianDiscriminantClassifier
-            The fitted head.
-        """
-        return self._add(X, y, None, sample_weight, reset=True)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Add rows; classes may be new.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-
-        y : array-like of shape (n_samples,)
-            Class labels.
-
-        classes : array-like of shape (n_classes,), default=None
-            Further classes, with or without rows. Not needed for the labels in ``y``, which may
-            be new in any call.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every row.
-
-        Returns
-        -------
-        self : GaussianDiscriminantClassifier
-            The updated head.
-        """
-        first = not hasattr(self, "class_sum_")
-        if not first:
-            check_same_namespace(X, self, attribute="coef_", method="partial_fit")
-        return self._add(X, y, classes, sample_weight, reset=first)
-
-    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Remove fitted rows; the head is as if fitted without them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            The embeddings to forget, as they were given.
-
-        y : array-like of shape (n_samples,)
-            Their labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, as they were given.
-
-        Returns
-        -------
-        self : GaussianDiscriminantClassifier
-            The updated head. A class that has lost its last row stays in ``classes_``. Without a
-            text head it is not predicted until it gets new rows.
-
-        Raises
-        ------
-        ValueError
-            If the rows weigh more than the fitted rows of their class.
-        """
-        check_is_fitted(self)
-        check_same_namespace(X, self, attribute="coef_", method="forget")
-        gone = self._statistics(X, y, sample_weight, reset=False)[-1]
-        return self._set_state(self._state() - gone, self.coef_, self.classes_)
-
-    def merge(self, other: GaussianDiscriminantClassifier) -> Self:
-        """Add the rows of another head; the result is as if fitted on the rows of both.
-
-        Parameters
-        ----------
-        other : GaussianDiscriminantClassifier
-            A head fitted on embeddings of the same model.
-
-        Returns
-        -------
-        self : GaussianDiscriminantClassifier
-            The updated head.
-        """
-        check_is_fitted(self)
-        check_is_fitted(other)
-        if other.n_features_in_ != self.n_features_in_:
-            raise ValueError(
-                f"Cannot merge a head of {other.n_features_in_} features into one of "
-                f"{self.n_features_in_}: fit both on embeddings of one model."
-            )
-        self._choice = self._choice or other._choice
-        return self._set_state(self._state() + other._state(), self.coef_, self.classes_)
-
-    def _add(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None,
-        sample_weight: ArrayLike | None,
-        *,
-        reset: bool,
-    ) -> Self:
-        X, codes, weight, new = self._statistics(X, y, sample_weight, reset=reset)
-        labels = y if reset else self.classes_
-        return self._add_sums(new, (X, codes, weight), classes, labels, reset=reset)
-
     def _fit_sums(self, sums: ClassSums, X: NDArray[Any], codes: NDArray[Any]) -> Self:
         """Fit from the sums of all rows and a sample of them; see `skclip.distributed`.
 
@@ -362,69 +225,34 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         """
         validate_parameters(self)
         self.n_features_in_ = sums.sums.shape[1]
-        rows = (X, codes, np.ones(len(X)))
-        return self._add_sums(sums, rows, None, sums.classes, reset=True)
+        rows = [X, codes, np.ones(len(X))]
+        return self._add_sums(sums, rows, sums.classes, sums.classes, reset=True)
 
-    def _add_sums(
-        self,
-        new: ClassSums,
-        rows: tuple[NDArray[Any], NDArray[Any], NDArray[Any]],
-        classes: ArrayLike | None,
-        labels: Any,
-        *,
-        reset: bool,
-    ) -> Self:
-        """Add sums, of which some or all rows are given to be left out."""
-        X, codes, weight = rows
-        state = new
-        if classes is not None:
-            named = encode_labels(classes)[0]
-            state = state + ClassSums.empty(named, X.shape[1], with_second=True)
-        if reset:
-            self._choice = None
-            self.text_head_ = resolve_text_head(self.zero_shot, state.classes)
-            if self.text_head_ is not None:
-                check_same_width(self.n_features_in_, self.text_head_)
-        else:
-            state = self._state() + state
-        if self.text_head_ is not None:
-            known = self.text_head_.classes
-            check_labels_known(state.classes, known)
-            state = state + ClassSums.empty(known, X.shape[1], with_second=True)
-        if self._choice is None and (self.ridge == "loo" or self.logit_scale == "auto"):
-            position = encode_known(new.classes, state.classes)[codes]
-            self._choice = self._left_out_choice(to_numpy(X), position, to_numpy(weight), state)
-        return self._set_state(state, X, labels)
-
-    def _statistics(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-    ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[Any], ClassSums]:
-        X, y = check_labelled_embeddings(
-            self, X, y, reset=reset, ensure_all_finite=False, keep_half=True
-        )
-        classes, codes = encode_labels(y)
-        weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
-        state = ClassSums.empty(classes, X.shape[1], with_second=True)
+    def _sums_of(
+        self, X: Any, codes: NDArray[Any], classes: NDArray[Any], weight: Any
+    ) -> ClassSums:
+        sums = ClassSums.empty(classes, X.shape[1], with_second=True)
         for rows in gen_row_blocks(X.shape[0], X.shape[1]):
             # float64 where the device has it, since differences of sums are taken
             block = X[rows, :] if is_elsewhere(X) else cast(X[rows, :], np.float64)
-            state += ClassSums.of_rows(block, codes[rows], classes, weight[rows], with_second=True)
-        if not np.isfinite(state.sums).all():
-            assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
-        return X, codes, weight, state
+            sums += ClassSums.of_rows(block, codes[rows], classes, weight[rows], with_second=True)
+        return sums
 
-    def _state(self) -> ClassSums:
-        """Return the state as numpy arrays."""
-        parts = (self.classes_, self.class_sum_, self.class_count_, self.second_moment_)
-        return ClassSums(*map(to_numpy, parts))
+    def _choose(
+        self, state: ClassSums, rows: list[Any], classes: NDArray[Any], *, reset: bool
+    ) -> None:
+        if reset:
+            self._choice = None
+        if self._choice is None and (self.ridge == "loo" or self.logit_scale == "auto"):
+            X, codes, weight = rows
+            codes = encode_known(classes, state.classes)[codes]
+            self._choice = self._left_out_choice(to_numpy(X), codes, to_numpy(weight), state)
 
-    def _set_state(self, state: ClassSums, X: Any, y: Any) -> Self:
-        """Store state and head on the device of ``X``, and labels on the device of ``y``."""
-        if not state.known.any():
-            raise ValueError(
-                "No row carries evidence: every embedding is zero or has weight zero. "
-                "Give at least one row that is not zero."
-            )
+    def _before_merge(self, other: Self) -> None:
+        self._choice = self._choice or other._choice
+
+    def _linear_head(self, state: ClassSums, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        check_evidence(state)
         scatter, dof = within_scatter(state)
         ridge = self._ridge(scatter, state.counts.sum())
         if self.ridge == "loo" and self._choice is not None:
@@ -434,12 +262,8 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
             log_prior = np.log(self._class_priors(state)) / self.logit_scale_
         means, counts = posterior_means(state.means, state.counts, self._mean_prior(state))
         fitted = fit_discriminant(means, counts, scatter, dof, ridge=ridge, log_prior=log_prior)
-        self.classes_ = like(state.classes, y)
-        self.class_sum_, self.class_count_ = like(state.sums, X), like(state.counts, X)
-        self.second_moment_, self.ridge_ = like(state.second, X), like(ridge, X)
-        self.coef_ = like(fitted.coef, X, working_dtype(X))
-        self.intercept_ = like(fitted.intercept, X, working_dtype(X))
-        return self
+        self.ridge_ = like(ridge, X)
+        return fitted.coef, fitted.intercept
 
     def _ridge(self, scatter: NDArray[np.float64], n: float) -> NDArray[np.float64]:
         """Return the ridge of every feature; for ``"loo"``, the ridge to multiply."""
@@ -513,8 +337,3 @@ class GaussianDiscriminantClassifier(CosineLinearMixin, BaseEstimator):
         if choice is None:
             return None
         return choice.factor, choice.scale * len(scatter) / max(dof, 1)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from skclip._array_api import to_numpy
+from skclip._array_api import like, to_numpy
+from skclip._text_head import TextHead
 from skclip._validation import encode_known
 from skclip.heads._parts._distinct_images import Images
 from skclip.heads._parts._filled_scores import fill_by_text, slope_on_text
@@ -22,6 +23,7 @@ __all__ = [
     "fit_on",
     "linear_rows",
     "out_of_fold",
+    "outside_scores",
     "over_all_classes",
 ]
 
@@ -51,6 +53,28 @@ class OutsideHead(NamedTuple):
         logits = class_logits(self.head.fitted, X)
         own, known = over_all_classes(logits, self.head.codes, text.shape[1])
         return fill_by_text(own, known, text, self.slope)
+
+
+def outside_scores(
+    outside: list[tuple[float, OutsideHead]],
+    X: NDArray[Any],
+    text_head: TextHead | None,
+    *,
+    scale: float,
+    n_classes: int,
+) -> NDArray[Any]:
+    """Return the weighted scores of parts that are not linear, for unit rows on any device.
+
+    Parts are in numpy. The scores are divided by the logit scale, as those of the text head are.
+    """
+    rows = to_numpy(X)
+    text = np.zeros((len(rows), n_classes))
+    if text_head is not None:
+        text_head = text_head._replace(weights=to_numpy(text_head.weights))
+        text = scale * text_head.scores(rows).astype(np.float64)
+    logits = sum((weight * head.scores(rows, text) for weight, head in outside), 0 * text)
+    scores: NDArray[Any] = like(logits / scale, X, X.dtype)
+    return scores
 
 
 class OutOfFold(NamedTuple):
@@ -109,38 +133,20 @@ def class_logits(head: Any, X: NDArray[Any]) -> Array:
     return np.log(np.maximum(proba, LEAST_PROBABILITY))
 
 
-def fit_on(head: Any, images: Images, classes: NDArray[Any], *, must_weigh: bool = False) -> Any:
-    """Fit a clone of ``head``, with sample weights if its ``fit`` accepts them.
+def fit_on(head: Any, X: Any, y: Any, weight: Any, *, must_weigh: bool = False) -> Any:
+    """Return a fitted clone of ``head``, with sample weights if its ``fit`` accepts them.
 
-    Parameters
-    ----------
-    head : classifier
-        Not changed.
-
-    images : Images
-        Unit rows.
-
-    classes : ndarray of shape (n_classes,)
-        Labels.
-
-    must_weigh : bool, default=False
-        Whether to raise if ``fit`` has no ``sample_weight``.
-
-    Returns
-    -------
-    fitted : classifier
-        The fitted clone.
+    Without ``must_weigh``, weights are left out for other heads; with it, they are an error.
     """
     fitted = clone(head)
-    y = classes[images.codes]
     if has_fit_parameter(fitted, "sample_weight"):
-        return fitted.fit(images.X, y, sample_weight=images.weight)
+        return fitted.fit(X, y, sample_weight=weight)
     if must_weigh:
         raise ValueError(
             f"sample_weight was given, but fit of the head {head!r} does not accept it: leave the "
             "weights out, or choose a head whose fit has sample_weight."
         )
-    return fitted.fit(images.X, y)
+    return fitted.fit(X, y)
 
 
 def linear_rows(head: FittedHead, X: NDArray[Any]) -> tuple[Array, Array] | None:
@@ -192,9 +198,7 @@ def filled_rows(
     return filled, offsets
 
 
-def out_of_fold(
-    head: Any, images: Images, text: Array, classes: NDArray[Any], weight: Array
-) -> OutOfFold:
+def out_of_fold(head: Any, images: Images, text: Array, classes: NDArray[Any]) -> OutOfFold:
     """Score every image by a head fitted on the other folds.
 
     Parameters
@@ -211,15 +215,12 @@ def out_of_fold(
     classes : ndarray of shape (n_classes,)
         Labels.
 
-    weight : ndarray of shape (n_samples,)
-        Weights of the images for the slope on the text.
-
     Returns
     -------
     scores : OutOfFold
         Scores of classes missing from a fold are predicted from the text.
     """
-    X, codes, _ = images
+    X, codes, weight = images
     scores = np.zeros((len(codes), len(classes)))
     known = np.zeros(scores.shape, dtype=bool)
     counts = np.bincount(codes, minlength=len(classes))
@@ -234,7 +235,7 @@ def out_of_fold(
         for train, test in splits:
             if len(np.unique(codes[train])) < 2:
                 continue
-            fold = fit_on(head, images.at(train), classes)
+            fold = fit_on(head, X[train], classes[codes[train]], weight[train])
             columns = encode_known(to_numpy(fold.classes_), classes)
             scores[np.ix_(test, columns)] = class_logits(fold, X[test])
             known[np.ix_(test, columns)] = True

@@ -158,7 +158,7 @@ def weigh(
         scores[TEXT] = PartScores(of_text, of_text, zeros, TEXT_PRIOR)
         for name, kind in parts.items():
             if isinstance(kind, FittedHead):
-                folds = out_of_fold(kind.given, shots, shots.X @ text.T, classes, shots.weight)
+                folds = out_of_fold(kind.given, shots, shots.X @ text.T, classes)
                 scores[name] = PartScores(folds.left_out[sample], folds.hidden[sample], zeros, None)
                 own = linear_rows(kind, rows.X)
                 if own is None:

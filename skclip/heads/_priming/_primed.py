@@ -6,29 +6,18 @@ The published mixture needs class sums; ``alpha="auto"`` fits mixing weights by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from skclip._array_api import dtype_name, like, take_rows, to_numpy
+from skclip._array_api import like, take_rows, to_numpy
 from skclip._base import CosineLinearMixin
-from skclip._compat import (
-    SUPPORTS_ARRAY_API,
-    HasMethods,
-    Interval,
-    StrOptions,
-    check_same_namespace,
-    check_sample_weight,
-    fit_context,
-)
+from skclip._compat import Interval, StrOptions, check_sample_weight
 from skclip._linalg import unit_rows, working_dtype
-from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._parts import (
@@ -36,12 +25,9 @@ from skclip.heads._parts import (
     SCHEDULES,
     Alpha,
     Images,
-    WeightsReprMixin,
+    RecallingHeadMixin,
     add_images,
     as_images,
-    common_width,
-    pool_images,
-    recall_pool,
     take_away,
     weigh,
 )
@@ -51,7 +37,7 @@ from skclip.neighbors import nearest_rows
 __all__ = ["PrimedNCMClassifier"]
 
 
-class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
+class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
     r"""Classify by text and by the mean of recalled and labelled images (Neural Priming).
 
     Images whose captions name a class are recalled from a captioned collection, and those that the
@@ -240,24 +226,17 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
            [0.56, 0.82]], dtype=float32)
     """
 
-    text_head_: TextHead | None
     _shots: Images | None  # labelled images, for alpha="auto"
-    _pool: Images | None
     _primed: Images | None  # recalled images that are used
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "zero_shot": [HasMethods(["fit"]), Mapping, None],
-        "corpus": [object],
-        "retriever": [HasMethods(["recall"]), None],
-        "filter": [HasMethods(["support"]), StrOptions({"passthrough"}), None],
-        "classes": ["array-like", None],
+        **RecallingHeadMixin._parameter_constraints,
         "alpha": [
             Interval(Real, 0, 1, closed="both"),
             StrOptions({"auto"} | set(SCHEDULES)),
             callable,
         ],
         "sigma": [Interval(Real, 0, None, closed="neither"), None],
-        "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "unlabeled": [object],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
     }
@@ -286,100 +265,6 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         self.logit_scale = logit_scale
         self.unlabeled = unlabeled
         self.n_neighbors = n_neighbors
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self,
-        X: ArrayLike | None = None,
-        y: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Recall and filter images, compute class means and mix them with the text.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), default=None
-            Embeddings of labelled images; zero rows are ignored. Not needed if the class names are
-            known. Without labels, only its device and its number of features are used.
-
-        y : array-like of shape (n_samples,), default=None
-            Class labels; without ``X``, the class names.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every labelled image.
-
-        Returns
-        -------
-        self : PrimedNCMClassifier
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If there are neither labels nor class names, a label has no text embedding, or images,
-            pool and text differ in their number of features.
-        ModelMismatchError
-            If the pool was embedded by another model than the text.
-        """
-        self._accumulate(X, y, sample_weight)
-        return self._mix()
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Add labelled images. The first call equals :meth:`fit`; later calls do not recall again.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings.
-
-        y : array-like of shape (n_samples,)
-            Labels among ``classes_``.
-
-        classes : array-like of shape (n_classes,), default=None
-            All classes. Needed in the first call if neither the parameter ``classes`` nor the text
-            head names them, and ``y`` does not hold all of them.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weight of every image.
-
-        Returns
-        -------
-        self : PrimedNCMClassifier
-            The updated classifier.
-        """
-        if not hasattr(self, "shot_sum_"):
-            self._accumulate(X, y, sample_weight, classes)
-            return self._mix()
-        return self._update(X, y, sample_weight, sign=1)
-
-    def forget(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Remove labelled images; the head is as if fitted without them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Embeddings, as they were given.
-
-        y : array-like of shape (n_samples,)
-            Their labels.
-
-        sample_weight : array-like of shape (n_samples,), default=None
-            Their weights, as they were given.
-
-        Returns
-        -------
-        self : PrimedNCMClassifier
-            The updated classifier.
-        """
-        check_is_fitted(self)
-        return self._update(X, y, sample_weight, sign=-1)
 
     def prime(self, X: ArrayLike) -> Self:
         """Select the recalled images by the images to be classified (transductive priming).
@@ -440,18 +325,16 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         return np.asarray(y == self.unlabeled)
 
     def _update(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, sign: int
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, method: str
     ) -> Self:
-        """Add or remove labelled images."""
-        method = "partial_fit" if sign > 0 else "forget"
-        check_same_namespace(X, self, attribute="coef_", method=method)
+        adds = method == "partial_fit"
         X, y = check_labelled_embeddings(self, X, y, reset=False, keep_half=True)
         classes = to_numpy(self.classes_)
         codes = encode_known(to_numpy(y), classes)
         weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
         seen = ClassSums(classes, to_numpy(self.shot_sum_), to_numpy(self.shot_count_))
         new = ClassSums.of_rows(X, codes, classes, weight)
-        sums = seen + new if sign > 0 else seen - new
+        sums = seen + new if adds else seen - new
         if self._weighs and self._shots is None and seen.known.any():
             raise ValueError(
                 "alpha='auto' needs single images, but this PrimedNCMClassifier was fitted with "
@@ -459,21 +342,20 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             )
         if self._weighs or self._shots is not None:
             images = as_images(X, codes, weight)
-            if sign > 0:
+            if adds:
                 self._shots = add_images(self._shots, images)
             elif self._shots is not None:
                 self._shots = take_away(self._shots, images, classes)
         self._set_shots(sums, X)
         return self._mix()
 
-    def _accumulate(
+    def _start(
         self,
         X: ArrayLike | None,
         y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         classes: ArrayLike | None = None,
-    ) -> None:
-        """Recall, filter and sum images."""
+    ) -> Self:
         weight = targets = labels = None
         if X is not None and y is not None:
             X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False, keep_half=True)
@@ -488,42 +370,21 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             if len(labelled):
                 shots, labels = take_rows(X, labelled), to_numpy(y)[labelled]
                 weight = take_rows(weight, labelled)
-        resolved = resolve_classes(
-            self.zero_shot,
-            self.classes if self.classes is not None else classes,
-            y if X is None else labels,
-            estimator=type(self).__name__,
-        )
-        self.text_head_, names = resolved.text_head, resolved.names
-        self.classes_ = like(names, y)
-        self.pool_ = recall_pool(
-            self.corpus,
-            self.retriever,
-            self.filter,
-            self.text_head_,
-            names,
-            estimator=type(self).__name__,
-        )
-        self._pool = pool_images(self.pool_, names)
-        embedded = [rows for rows in (X, self._pool and self._pool.X) if rows is not None]
-        self.n_features_in_ = common_width(embedded, self.text_head_)
-        self._dtype = np.result_type("float32", *map(dtype_name, embedded)).name
+        codes = self._recall(X, y, y if X is None else labels, classes)
+        names = to_numpy(self.classes_)
         sums, self._shots = ClassSums.empty(names, self.n_features_in_), None
-        if shots is not None and weight is not None and resolved.codes is not None:
-            sums = ClassSums.of_rows(shots, resolved.codes, names, weight)
+        if shots is not None and weight is not None and codes is not None:
+            sums = ClassSums.of_rows(shots, codes, names, weight)
             if not np.isfinite(sums.sums).all():
                 assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
             if self._weighs:
-                self._shots = as_images(shots, resolved.codes, weight)
+                self._shots = as_images(shots, codes, weight)
         self._set_shots(sums, X)
         self._set_primed(np.ones(0 if self.pool_ is None else len(self.pool_), dtype=bool))
-        if self.text_head_ is None and not self._all_images().known.any():
-            raise ValueError(
-                "There is neither a text head nor an image: give `zero_shot`, `corpus` or "
-                "`retriever`, or labelled images with nonzero rows and weights."
-            )
+        self._check_evidence(has_images=bool(self._all_images().known.any()))
         if targets is not None:
             self._choose_pool(targets)
+        return self._mix()
 
     @property
     def _weighs(self) -> bool:
@@ -579,9 +440,7 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
         for name in ("alpha_", "head_weights_"):
             if hasattr(self, name):
                 delattr(self, name)
-        own_scale, self.logit_bias_ = 100.0, None
-        if text is not None:
-            own_scale, self.logit_bias_ = text.logit_scale, text.logit_bias
+        own_scale = self._set_logits()
         if self._weighs:
             weighed = weigh(
                 text,
@@ -597,14 +456,8 @@ class PrimedNCMClassifier(WeightsReprMixin, CosineLinearMixin, BaseEstimator):
             rows = None if text is None else text.weights
             alpha, coef, intercept = published_mixture(rows, images, self.alpha, self.sigma)
             self.alpha_ = like(alpha, place)
-        self.logit_scale_ = own_scale if self.logit_scale == "auto" else float(self.logit_scale)
         self.class_mean_ = like(unit_rows(images.sums), place, self._dtype)
         self.class_count_ = like(images.counts, place)
         self.coef_ = like(coef, place, self._dtype)
         self.intercept_ = like(intercept, place, self._dtype)
         return self
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags

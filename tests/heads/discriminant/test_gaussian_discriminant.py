@@ -8,7 +8,8 @@ from sklearn.metrics import log_loss
 
 from skclip import GaussianDiscriminantClassifier, NearestClassMean
 from skclip._linalg import unit_rows
-from skclip.heads._discriminant._formulas import left_out_scores, within_scatter
+from skclip.heads._discriminant._formulas import within_scatter
+from tests.heads.discriminant.left_out import left_out_scores
 from tests.heads.strategies import labelled_rows
 
 
@@ -102,6 +103,14 @@ def test_merge_of_other_features_is_refused():
     head = GaussianDiscriminantClassifier().fit(*drawn())
     with pytest.raises(ValueError, match="5 features into one of 8"):
         head.merge(GaussianDiscriminantClassifier().fit(*drawn(n_features=5)))
+
+
+def test_merge_of_classes_that_the_text_lacks_is_refused():
+    X, y = drawn()
+    head = GaussianDiscriminantClassifier(zero_shot=dict(enumerate(np.eye(3, 8)))).fit(X, y)
+    other = GaussianDiscriminantClassifier().fit(X[:2], [7, 8])
+    with pytest.raises(ValueError, match="labels without a text embedding: 7, 8"):
+        head.merge(other)
 
 
 @pytest.mark.parametrize("ridge", ["feature", "loo"])

@@ -4,13 +4,14 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 
-from skclip.heads._discriminant._formulas import left_out_scores, published_ridge, within_scatter
+from skclip.heads._discriminant._formulas import published_ridge, within_scatter
 from skclip.heads._discriminant._left_out_choice import (
     choose_ridge,
     distinct_rows_of_classes,
     fit_scale,
     spread_out_part,
 )
+from tests.heads.discriminant.left_out import left_out_scores
 from tests.heads.discriminant.test_formulas import drawn, sums_of
 
 

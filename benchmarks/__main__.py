@@ -46,13 +46,13 @@ def first_lines(pattern: str) -> dict[str, str]:
 
 
 def read_tables(text: str) -> list[Table]:
-    """Return the Markdown tables in a text, and its lines of the form "what: number", as a table.
+    r"""Return the Markdown tables in a text, and its lines of the form "what: number", as a table.
 
     The title of a table is the last line of text before it.
 
     Examples
     --------
-    >>> read_tables("**fit**\\n\\n| head | ratio |\\n|---|---|\\n| ours | 1.2 |")
+    >>> read_tables("**fit**\n\n| head | ratio |\n|---|---|\n| ours | 1.2 |")
     [{'title': 'fit', 'columns': ['head', 'ratio'], 'rows': [['ours', '1.2']]}]
     """
     tables: list[Table] = []

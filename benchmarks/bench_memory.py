@@ -13,7 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from skclip import NearestClassMean, PrimedNCMClassifier
+from skclip import (
+    GaussianDiscriminantClassifier,
+    NearestClassMean,
+    PrimedNCMClassifier,
+    StackedHeadClassifier,
+)
 
 N_ROWS, N_FEATURES, N_CLASSES, PART = 500_000, 512, 100, 50_000
 PARTS = [slice(start, start + PART) for start in range(0, N_ROWS, PART)]
@@ -53,8 +58,18 @@ def main() -> None:
             name = type(head).__name__
             print_peak(f"{name}, fit", lambda head=head: head.fit(single, y))
             print_peak(f"{name}, predict", lambda head=head: head.predict(single))
-        print_peak("half precision, whole", lambda: NearestClassMean().fit(half, y).predict(half))
-        print_peak("half precision, in parts", lambda: in_parts(half, y))
+        print_peak("half precision in parts, NearestClassMean", lambda: in_parts(half, y))
+        rng = np.random.default_rng(1)
+        text = dict(enumerate(rng.standard_normal((N_CLASSES, N_FEATURES), dtype=np.float32)))
+        for head in (
+            NearestClassMean(),
+            GaussianDiscriminantClassifier(),
+            PrimedNCMClassifier(text),
+            StackedHeadClassifier(text),
+        ):
+            name = f"half precision, {type(head).__name__}"
+            print_peak(f"{name}, fit", lambda head=head: head.fit(half, y))
+            print_peak(f"{name}, predict", lambda head=head: head.predict(half))
 
 
 if __name__ == "__main__":

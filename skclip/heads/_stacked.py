@@ -11,15 +11,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skclip._array_api import like, to_numpy
+from skclip._array_api import is_elsewhere, like, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import NamedEstimators, check_sample_weight, validate_parameters
-from skclip._linalg import unit_rows
+from skclip._linalg import unit_rows, working_dtype
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import GaussianDiscriminantClassifier
 from skclip.heads._parts import (
+    N_SAMPLED,
     RECALLED,
     TEXT,
     Images,
@@ -29,6 +30,7 @@ from skclip.heads._parts import (
     in_closed_form,
     outside_scores,
     part_of,
+    sample_rows,
     take_away,
     weigh,
 )
@@ -223,6 +225,7 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
         sample_weight: ArrayLike | None,
         classes: ArrayLike | None = None,
         *,
+        most: int | None = None,
         sums: ClassSums | None = None,
     ) -> Self:
         head_names = [name for name, _ in self._named_heads()]
@@ -234,16 +237,27 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
             )
         weight = None
         if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y)
-            weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
+            X, y = check_labelled_embeddings(self, X, y, keep_half=True)
+            weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
         elif X is not None:
             X = check_embeddings(self, X, reset=True)
         codes = self._recall(X, y, y if sums is None else sums.classes, classes)
         names, shots = to_numpy(self.classes_), None
         if weight is not None and codes is not None:
-            shots = as_images(X, codes if sums is None else encode_known(y, names), weight)
+            if sums is not None:
+                codes, sums = encode_known(y, names), sums.over(names)
+            elif most is not None and self._may_sample(X, sample_weight, most):
+                sums = ClassSums.of_rows(X, codes, names, weight, with_second=True)
+                rows = sample_rows(X, codes, N_SAMPLED)
+                X, codes, weight = X[rows], codes[rows], weight[rows]
+            shots = as_images(X, codes, weight)
         self._weighted, self._is_sample = sample_weight is not None, sums is not None
-        return self._weigh(shots, X, None if sums is None else sums.over(names))
+        return self._weigh(shots, X, sums)
+
+    def _may_sample(self, X: Any, sample_weight: ArrayLike | None, most: int) -> bool:
+        """Return whether sums stand for images beyond a sample: no head needs the rows."""
+        is_closed = all(in_closed_form(head) is not None for _, head in self._named_heads())
+        return is_closed and sample_weight is None and len(X) > most and not is_elsewhere(X)
 
     def _fit_sums(self, sums: ClassSums, X: NDArray[Any], codes: NDArray[Any]) -> Self:
         """Fit from the sums of all labelled images and a sample; see `skclip.distributed`.
@@ -272,11 +286,7 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
     def _update(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, method: str
     ) -> Self:
-        if self._is_sample:
-            raise ValueError(
-                f"{method} needs all labelled images, but this head was fitted on a corpus and "
-                "keeps a sample: call skclip.distributed.fit_corpus again."
-            )
+        self._check_keeps_images(method)
         X, y = check_labelled_embeddings(self, X, y, reset=False)
         classes = to_numpy(self.classes_)
         codes = encode_known(to_numpy(y), classes)

@@ -17,6 +17,7 @@ from skclip.heads._parts._outside_head import (
 )
 from skclip.heads._parts._own_similarity import own_similarity
 from skclip.heads._parts._recalling_head import RecallingHeadMixin
+from skclip.heads._parts._sampled_images import N_SAMPLED, sample_rows, sample_sizes
 from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_weight
 from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
 from skclip.heads._parts._weights_repr import WeightsReprMixin
@@ -25,6 +26,7 @@ __all__ = [
     "DEVIATION",
     "DISCRIMINANT",
     "MEANS",
+    "N_SAMPLED",
     "RECALLED",
     "SCHEDULES",
     "TEXT",
@@ -50,6 +52,8 @@ __all__ = [
     "over_all_classes",
     "own_similarity",
     "part_of",
+    "sample_rows",
+    "sample_sizes",
     "slope_on_text",
     "take_away",
     "text_weight",

@@ -24,6 +24,7 @@ from skclip._compat import (
 from skclip._text_head import TextHead, resolve_classes
 from skclip.heads._parts._distinct_images import Images
 from skclip.heads._parts._pool_images import common_width, pool_images, recall_pool
+from skclip.heads._parts._sampled_images import MAX_KEPT
 from skclip.heads._parts._weights_repr import WeightsReprMixin
 
 if TYPE_CHECKING:
@@ -65,8 +66,13 @@ class RecallingHeadMixin(WeightsReprMixin):
         y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         classes: ArrayLike | None = None,
+        *,
+        most: int | None = None,
     ) -> Self:
-        """Recall images and fit the head; ``classes`` are used if the parameter is None."""
+        """Recall images and fit the head; ``classes`` are used if the parameter is None.
+
+        Of more than ``most`` labelled images a sample is kept; None keeps all.
+        """
 
     @abstractmethod
     def _update(
@@ -82,6 +88,10 @@ class RecallingHeadMixin(WeightsReprMixin):
         sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Recall and filter images, and fit the head on them, on labelled images and on the text.
+
+        Of more than 100 000 labelled images without weights, the class sums of all and a sample of
+        5000 are kept, on which mixing weights are fitted. Single images can then neither be
+        added nor removed.
 
         Parameters
         ----------
@@ -108,7 +118,7 @@ class RecallingHeadMixin(WeightsReprMixin):
         ModelMismatchError
             If the pool was embedded by another model than the text.
         """
-        return self._start(X, y, sample_weight)
+        return self._start(X, y, sample_weight, most=MAX_KEPT)
 
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
@@ -208,6 +218,15 @@ class RecallingHeadMixin(WeightsReprMixin):
         self.n_features_in_ = common_width(rows, self.text_head_)
         self._dtype = np.result_type("float32", *map(dtype_name, rows)).name
         return resolved.codes
+
+    def _check_keeps_images(self, method: str) -> None:
+        """Raise if only a sample of the labelled images was kept."""
+        if self._is_sample:
+            raise ValueError(
+                f"{method} needs all labelled images, but this {type(self).__name__} was fitted on "
+                f"a corpus or on more than {MAX_KEPT} images, and keeps a sample of them: fit it "
+                "again."
+            )
 
     def _check_evidence(self, *, has_images: bool) -> None:
         """Raise if there is neither text nor an image."""

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from skclip._array_api import like, take_rows, to_numpy
+from skclip._array_api import is_elsewhere, like, take_rows, to_numpy
 from skclip._base import CosineLinearMixin
 from skclip._compat import Interval, StrOptions, check_sample_weight
 from skclip._linalg import unit_rows, working_dtype
@@ -22,12 +22,14 @@ from skclip._validation import check_embeddings, check_labelled_embeddings, enco
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._parts import (
     MEANS,
+    N_SAMPLED,
     SCHEDULES,
     Alpha,
     Images,
     RecallingHeadMixin,
     add_images,
     as_images,
+    sample_rows,
     take_away,
     weigh,
 )
@@ -327,6 +329,7 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
     def _update(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, method: str
     ) -> Self:
+        self._check_keeps_images(method)
         adds = method == "partial_fit"
         X, y = check_labelled_embeddings(self, X, y, reset=False, keep_half=True)
         classes = to_numpy(self.classes_)
@@ -355,6 +358,8 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
         y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         classes: ArrayLike | None = None,
+        *,
+        most: int | None = None,
     ) -> Self:
         weight = targets = labels = None
         if X is not None and y is not None:
@@ -373,11 +378,17 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
         codes = self._recall(X, y, y if X is None else labels, classes)
         names = to_numpy(self.classes_)
         sums, self._shots = ClassSums.empty(names, self.n_features_in_), None
+        self._is_sample = False
         if shots is not None and weight is not None and codes is not None:
             sums = ClassSums.of_rows(shots, codes, names, weight)
             if not np.isfinite(sums.sums).all():
                 assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
             if self._weighs:
+                if most is not None and len(codes) > most and not is_elsewhere(shots):
+                    self._is_sample = sample_weight is None
+                if self._is_sample:
+                    rows = sample_rows(shots, codes, N_SAMPLED)
+                    shots, codes, weight = shots[rows], codes[rows], weight[rows]
                 self._shots = as_images(shots, codes, weight)
         self._set_shots(sums, X)
         self._set_primed(np.ones(0 if self.pool_ is None else len(self.pool_), dtype=bool))
@@ -424,15 +435,15 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
 
     def _all_images(self) -> ClassSums:
         """Return sums and weights of labelled and recalled images together."""
-        shots, pool = (
-            ClassSums(
-                to_numpy(self.classes_),
-                to_numpy(getattr(self, f"{source}_sum_")),
-                to_numpy(getattr(self, f"{source}_count_")),
-            )
-            for source in ("shot", "pool")
+        return self._sums_of("shot") + self._sums_of("pool")
+
+    def _sums_of(self, source: str) -> ClassSums:
+        """Return the sums of the ``"shot"`` or ``"pool"`` images."""
+        return ClassSums(
+            to_numpy(self.classes_),
+            to_numpy(getattr(self, f"{source}_sum_")),
+            to_numpy(getattr(self, f"{source}_count_")),
         )
-        return shots + pool
 
     def _mix(self) -> Self:
         """Store the mixture as one linear head."""
@@ -449,6 +460,7 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
                 shots=self._shots,
                 pool=self._primed,
                 parts={"labelled": MEANS},
+                sums=self._sums_of("shot") if self._is_sample else None,
             )
             coef, intercept = weighed.coef / own_scale, weighed.intercept / own_scale
             self.head_weights_ = weighed.weights

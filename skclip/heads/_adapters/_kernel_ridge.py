@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dtrtri
 
 __all__ = ["KernelRows", "dual_of", "kernel_of", "kernel_rows", "left_out_predictions"]
 
@@ -56,7 +57,8 @@ def kernel_of(X: NDArray[Any], keys: NDArray[Any], bandwidth: float) -> NDArray[
     kernel: NDArray[Any] = X @ keys.T
     kernel -= 1
     kernel *= bandwidth
-    return np.exp(kernel, out=kernel)
+    np.exp(kernel, out=kernel)
+    return kernel
 
 
 def kernel_rows(
@@ -123,8 +125,7 @@ def left_out_predictions(
     predictions : ndarray of shape (n_left_out, n_targets)
         Fold after fold, equal to those of refits.
     """
-    out = np.concatenate(folds)
-    ends = np.cumsum([len(fold) for fold in folds])
+    out, ends = np.concatenate(folds), np.cumsum([len(fold) for fold in folds])
     scaled, root = rows.root[:, None] * R, rows.root[out, None]
     if rows.features is None:
         order = np.concatenate([np.delete(np.arange(len(R)), out), out])
@@ -132,20 +133,24 @@ def left_out_predictions(
     else:
         images, projected = rows.features[out].T, rows.features.T @ scaled
     for ridge in ridges:
-        # residuals of the fit to all, and what divides them, up to the same factor
+        # residuals of the fit to all, and the half of the matrix that divides them
         if rows.features is None:
             factor = _cholesky(gram, ridge)
-            right = _substitute(factor, targets)[-len(out) :]
-            half = _substitute(factor[-len(out) :, -len(out) :], np.eye(len(out)))
-            free, residual = half.T @ half, half.T @ right
+            corner = factor[-len(out) :, -len(out) :]
+            half, _ = dtrtri(corner, lower=1)
+            residual = _substitute(corner, _substitute(factor, targets)[-len(out) :], trans=1)
         else:
             factor = _cholesky(rows.gram, ridge)
-            half, right = _substitute(factor, images), _substitute(factor, projected)
-            free, residual = np.eye(len(out)) - half.T @ half, scaled[out] - half.T @ right
-        left_out = scaled[out].copy()
+            half = _substitute(factor, images)
+            residual = scaled[out] - half.T @ _substitute(factor, projected)
+        left_out = scaled[out]
         for end, fold in zip(ends, folds, strict=True):
             own = slice(end - len(fold), end)
-            left_out[own] -= np.linalg.solve(free[own, own], residual[own])
+            if rows.features is None:  # the half is lower triangular
+                free = half[own.start :, own].T @ half[own.start :, own]
+            else:
+                free = np.eye(len(fold)) - half[:, own].T @ half[:, own]
+            left_out[own] -= np.linalg.solve(free, residual[own])
         yield left_out / root
 
 

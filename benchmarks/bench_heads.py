@@ -13,6 +13,7 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,27 +24,34 @@ from sklearn.neighbors import NearestCentroid
 
 from skclip import (
     GaussianDiscriminantClassifier,
+    KernelTextClassifier,
     MixedHeadClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     PrimedNCMClassifier,
     StackedHeadClassifier,
+    TipAdapterClassifier,
 )
 
 D = 512
+CV = "GaussianDiscriminantClassifier, 5 folds"
 
 
 def interleaved(
-    tasks: dict[str, Callable[[], object]], repeats: int, *, warm_up: bool = True
+    tasks: dict[str, Callable[[], object]],
+    repeats: int,
+    *,
+    warm_up: bool = True,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Return the median seconds of each task, run in turns after one warm-up."""
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for repeat in range(repeats + warm_up):
         for name, task in tasks.items():
-            start = time.perf_counter()
+            start = clock()
             task()
             if repeat >= warm_up:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: float(np.median(times)) for name, times in seconds.items()}
 
 
@@ -142,17 +150,23 @@ def weights(repeats: int) -> None:
     print_ratios(title, interleaved(searches, 1, warm_up=False), "StackedHeadClassifier.fit")
 
 
-def stack(repeats: int) -> None:
-    """Time the stack beside a cross-validation of one of its heads, and on many classes."""
-    text, X, y = few_shot(100, 16)
-    discriminant = GaussianDiscriminantClassifier()
-    fits = {
-        "GaussianDiscriminantClassifier, 5 folds": lambda: cross_val_score(discriminant, X, y),
-        "StackedHeadClassifier.fit": lambda: StackedHeadClassifier(text).fit(X, y),
-    }
-    title = "stack, 100 classes x 16 images"
-    print_ratios(title, interleaved(fits, repeats), "GaussianDiscriminantClassifier, 5 folds")
+def closed_form(repeats: int) -> None:
+    """Time heads that choose their own constants in closed form beside a cross-validation.
 
+    In processor time: set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1.
+    """
+    discriminant = GaussianDiscriminantClassifier()
+    for n_classes in (37, 100):
+        text, X, y = few_shot(n_classes, 16)
+        fits: dict[str, Callable[[], object]] = {CV: partial(cross_val_score, discriminant, X, y)}
+        for head in (StackedHeadClassifier, TipAdapterClassifier, KernelTextClassifier):
+            fits[f"{head.__name__}.fit"] = partial(head(text).fit, X, y)
+        seconds = interleaved(fits, repeats, clock=time.process_time)
+        print_ratios(f"own choice of constants, {n_classes} classes x 16 images", seconds, CV)
+
+
+def many_classes() -> None:
+    """Time the stack on many classes, and what it allocates."""
     text, X, y = few_shot(1000, 16)
     start, begin = time.perf_counter(), time.process_time()
     StackedHeadClassifier(text).fit(X, y)
@@ -182,7 +196,8 @@ def main() -> None:
     if args.part in ("weights", "all"):
         weights(min(3, args.repeats))
     if args.part in ("stack", "all"):
-        stack(args.repeats)
+        closed_form(args.repeats)
+        many_classes()
 
 
 if __name__ == "__main__":

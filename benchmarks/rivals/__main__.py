@@ -75,7 +75,15 @@ def rivals(text: Any, *, fast: bool = False) -> dict[str, Any]:
     return heads
 
 
-def run(data: ImageSet, shots: list[int], seeds: int, *, title: str, fast: bool) -> HeadComparison:
+def run(
+    data: ImageSet,
+    shots: list[int],
+    seeds: int,
+    *,
+    title: str,
+    fast: bool,
+    only: list[str] | None = None,
+) -> HeadComparison:
     """Compare on one set, without images to draw from that the test images hold too."""
     X, y, X_test, y_test = data.split(0)
     leaked = np.unique(find_near_duplicates(X_test, X)[1])
@@ -87,8 +95,11 @@ def run(data: ImageSet, shots: list[int], seeds: int, *, title: str, fast: bool)
     text = data.zero_shot
     if text is not None and most >= max(UNEVEN):
         drawn.append(UNEVEN)
+    heads = rivals(text, fast=fast)
+    if only is not None:
+        heads = {name: head for name, head in heads.items() if name in {STACK, *only}}
     return compare_heads(
-        rivals(text, fast=fast),
+        heads,
         X,
         y,
         X_test,
@@ -149,6 +160,23 @@ def _against_the_stack(comparisons: dict[str, HeadComparison]) -> str:
     return "\n".join(lines)
 
 
+def _paired(comparisons: dict[str, HeadComparison]) -> str:
+    """Return how far each head is ahead of the stack in every cell, with the paired error."""
+    gaps: dict[str, dict[tuple[str, Any], str]] = {}
+    for name, comparison in comparisons.items():
+        for d in comparison.differences(STACK):
+            if d.choice != ORACLE and np.isfinite(d.difference):
+                title = d.head + (", as published" if d.choice == AS_PUBLISHED else "")
+                gap = f"{-d.difference:+.1f} ± {d.error:.1f}"
+                gaps.setdefault(title, {})[name, d.shots] = gap
+    cells = [(name, n) for name, one in comparisons.items() for n in one.settings["shots"]]
+    lines = [f"| set | images per class | {' | '.join(gaps)} |", "|---" * (len(gaps) + 2) + "|"]
+    for cell in cells:
+        own = [gaps[title].get(cell, "-") for title in gaps]
+        lines.append(f"| {' | '.join(map(str, [*cell, *own]))} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of embeddings")
@@ -156,6 +184,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--shots", default=",".join(map(str, SHOTS)))
     parser.add_argument("--fast", action="store_true", help="no heads with folds, fewer oracles")
+    parser.add_argument("--heads", nargs="+", metavar="NAME", help="these and the stack alone")
+    parser.add_argument("--paired", action="store_true", help="the table of differences alone")
     parser.add_argument("--output", type=Path, default=Path("rivals"), metavar="DIR")
     parser.add_argument("--tables", type=Path, nargs="+", metavar="JSON", help="measure nothing")
     parser.add_argument("--page", type=Path, help="write the tables into this page")
@@ -168,14 +198,15 @@ def main() -> None:
                 warnings.simplefilter("ignore")  # pools, which are not looked at here
                 data = SETS[name](args.data)
             shots = [int(n) for n in args.shots.split(",")]
-            comparison = run(data, shots, args.seeds, title=name, fast=args.fast)
+            options = {"title": name, "fast": args.fast, "only": args.heads}
+            comparison = run(data, shots, args.seeds, **options)
             path = args.output / f"{name}.json"
             path.write_text(comparison.to_json(), encoding="utf-8")
             paths.append(path)
     comparisons = {
         path.stem: HeadComparison.from_json(path.read_text(encoding="utf-8")) for path in paths
     }
-    tables = make_tables(comparisons)
+    tables = {"paired": _paired(comparisons)} if args.paired else make_tables(comparisons)
     if args.page is not None:
         write_into(args.page, tables)
     else:

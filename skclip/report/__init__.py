@@ -6,7 +6,7 @@
 """
 
 from skclip.report._exports import to_embedding_atlas, to_fiftyone, to_lightly
-from skclip.report._page import Page
+from skclip.report._page import Page, page_path as page_path
 from skclip.report._pool import pool_page
 from skclip.report._predictions import predictions_page
 

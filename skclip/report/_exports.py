@@ -28,7 +28,7 @@ def to_fiftyone(pool: PrimingPool, path: str | os.PathLike[str], *, zero_shot: A
     """Write a pool as a FiftyOne image classification dataset.
 
     The images stay where they are: ``data.json`` names their files. ``labels.json`` holds the
-    class of each, with the zero-shot label, caption and id as attributes.
+    class of each, with the zero-shot label, caption and id (``image_id``) as attributes.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def to_fiftyone(pool: PrimingPool, path: str | os.PathLike[str], *, zero_shot: A
     Returns
     -------
     path : Path
-        The folder. ``fiftyone.Dataset.from_dir(dataset_dir=path,
+        The folder. ``fiftyone.Dataset.from_dir(dataset_dir=path, data_path="data.json",
         dataset_type=fiftyone.types.FiftyOneImageClassificationDataset)`` reads it.
 
     Examples
@@ -60,6 +60,8 @@ def to_fiftyone(pool: PrimingPool, path: str | os.PathLike[str], *, zero_shot: A
     files = _image_files(pool, "to_fiftyone")
     columns = _columns(pool, zero_shot)
     named, confidence = columns.pop("label"), columns.pop("probability", None)
+    if "id" in columns:  # a label of FiftyOne has an id of its own
+        columns = {"image_id": columns.pop("id"), **columns}
     labels: dict[str, dict[str, Any]] = {}
     for row, label in enumerate(named):
         about = {name: values[row] for name, values in columns.items() if values[row] is not None}
@@ -79,13 +81,15 @@ def to_fiftyone(pool: PrimingPool, path: str | os.PathLike[str], *, zero_shot: A
 def to_lightly(pool: PrimingPool, path: str | os.PathLike[str], *, zero_shot: Any = None) -> Path:
     """Write a pool as a CSV file for LightlyStudio.
 
+    Names of columns are those of the classifications that LightlyStudio itself exports.
+
     Parameters
     ----------
     pool : PrimingPool
         Its images must be files.
 
     path : path-like
-        File to write; columns ``file_path``, ``class_name``, ``id``, ``caption``, and with
+        File to write; columns ``file_path_abs``, ``class_name``, ``id``, ``caption``, and with
         ``zero_shot`` also ``zero_shot_label`` and ``confidence``.
 
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
@@ -104,11 +108,11 @@ def to_lightly(pool: PrimingPool, path: str | os.PathLike[str], *, zero_shot: An
     >>> from skclip.report import to_lightly
     >>> pool = PrimingPool(["cat"], images=["/cats/1.jpg"], captions=["a cat"])
     >>> print(to_lightly(pool, Path(tempfile.mkdtemp()) / "pool.csv").read_text().strip())
-    file_path,class_name,caption
+    file_path_abs,class_name,caption
     /cats/1.jpg,cat,a cat
     """
     target = output_path(path)
-    columns = {"file_path": _image_files(pool, "to_lightly"), **_columns(pool, zero_shot)}
+    columns = {"file_path_abs": _image_files(pool, "to_lightly"), **_columns(pool, zero_shot)}
     names = {"label": "class_name", "probability": "confidence"}
     with (
         replacing(target) as temporary,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from skclip._files import replacing
 from skclip._paths import find_file
 
-__all__ = ["FOLDER", "Page", "output_path"]
+__all__ = ["FOLDER", "Page", "output_path", "page_path"]
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,20 @@ class Page:
         Parameters
         ----------
         path : path-like
-            File to write, ``.html`` by habit. Thumbnails that do not fit into it go into a folder
-            beside it, ``NAME_files``; a file that was there before is replaced.
+            File to write; its name ends in ``.html``. Thumbnails that do not fit into it go into
+            a folder beside it, ``NAME_files``; a file that was there before is replaced.
 
         Returns
         -------
         path : Path
             The file that was written.
+
+        Raises
+        ------
+        ValueError
+            If the path is a folder, lies in one that does not exist, or ends otherwise.
         """
-        target = output_path(path)
+        target = page_path(path)
         html = self.html.replace(FOLDER, quote(f"{target.stem}_files"))
         with replacing(target) as temporary:
             for name, content in self.files.items():
@@ -65,13 +70,25 @@ class Page:
         return target
 
 
-def output_path(path: str | os.PathLike[str]) -> Path:
+def output_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     """Return the file to write, or raise where none can be."""
     target = find_file(path)
     if target.is_dir():
-        raise ValueError(f"path {str(target)!r} is a folder: name a file to write.")
+        raise ValueError(f"{name} {str(target)!r} is a folder: name a file in it.")
     if not target.parent.is_dir():
-        raise ValueError(f"path {str(target)!r} is in a folder that does not exist: make it first.")
+        raise ValueError(
+            f"{name} {str(target)!r} is in a folder that does not exist: make it first."
+        )
+    return target
+
+
+def page_path(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Return the page to write, or raise where none can be or its name is not of a page."""
+    target = output_path(path, name)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(
+            f"{name} {str(target)!r} does not end in .html: a page is HTML, whatever it is called."
+        )
     return target
 
 

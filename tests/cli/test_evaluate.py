@@ -85,6 +85,7 @@ def test_page_of_evaluate_leaves_out_broken_images(stacked, labelled, tmp_path, 
     [
         (["--report", "none/page.html"], "--report 'none/page.html' is in a folder that does not"),
         (["--report", "."], "--report '.' is a folder"),
+        (["--report", "page.pdf"], "--report 'page.pdf' does not end in .html"),
         (["--shots", "SHOTS"], "--shots are shown in a page: give --report too"),
         (["--report", "page.html", "--shots", "none"], "--shots 'none' does not exist"),
     ],

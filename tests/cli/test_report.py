@@ -75,6 +75,12 @@ def test_decisions_change_what_prime_fits(
     assert predictions() != predictions("--decisions", decisions)
 
 
+def test_a_page_has_the_name_of_one(report, tmp_path, capsys):
+    assert report(output="pool.pdf") == 2
+    assert "pool.pdf' does not end in .html" in capsys.readouterr().err
+    assert not (tmp_path / "pool.pdf").exists()
+
+
 @pytest.mark.parametrize(
     ("kind", "output", "written"),
     [

@@ -32,7 +32,11 @@ def test_fiftyone_finds_files_and_labels(pool, tmp_path):
     second = list(labels.values())[1]
     assert second["label"] == "dog"
     assert second["confidence"] == pytest.approx(1.0, abs=1e-4)
-    assert second["attributes"] == {"id": "b", "caption": "a dog, b", "zero_shot_label": "dog"}
+    assert second["attributes"] == {
+        "image_id": "b",
+        "caption": "a dog, b",
+        "zero_shot_label": "dog",
+    }
     assert "confidence" not in list(labels.values())[2]
 
 
@@ -47,13 +51,14 @@ def test_fiftyone_gets_nothing_that_its_format_lacks(pool, tmp_path):
         assert set(about) <= {"label", "confidence", "attributes"}
         assert isinstance(about["label"], str)
         assert all(isinstance(value, str) for value in about["attributes"].values())
+        assert not {"id", "tags", "label", "confidence", "logits"} & set(about["attributes"])
 
 
 def test_lightly_gets_a_table(pool, tmp_path):
     with to_lightly(pool, tmp_path / "pool.csv", zero_shot=TEXT).open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
-        "file_path",
+        "file_path_abs",
         "class_name",
         "id",
         "caption",

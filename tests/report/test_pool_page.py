@@ -175,6 +175,9 @@ def test_bad_places_are_refused(tmp_path, pool):
         pool_page(pool).save(tmp_path)
     with pytest.raises(ValueError, match="folder that does not exist"):
         pool_page(pool).save(tmp_path / "no" / "pool.html")
+    with pytest.raises(ValueError, match=r"pool\.pdf' does not end in \.html"):
+        pool_page(pool).save(tmp_path / "pool.pdf")
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_jinja2_one_line_says_how_to_get_it():

@@ -27,14 +27,14 @@ from skclip.cli._inputs import (
     read_labelled,
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
-from skclip.cli._output import check_output_file, choose_format, open_rows
+from skclip.cli._output import choose_format, open_rows
 from skclip.cli._terminal import say, standard_output, tell
 from skclip.cli._verbs._predict import HEAD_HELP, check_vectors, embedder_of
 from skclip.embedding import CLIPEmbedder
 from skclip.exceptions import UnreadableImageWarning
 from skclip.export import LoadedHead, load_head
 from skclip.recall import PrimingPool
-from skclip.report import predictions_page
+from skclip.report import page_path, predictions_page
 
 __all__ = ["add_arguments", "run"]
 
@@ -140,7 +140,7 @@ def check_report(args: Namespace) -> Path | None:
             raise ValueError("--shots are shown in a page: give --report too.")
         return None
     import_optional("jinja2", extra="report", purpose="--report")
-    return check_output_file(args.report, "--report")
+    return page_path(args.report, "--report")
 
 
 class Scored(NamedTuple):

@@ -29,7 +29,7 @@ from skclip.cli._output import check_output_file
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.recall import CaptionRetriever
-from skclip.report import pool_page, to_embedding_atlas, to_fiftyone, to_lightly
+from skclip.report import page_path, pool_page, to_embedding_atlas, to_fiftyone, to_lightly
 
 __all__ = ["add_arguments", "run"]
 
@@ -87,10 +87,11 @@ def run(args: Namespace) -> int:
     check_at_least_one(args, "k")
     if args.format == "fiftyone":
         output = check_folder(args.output, "--output")
+    elif args.format == "html":
+        output = page_path(args.output, "--output")
+        import_optional("jinja2", extra="report", purpose="The page")
     else:
         output = check_output_file(args.output)
-    if args.format == "html":
-        import_optional("jinja2", extra="report", purpose="The page")
     names, synonyms = read_classes(args.classes)
     check_templates(names, args.templates)
     options = table_options(args)

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._compat import Interval, StrOptions
 from skclip.heads._adapters._beside_text import LabelledImages, LeftOutJudge, TextAdapterBase
 from skclip.heads._adapters._kernel_ridge import (
-    KernelAxes,
+    KernelRows,
     dual_of,
-    kernel_axes,
     kernel_of,
+    kernel_rows,
     left_out_predictions,
 )
 from skclip.heads._adapters._left_out_weights import Weights
@@ -122,10 +122,11 @@ class KernelTextClassifier(TextAdapterBase):
     One image of every class is left out at a time: a class that lost one beside classes that did
     not would be at a disadvantage. The predictions for the left-out images :math:`B` are those of
     a refit, :math:`R_B - (G_{BB})^{-1} A_B` with :math:`G = (K + \lambda D^{-1})^{-1}` and
-    :math:`A = G R`, and one eigendecomposition serves all :math:`\lambda`. The bandwidth is chosen
-    on at most 400 images, or three per class; ridge and weights on all. Copies of an image
-    count as one of their weight. The weights have the priors that :class:`TipAdapterClassifier`
-    tells of, and where every class has one image, the same images are thought of.
+    :math:`A = G R`; each :math:`\lambda` takes one Cholesky decomposition, in double precision.
+    The bandwidth is chosen on at most 400 images, or three per class; ridge and weights on all.
+    Copies of an image count as one of their weight. The weights have the priors that
+    :class:`TipAdapterClassifier` tells of, and where every class has one image, the same images
+    are thought of.
 
     The residuals of a row are centred over classes, which changes no label and no probability.
     Classes without images get the correction that the text predicts; without a text head they are
@@ -188,7 +189,7 @@ class KernelTextClassifier(TextAdapterBase):
         keys = None
         if few_keys:
             keys = images.X[_spread(len(images.X), self.max_keys)]
-        axes = kernel_axes(images.X, images.weight, self.bandwidth_, keys)
+        rows = kernel_rows(images.X, images.weight, self.bandwidth_, keys)
         ridges = [self._settled("ridge", images)]
         if not has_others or ("loo" not in (self.ridge, self.weight) and self._known.all()):
             # nothing to choose by, or nothing to choose
@@ -197,13 +198,13 @@ class KernelTextClassifier(TextAdapterBase):
         else:
             ridges = RIDGES.tolist() if self.ridge == "loo" else ridges
             bandwidth = self.bandwidth_
-            self.ridge_, weights, slope = self._choose(images, R, axes, judge, bandwidth, ridges)
+            self.ridge_, weights, slope = self._choose(images, R, rows, judge, bandwidth, ridges)
         self.keys_ = images.X if keys is None else keys
-        self.dual_coef_ = dual_of(axes, R, self.ridge_)
+        self.dual_coef_ = dual_of(rows, R, self.ridge_).astype(images.X.dtype)
         self._believe(weights, slope)
         self.weight_ = weights.part / self._scale
 
-    def _residuals(self, images: LabelledImages, text: Array | None) -> NDArray[Any]:
+    def _residuals(self, images: LabelledImages, text: Array | None) -> Array:
         """Return labels as zeros and ones less the cosines, centred over the known classes."""
         R = np.zeros((len(images.X), len(self.classes_)))
         R[np.arange(len(R)), images.codes] = 1
@@ -211,7 +212,7 @@ class KernelTextClassifier(TextAdapterBase):
             R -= text / self._scale
         R -= R[:, self._known].mean(axis=1, keepdims=True)
         R[:, ~self._known] = 0
-        return R.astype(images.X.dtype)
+        return R
 
     def _settled(self, name: str, images: LabelledImages) -> float:
         """Return a constant as given or as published."""
@@ -237,15 +238,15 @@ class KernelTextClassifier(TextAdapterBase):
             ridges = [self._settled("ridge", images)]
         losses = []
         for bandwidth in BANDWIDTHS:
-            axes = kernel_axes(some.X, some.weight, bandwidth)
-            losses.append(self._choose(some, R[at], axes, judge, bandwidth, ridges)[1].loss)
+            rows = kernel_rows(some.X, some.weight, bandwidth)
+            losses.append(self._choose(some, R[at], rows, judge, bandwidth, ridges)[1].loss)
         return float(BANDWIDTHS[int(np.argmin(losses))])
 
     def _choose(
         self,
         images: LabelledImages,
         R: NDArray[Any],
-        axes: KernelAxes,
+        rows: KernelRows,
         judge: LeftOutJudge,
         bandwidth: float,
         ridges: list[float],
@@ -253,17 +254,17 @@ class KernelTextClassifier(TextAdapterBase):
         """Return the ridge, the weights, and the slope of the correction on the text."""
         found: list[tuple[float, Weights, float]] = []
         weights = None
-        predictions = left_out_predictions(axes, R, ridges, judge.folds)
+        predictions = left_out_predictions(rows, R, ridges, judge.folds)
         if judge.own_similarity is not None:
             kernel = kernel_of(images.X, images.X, bandwidth)[judge.rows]
             own = np.exp(bandwidth * (judge.own_similarity - 1))
             kernel[np.arange(len(judge.rows)), judge.rows] = own
-            predictions = (kernel @ dual_of(axes, R, ridge) for ridge in ridges)
+            predictions = (kernel @ dual_of(rows, R, ridge) for ridge in ridges)
         for ridge, part in zip(ridges, predictions, strict=True):
             if self.weight == "loo":
-                weights, slope = judge.weigh(part.astype(np.float64), start=weights)
+                weights, slope = judge.weigh(part, start=weights)
             else:
-                weights, slope = judge.loss(part.astype(np.float64), self._given_weight(ridge))
+                weights, slope = judge.loss(part, self._given_weight(ridge))
             found.append((ridge, weights, slope))
         return min(found, key=lambda setting: setting[1].loss)
 

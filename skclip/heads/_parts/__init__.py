@@ -14,7 +14,12 @@ from skclip.heads._parts._outside_head import (
     over_all_classes,
 )
 from skclip.heads._parts._own_similarity import own_similarity
-from skclip.heads._parts._pool_images import common_width, pool_images, recall_pool
+from skclip.heads._parts._pool_images import (
+    common_width,
+    pool_images,
+    recall_pool,
+    warn_of_disagreement,
+)
 from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_weight
 from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
 from skclip.heads._parts._weights_repr import WeightsReprMixin
@@ -50,5 +55,6 @@ __all__ = [
     "slope_on_text",
     "take_away",
     "text_weight",
+    "warn_of_disagreement",
     "weigh",
 ]

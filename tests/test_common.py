@@ -22,6 +22,7 @@ OF_TABLES = [e for e in instances() if get_tags(e).input_tags.two_d_array]
 OF_ONE_LABEL = dict.fromkeys(
     [
         "check_estimators_dtypes",
+        "check_classifier_data_not_an_array",
         "check_classifiers_classes",
         "check_classifiers_train",
         "check_classifiers_regression_target",

@@ -36,7 +36,8 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
     r"""Classify images that may show several classes, one class or none.
 
     .. math:: P(c \mid x) &= \sigma(z_c(x)), \\
-              z_c(x) &= b_0\, s\, x \cdot (t_c - \bar t) + 10\, b_1\, r_c(x) + 10\, b_2\, q_c(x) + a_c
+              z_c(x) &= b_0\, s\, x \cdot (t_c - \bar t)
+              + 10\, b_1\, r_c(x) + 10\, b_2\, q_c(x) + a_c
 
     with the text embeddings :math:`t_c`, their mean :math:`\bar t`, the logit scale :math:`s`, and
     ridge regressions :math:`r` on labelled and :math:`q` on recalled images. A class is predicted
@@ -180,7 +181,7 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         if text is not None and len(self.classes_) < 2:
             raise ValueError(
                 f"{name} compares the text of each class with the mean of all, and got one class, "
-                f"{self.classes_[0]!r}: name further things that images may show."
+                f"{sample_of(self.classes_)}: name further things that images may show."
             )
         labels = None if y is None else read_indicator(y, self.classes_, name)
         if rows is not None and labels is not None:

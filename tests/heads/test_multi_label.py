@@ -15,6 +15,7 @@ from sklearn.preprocessing import MultiLabelBinarizer, Normalizer
 
 from skclip import MultiLabelTextClassifier, PrimingPool, ZeroShotClassifier
 from skclip.exceptions import TextDisagreementWarning
+from skclip.export import save_head
 from skclip.heads import _label_weights
 from skclip.heads._label_weights import fit_label_weights, left_out_ridge
 
@@ -205,6 +206,11 @@ def test_pickle_and_clone(fitted):
     np.testing.assert_array_equal(again.decision_function(X), fitted.decision_function(X))
     _, X, Y = images(80)
     np.testing.assert_array_equal(clone(fitted).fit(X, Y).coef_, fitted.coef_)
+
+
+def test_file_of_one_label_per_image_is_refused(fitted, tmp_path):
+    with pytest.raises(ValueError, match="MultiLabelTextClassifier .* keep this one with skops"):
+        save_head(fitted, tmp_path / "head.skclip")
 
 
 def test_searches_and_pipelines():

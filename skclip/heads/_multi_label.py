@@ -103,6 +103,9 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
     Labels have to be complete: a 0 says that the image does not show the class. A labelled set
     where classes are more frequent than elsewhere gives thresholds for such a set.
 
+    Nothing is known of classes that exclude each other: for images that show one class each,
+    :class:`~skclip.ZeroShotClassifier` and :class:`~skclip.StackedHeadClassifier` are far ahead.
+
     Two classes with text exclude each other where there are no labels, since each is compared with
     the mean of both. Name further things that images may show as classes of their own.
 

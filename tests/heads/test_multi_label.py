@@ -209,7 +209,7 @@ def test_pickle_and_clone(fitted):
 
 
 def test_file_of_one_label_per_image_is_refused(fitted, tmp_path):
-    with pytest.raises(ValueError, match="MultiLabelTextClassifier .* keep this one with skops"):
+    with pytest.raises(ValueError, match=r"MultiLabelTextClassifier .* keep this one with skops"):
         save_head(fitted, tmp_path / "head.skclip")
 
 

@@ -239,12 +239,12 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         weights = np.array([prior[name] for name in parts])
         intercepts = np.full(n_classes, usual)
         total = LinearScores(np.zeros((n_classes, width)), intercepts)
-        shown = np.zeros(n_classes, dtype=bool)
+        shown: NDArray[np.bool_] = np.zeros(n_classes, dtype=bool)
         if known is not None and targets is not None:
             if has_labels and self.text_head_ is not None:
                 _warn_of_other_order(self.text_head_, known, targets)
             # of recalled images, those of other classes say nothing about a class without any
-            shown = targets.any(axis=0) | has_labels
+            shown = np.asarray(targets.any(axis=0) | has_labels)
             values = [of_rows.get(name, part.of(known))[:, shown] for name, part in parts.items()]
             weights, intercepts[shown] = fit_label_weights(
                 values, targets[:, shown], weights.tolist(), usual

@@ -24,6 +24,7 @@ _PUBLIC = {
     "GaussianDiscriminantClassifier": "skclip.heads",
     "KernelTextClassifier": "skclip.heads",
     "MixedHeadClassifier": "skclip.heads",
+    "MultiLabelTextClassifier": "skclip.heads",
     "MultiProxyImprinter": "skclip.heads",
     "NearestClassMean": "skclip.heads",
     "OpenSetClassifier": "skclip.selection",

@@ -20,6 +20,7 @@ TRUSTED_TYPES = [
     "skclip.heads._discriminant._gaussian_discriminant.GaussianDiscriminantClassifier",
     "skclip.heads._imprinting._imprinter.MultiProxyImprinter",
     "skclip.heads._mixed.MixedHeadClassifier",
+    "skclip.heads._multi_label.MultiLabelTextClassifier",
     "skclip.heads._parts._outside_head.FittedHead",
     "skclip.heads._parts._outside_head.OutsideHead",
     "skclip.heads._priming._primed.PrimedNCMClassifier",

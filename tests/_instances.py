@@ -17,6 +17,7 @@ from skclip import (
     GaussianDiscriminantClassifier,
     KernelTextClassifier,
     MixedHeadClassifier,
+    MultiLabelTextClassifier,
     MultiProxyImprinter,
     NearestClassMean,
     NeighborRetriever,
@@ -57,6 +58,7 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
         {"alpha": "published", "beta": "published"},
         {"keys": "trained", "beta": 5.0},
     ],
+    MultiLabelTextClassifier: [{}],
     MultiProxyImprinter: [
         {"random_state": 0},
         {"generation": "mean"},

@@ -101,7 +101,8 @@ def test_methods_document_exactly_their_parameters(name):
 )
 def test_fitted_attributes_are_documented(estimator):
     X, y = make_blobs(30, centers=3, random_state=0)
-    fitted = estimator.fit(X, np.array(["a", "b", "c"])[y])
+    is_of_one_label = estimator.__sklearn_tags__().target_tags.single_output
+    fitted = estimator.fit(X, np.array(["a", "b", "c"])[y] if is_of_one_label else np.eye(3)[y])
     learned = {
         name for name in vars(fitted) if name.endswith("_") and not name.startswith(("_", "__"))
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ProxyScoresMixin as ProxyScoresMixin,
     )
     from skclip.heads._mixed import MixedHeadClassifier
+    from skclip.heads._multi_label import MultiLabelTextClassifier
     from skclip.heads._priming import PrimedNCMClassifier
     from skclip.heads._prompting import AggregatedPromptClassifier
     from skclip.heads._stacked import StackedHeadClassifier
@@ -31,6 +32,7 @@ __all__ = [
     "GaussianDiscriminantClassifier",
     "KernelTextClassifier",
     "MixedHeadClassifier",
+    "MultiLabelTextClassifier",
     "MultiProxyImprinter",
     "NearestClassMean",
     "PrimedNCMClassifier",
@@ -46,6 +48,7 @@ _MODULES = {
     "GaussianDiscriminantClassifier": "_discriminant",
     "KernelTextClassifier": "_adapters",
     "MixedHeadClassifier": "_mixed",
+    "MultiLabelTextClassifier": "_multi_label",
     "MultiProxyImprinter": "_imprinting",
     "NearestClassMean": "_class_mean",
     "PrimedNCMClassifier": "_priming",

@@ -16,6 +16,12 @@ from skclip.heads._parts._outside_head import (
     over_all_classes,
 )
 from skclip.heads._parts._own_similarity import own_similarity
+from skclip.heads._parts._pool_images import (
+    common_width,
+    pool_images,
+    recall_pool,
+    warn_of_disagreement,
+)
 from skclip.heads._parts._recalling_head import RecallingHeadMixin
 from skclip.heads._parts._sampled_images import N_SAMPLED, sample_rows, sample_sizes
 from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_weight
@@ -57,5 +63,6 @@ __all__ = [
     "slope_on_text",
     "take_away",
     "text_weight",
+    "warn_of_disagreement",
     "weigh",
 ]

@@ -34,8 +34,8 @@ from skclip.corpus import (
     current_engine,
     open_collection,
 )
-from skclip.recall._find_matches import find_candidates, find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
+from skclip.recall._matches import find_candidates, find_matches
 from skclip.recall._names import CaptionMatch, NamesMixin, as_caption_match
 from skclip.recall._pool import PrimingPool
 from skclip.recall._pool_of_matches import BY_SIMILARITY, recall_pool, warn_about

@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from skclip.captions import Spellings, tokenize
 from skclip.corpus import CaptionStore
 from skclip.neighbors import nearest_rows
-from skclip.recall._find_matches import find_matches
+from skclip.recall._matches import find_matches
 from skclip.recall._names._caption_match import CaptionMatch
 from skclip.recall._names._count_names import is_part
 

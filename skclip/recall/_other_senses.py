@@ -131,7 +131,6 @@ def warn_of_other_senses(
         f"These names may mean something else in the captions, since most of their {what} are more "
         f"similar to the text of another class: {'; '.join(lines)}{more}. The median class has "
         f"{np.nanmedian(lost):.0%} of such {what}. Look at them. Leave out other senses by "
-        f"CaptionMatch(exclude=) or CaptionMatch(require=), {ranking}or say in the text which "
-        "sense is meant.",
+        f"exclude= or require= of CaptionMatch, {ranking}or say in the text which sense is meant.",
         OtherSenseWarning,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,6 +20,9 @@ _AMBIGUOUS = ("keep", "drop", "first")
 @dataclass(frozen=True)
 class CaptionMatch:
     """When a caption names a class, for :class:`CaptionRetriever`.
+
+    A grid search reaches its parameters by name, such as ``match__stem``; nothing else changes an
+    object.
 
     Parameters
     ----------
@@ -64,6 +67,8 @@ class CaptionMatch:
     [1, 2, 0]
     >>> CaptionRetriever(match="all").fit(captions).recall(["fire truck"]).ids.tolist()
     [0, 2]
+    >>> CaptionRetriever(match=CaptionMatch()).set_params(match__stem=True).match.stem
+    True
     """
 
     kind: str = "phrase"
@@ -91,6 +96,42 @@ class CaptionMatch:
             raise ValueError(
                 "stem=True compares words and 'substring' compares letters: use one of them."
             )
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            No parameter has parameters of its own.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by name.
+        """
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, as the search of a grid does with a clone.
+
+        Parameters
+        ----------
+        **params : dict
+            New values by name.
+
+        Returns
+        -------
+        self : CaptionMatch
+            The same object.
+        """
+        known = self.get_params()
+        if wrong := [name for name in params if name not in known]:
+            raise ValueError(
+                f"CaptionMatch has no parameter {sample_of(wrong)}; it has {', '.join(known)}."
+            )
+        vars(self).update(vars(replace(self, **params)))  # checked as a new one
+        return self
 
     def disambiguator(
         self, names: Sequence[Any], *, synonyms: Spellings | None, plural: bool

@@ -243,7 +243,7 @@ def suggest_synonyms(
     """
     rules = CaptionMatch().disambiguator(names, synonyms=synonyms, plural=True)
     named = find_matches(store, rules, method=method, n_jobs=None).rows
-    nearest = nearest_rows(text, store.embedding_blocks(), min(n_nearest, len(store)))[1]
+    nearest = nearest_rows(text, store.embedding_blocks(), n_nearest)[1]
     near = [
         store.captions(np.setdiff1d(rows[rows >= 0], own)).tolist()
         for rows, own in zip(nearest, named, strict=True)

@@ -86,9 +86,9 @@ def mean_something_else(lost: ArrayLike) -> NDArray[np.bool_]:
 
 def warn_of_other_senses(
     names: Sequence[Any],
-    winners: NDArray[np.intp],
-    codes: NDArray[np.intp],
-    captions: Callable[[NDArray[np.intp]], Sequence[Any]],
+    winners: NDArray[Any],
+    codes: NDArray[Any],
+    captions: Callable[[NDArray[np.intp]], NDArray[Any]],
     *,
     what: str = "images",
 ) -> None:
@@ -123,7 +123,7 @@ def warn_of_other_senses(
     lines = []
     for c in chosen[np.argsort(-lost[chosen], kind="stable")][:3].tolist():
         rows = np.flatnonzero((codes == c) & (winners != c))[:2]
-        examples = sample_of(list(captions(rows)))[:200]
+        examples = sample_of(captions(rows).tolist())[:200]
         lines.append(f"{names[c]!r} ({lost[c]:.0%}, such as {examples})")
     ranking = "" if what == "captions" else "rank the matches by select='caption', "
     more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""

@@ -67,6 +67,7 @@ def text_head(
 ) -> ZeroShotClassifier:
     """Return the text head of the names, by the model of the images or captions."""
     corpus, by_image = Corpus(args.corpus), args.select == "best"
+    (corpus.embeddings if by_image else corpus.caption_embeddings)([])  # raises if there are none
     model_id = corpus.model_id if by_image else corpus.caption_model_id
     what = "" if by_image else "captions of the "
     take_model(args, model_id, f"The {what}corpus {str(corpus.path)!r} was")

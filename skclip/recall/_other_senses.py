@@ -6,14 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skclip._linalg import unit_rows
 from skclip._validation import sample_of
 from skclip._warn import warn_caller
+from skclip.corpus import CaptionStore
 from skclip.exceptions import OtherSenseWarning
 
-__all__ = ["fractions_lost", "mean_something_else", "warn_of_other_senses"]
+__all__ = ["compare_with_all", "fractions_lost", "mean_something_else", "warn_of_other_senses"]
 
 # A fraction of fewer matches is too noisy, and a median of fewer classes says little.
 ENOUGH_MATCHES, ENOUGH_CLASSES = 20, 3
+# So many tell what a name means.
+_SAMPLE = 100
 # Most matches must be lost, and this fraction more than in the median class: benchmarks measure
 # false alarms and hits by pseudo-words.
 MOST_MATCHES, BEYOND_MEDIAN = 0.5, 0.4
@@ -133,4 +137,49 @@ def warn_of_other_senses(
         f"{np.nanmedian(lost):.0%} of such {what}. Look at them. Leave out other senses by "
         f"exclude= or require= of CaptionMatch, {ranking}or say in the text which sense is meant.",
         OtherSenseWarning,
+    )
+
+
+def compare_with_all(
+    store: CaptionStore,
+    names: Sequence[Any],
+    ordered: Sequence[NDArray[np.int64]],
+    text: NDArray[Any],
+    embeddings: Callable[[NDArray[np.int64]], NDArray[Any]],
+    *,
+    what: str,
+) -> None:
+    """Compare up to 100 matches of each class with the text of all classes, and warn.
+
+    Parameters
+    ----------
+    store : CaptionStore
+        Collection of the matches.
+
+    names : sequence of length n_classes
+        Class names.
+
+    ordered : sequence of ndarray of int64
+        Matches of each class, most similar first; those compared are evenly spaced.
+
+    text : ndarray of shape (n_classes, n_features)
+        Unit rows.
+
+    embeddings : callable
+        Returns the embeddings of rows.
+
+    what : {"images", "captions"}
+        What has these embeddings.
+    """
+    chosen, winners = [], []
+    for own in ordered:
+        some = own[np.linspace(0, len(own) - 1, min(len(own), _SAMPLE)).astype(np.intp)]
+        X = unit_rows(embeddings(some))
+        evident = X.any(axis=1) & np.isfinite(X).all(axis=1)
+        chosen.append(some[evident])
+        winners.append((X[evident] @ text.T).argmax(axis=1))
+    rows = np.concatenate(chosen)
+    codes = np.repeat(np.arange(len(names)), list(map(len, chosen)))
+    warn_of_other_senses(
+        names, np.concatenate(winners), codes, lambda i: store.captions(rows[i]), what=what
     )

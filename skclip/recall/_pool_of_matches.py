@@ -15,7 +15,7 @@ from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
 from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
 from skclip.recall._matches import Candidates, Choice, Chooser, Excluded, random_order
-from skclip.recall._other_senses import warn_of_other_senses
+from skclip.recall._other_senses import compare_with_all
 from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
 from skclip.recall._vectors import check_same_caption_model, row_vectors, text_rows
@@ -24,8 +24,6 @@ __all__ = ["BY_SIMILARITY", "most_similar_first", "recall_pool", "warn_about"]
 
 # Values of `select` that compare images, or captions, with the text of the class.
 BY_SIMILARITY = ("best", "caption")
-# Matches per class that tell what a name means.
-_SAMPLE = 100
 # Rows whose embeddings are in memory at once.
 _BLOCK = 1 << 14
 
@@ -162,7 +160,7 @@ def _in_order(
         images = _image_rows(store, embedder)
         ordered, _ = most_similar_first(candidates, text, images)
         if store.has_embeddings:  # otherwise it may cost forward passes
-            _check_senses(store, names, ordered, text, images, what="images")
+            compare_with_all(store, names, ordered, text, images, what="images")
         return ordered, None
     check_same_caption_model(store, text_model_id)
     width = store.caption_embeddings([]).shape[1]
@@ -172,35 +170,11 @@ def _in_order(
             "'caption' needs text embeddings of the model that embedded the captions."
         )
     ordered, similarities = most_similar_first(candidates, text, store.caption_embeddings)
-    _check_senses(store, names, ordered, text, store.caption_embeddings, what="captions")
+    compare_with_all(store, names, ordered, text, store.caption_embeddings, what="captions")
     n_similar = [int(np.sum(values > 0)) for values in similarities]
     kept = [rows[:n] for rows, n in zip(ordered, n_similar, strict=True)]
     n_dissimilar = [len(a) - len(b) for a, b in zip(ordered, kept, strict=True)]
     return kept, np.asarray(n_dissimilar, dtype=np.int64)
-
-
-def _check_senses(
-    store: CaptionStore,
-    names: list[Any],
-    ordered: list[NDArray[np.int64]],
-    text: NDArray[Any],
-    embeddings: Callable[[NDArray[np.int64]], NDArray[Any]],
-    *,
-    what: str,
-) -> None:
-    """Compare matches of each class, evenly spaced in its order, with the text of all classes."""
-    chosen, winners = [], []
-    for own in ordered:
-        some = own[np.linspace(0, len(own) - 1, min(len(own), _SAMPLE)).astype(int)]
-        X = unit_rows(embeddings(some))
-        evident = X.any(axis=1) & np.isfinite(X).all(axis=1)
-        chosen.append(some[evident])
-        winners.append((X[evident] @ text.T).argmax(axis=1))
-    rows = np.concatenate(chosen)
-    codes = np.repeat(np.arange(len(names)), list(map(len, chosen)))
-    warn_of_other_senses(
-        names, np.concatenate(winners), codes, lambda i: store.captions(rows[i]), what=what
-    )
 
 
 def _image_rows(

@@ -75,7 +75,7 @@ def main() -> None:
         start = time.process_time()
         names = list(range(args.n_names))
         compare_with_all(store, names, ordered, text, store.caption_embeddings, what="captions")
-        times["OtherSenseWarning: 100 of each name with all names"] = time.process_time() - start
+        times["OtherSenseWarning: 50 hits per name with all names"] = time.process_time() - start
         part = X[:REPEATED]
         start = time.process_time()
         for first in range(0, len(part), 4096):

@@ -63,8 +63,7 @@ def make_queries(
         Phrases of other senses, for each class.
 
     require : mapping or None
-        Phrases of which a caption must have at least one, for each class. A phrase without letters
-        and digits is an error: no caption would have it.
+        Phrases of which a caption must have at least one, for each class.
 
     plural : bool
         Whether regular English plurals also count.
@@ -77,12 +76,6 @@ def make_queries(
     more = _of_each(names, synonyms, "synonyms")
     less = _of_each(names, exclude, "exclude")
     needed = _of_each(names, require, "require")
-    for name, texts in zip(names, needed, strict=True):
-        if blank := [text for text in texts if not tokenize(text)]:
-            raise ValueError(
-                f"require of {name!r} has {sample_of(blank)}, without letters and digits: give "
-                "words, or leave the class out."
-            )
     return [
         Query(
             _phrases([str(name), *others], plural=plural),

@@ -17,7 +17,7 @@ __all__ = ["compare_with_all", "fractions_lost", "mean_something_else", "warn_of
 # A fraction of fewer matches is too noisy, and a median of fewer classes says little.
 ENOUGH_MATCHES, ENOUGH_CLASSES = 20, 3
 # So many tell what a name means.
-_SAMPLE = 100
+_SAMPLE = 50
 # Most matches must be lost, and this fraction more than in the median class: benchmarks measure
 # false alarms and hits by pseudo-words.
 MOST_MATCHES, BEYOND_MEDIAN = 0.5, 0.4
@@ -149,7 +149,7 @@ def compare_with_all(
     *,
     what: str,
 ) -> None:
-    """Compare up to 100 matches of each class with the text of all classes, and warn.
+    """Compare up to 50 matches of each class with the text of all classes, and warn.
 
     Parameters
     ----------

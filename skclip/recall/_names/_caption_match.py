@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from skclip._validation import sample_of
-from skclip.captions import Disambiguator, Matching, Spellings, make_queries
+from skclip.captions import Disambiguator, Matching, Spellings, make_queries, tokenize
 
 __all__ = ["CaptionMatch", "as_caption_match"]
 
@@ -52,7 +52,8 @@ class CaptionMatch:
     Raises
     ------
     ValueError
-        If a value is not one of those listed, or ``stem`` is given with ``"substring"``.
+        If a value is not one of those listed, ``require`` has a blank word, or ``stem`` is given
+        with ``"substring"``.
 
     See Also
     --------
@@ -91,6 +92,13 @@ class CaptionMatch:
                 raise ValueError(
                     f"CaptionMatch({name}=) must be a mapping {{class: [word, ...]}}, got "
                     f"{sample_of([value])[:200]}."
+                )
+        for name, words in (self.require or {}).items():
+            given = [words] if isinstance(words, str) else words
+            if isinstance(given, Sequence) and (blank := list(filter(_is_blank, given))):
+                raise ValueError(
+                    f"CaptionMatch(require=) of {name!r} has {sample_of(blank)}, without letters "
+                    "and digits, which no caption has: give words, or leave the class out."
                 )
         if self.stem and self.kind == "substring":
             raise ValueError(
@@ -169,6 +177,10 @@ class CaptionMatch:
 def as_caption_match(match: CaptionMatch | str) -> CaptionMatch:
     """Return a match; a string is its ``kind``."""
     return CaptionMatch(match) if isinstance(match, str) else match
+
+
+def _is_blank(text: Any) -> bool:
+    return isinstance(text, str) and not tokenize(text)
 
 
 def _check_one_of(name: str, value: Any, allowed: Sequence[str]) -> None:

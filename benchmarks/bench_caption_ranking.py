@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
 from skclip.corpus import MemoryShard, MemoryStore
+from skclip.recall._other_senses import compare_with_all
 from skclip.recall._pool_of_matches import most_similar_first
 
 N_FEATURES, REPEATED = 512, 100_000
@@ -71,6 +72,10 @@ def main() -> None:
         start = time.process_time()
         ordered, _ = most_similar_first(matches, text, store.caption_embeddings)
         times["select='caption'"] = time.process_time() - start
+        start = time.process_time()
+        names = list(range(args.n_names))
+        compare_with_all(store, names, ordered, text, store.caption_embeddings, what="captions")
+        times["OtherSenseWarning: 50 hits per name with all names"] = time.process_time() - start
         part = X[:REPEATED]
         start = time.process_time()
         for first in range(0, len(part), 4096):

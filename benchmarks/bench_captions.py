@@ -36,7 +36,7 @@ from skclip.captions._matching import Matching
 from skclip.captions._query import make_queries
 from skclip.captions._words import tokenize
 from skclip.corpus import Corpus
-from skclip.recall._find_matches import find_matches
+from skclip.recall._matches import find_matches
 
 N_WORDS = 200_000
 BATCH = 8192

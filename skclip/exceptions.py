@@ -16,6 +16,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoEvidenceWarning",
     "NoMatchWarning",
+    "OtherSenseWarning",
     "SearchFallbackWarning",
     "TestLeakError",
     "TextDisagreementWarning",
@@ -101,6 +102,10 @@ class NoMatchWarning(UserWarning):
 
 class SharedNameWarning(UserWarning):
     """Some classes have the same name or synonym, so that a caption with it names all of them."""
+
+
+class OtherSenseWarning(UserWarning):
+    """The text agrees with few matches of a class: its name may mean something else there."""
 
 
 class NoEvidenceWarning(UserWarning):

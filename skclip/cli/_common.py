@@ -21,6 +21,7 @@ __all__ = [
     "add_engine_arguments",
     "add_model_arguments",
     "add_quiet_argument",
+    "add_select_argument",
     "add_table_arguments",
     "as_decided",
     "check_at_least_one",
@@ -219,6 +220,18 @@ def _value(text: str) -> str | float | bool:
 def add_quiet_argument(parser: ArgumentParser) -> None:
     """Add ``--quiet``."""
     parser.add_argument("--quiet", action="store_true", help="no progress bars, no summary")
+
+
+def add_select_argument(parser: ArgumentParser) -> None:
+    """Add ``--select``: which matches of a class to take."""
+    parser.add_argument(
+        "--select",
+        choices=("first", "random", "best", "caption"),
+        default="first",
+        help="which images to recall if more captions name a class: the first, random ones, "
+        "the most similar to its prompts, or those whose caption is (`skclip embed --captions`) "
+        "(default: %(default)s)",
+    )
 
 
 def add_engine_arguments(parser: ArgumentParser) -> None:

@@ -21,6 +21,7 @@ from skclip._validation import sample_of
 from skclip.cli._common import (
     CLASSES_HELP,
     add_decisions_argument,
+    add_select_argument,
     check_at_least_one,
     is_corpus,
     read_classes,
@@ -43,6 +44,8 @@ __all__ = [
     "recall",
 ]
 
+# Values of --select that compare with the text.
+COMPARED = ("best", "caption")
 WITH_TEXT = ("stacked", "primed", "zero-shot")
 WITH_SHOTS = ("class-means", "discriminant", "proxies")
 HEADS = {
@@ -113,6 +116,7 @@ def add_head_arguments(
         "probability; 'none' keeps all (default: %(default)s)",
     )
     group.add_argument("--save-corpus", metavar="DIR", help="save the corpus built from --corpus")
+    add_select_argument(parser)
     add_decisions_argument(parser)
 
 
@@ -134,6 +138,8 @@ def check_head_options(args: Namespace, *, has_shots: bool) -> None:
                 raise ValueError(
                     f"--{option.replace('_', '-')} is about recalled images: give --corpus too."
                 )
+        if args.select != "first":
+            raise ValueError("--select is about recalled images: give --corpus too.")
     elif kind not in ("stacked", "primed"):
         raise ValueError(f"--head {kind} takes no recalled images: leave --corpus out.")
     make_filter(args)
@@ -221,6 +227,9 @@ def recall(args: Namespace, classes: Classes, corpus: Any, embedder: CLIPEmbedde
         k=args.k,
         plural=args.plural,
         synonyms=classes.synonyms,
+        select=args.select,
+        random_state=0,
+        zero_shot=make_text_head(args, classes, embedder) if args.select in COMPARED else None,
         match=CaptionMatch(exclude=classes.excluded_words or None),
         exclude_images=excluded,
         embedder=embedder,
@@ -241,6 +250,18 @@ def check_readable(pool: PrimingPool) -> None:
         )
 
 
+def make_text_head(
+    args: Namespace, classes: Classes, embedder: CLIPEmbedder | None
+) -> ZeroShotClassifier:
+    """Return the text head that the options describe, not fitted."""
+    return ZeroShotClassifier(
+        embedder=embedder,
+        templates=args.templates,
+        synonyms=classes.synonyms,
+        classes=classes.names,
+    )
+
+
 def make_head(
     args: Namespace, classes: Classes, embedder: CLIPEmbedder | None, pool: PrimingPool | None
 ) -> Any:
@@ -251,12 +272,7 @@ def make_head(
         return GaussianDiscriminantClassifier()
     if args.head == "proxies":
         return MultiProxyImprinter(random_state=0)
-    zero_shot = ZeroShotClassifier(
-        embedder=embedder,
-        templates=args.templates,
-        synonyms=classes.synonyms,
-        classes=classes.names,
-    )
+    zero_shot = make_text_head(args, classes, embedder)
     if args.head == "zero-shot":
         return zero_shot
     parts = {"retriever": pool, "filter": make_filter(args)}

@@ -27,6 +27,8 @@ _PHRASES = {
     "the file of --classes",
     r"Give further names of a class as `synonyms`": "Write further names of a class after it in "
     "the file of --classes",
+    r"filters (has|compares|cannot)": r"--where \1",
+    r"for filters;": "for --where;",
     r"go to `synonyms`": "follow it in the file of --classes",
     r"give the names of the classes: class_names=\{label: name\} of the estimator, or names as "
     r"labels": "write the names of the classes into the file of --classes",

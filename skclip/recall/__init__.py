@@ -9,6 +9,7 @@ from skclip.recall._caption_retriever import CaptionRetriever
 from skclip.recall._filter import ZeroShotFilter
 from skclip.recall._names import CaptionMatch, Suggestion, frequent_prompts
 from skclip.recall._neighbor_retriever import NeighborRetriever
+from skclip.recall._other_senses import warn_of_other_senses as warn_of_other_senses
 from skclip.recall._pool import PrimingPool
 from skclip.recall._report import RecallReport
 

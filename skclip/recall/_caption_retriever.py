@@ -34,8 +34,8 @@ from skclip.corpus import (
     current_engine,
     open_collection,
 )
-from skclip.recall._find_matches import find_candidates, find_matches
 from skclip.recall._given_captions import as_list, check_single_values, memory_shard
+from skclip.recall._matches import find_candidates, find_matches
 from skclip.recall._names import CaptionMatch, NamesMixin, as_caption_match
 from skclip.recall._pool import PrimingPool
 from skclip.recall._pool_of_matches import BY_SIMILARITY, recall_pool, warn_about
@@ -227,11 +227,8 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
         y : None
             Ignored.
 
-        embeddings : array-like of shape (n_captions, n_features), default=None
-            Embeddings of the images.
-
-        caption_embeddings : array-like of shape (n_captions, n_features), default=None
-            Embeddings of the captions, for ``select="caption"``.
+        embeddings, caption_embeddings : array-like of shape (n_captions, n_features), default=None
+            Embeddings of the images, and of the captions for ``select="caption"``.
 
         ids : sequence of length n_captions, default=None
             Identifier of each row; None means its number.
@@ -274,17 +271,8 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
         y : None
             Ignored.
 
-        embeddings : array-like of shape (n_captions, n_features), default=None
-            Embeddings of the images.
-
-        caption_embeddings : array-like of shape (n_captions, n_features), default=None
-            Embeddings of the captions, for ``select="caption"``.
-
-        ids : sequence of length n_captions, default=None
-            Identifier of each row; None means its number.
-
-        images : sequence of length n_captions, default=None
-            The images.
+        embeddings, caption_embeddings, ids, images : array-like or sequence, default=None
+            As for :meth:`fit`.
 
         Returns
         -------
@@ -371,7 +359,13 @@ class CaptionRetriever(DocumentedMixin, NamesMixin, TransformerMixin, BaseEstima
         -------
         pool : PrimingPool
             Rows grouped by class, in the order of ``names``. An image recalled for several
-            classes appears once for each. A warning lists names without a match.
+            classes appears once for each.
+
+        Warns
+        -----
+        NoMatchWarning, SharedNameWarning, OtherSenseWarning
+            If no caption names a class, several classes have the same name, or most matches are
+            more similar to the text of another class (``select="best"`` and ``"caption"``).
         """
         store, names = self._ready(names)
         check_same_model(store, self.embedder)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from skclip.corpus import CaptionStore
 from skclip.exceptions import CorpusError
-from skclip.recall._find_matches import find_matches
+from skclip.recall._matches import find_matches
 from skclip.recall._names import CaptionMatch
 from skclip.recall._pool import PrimingPool
 

@@ -14,10 +14,10 @@ from skclip._validation import sample_of
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
 from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
-from skclip.recall._find_matches import Candidates
+from skclip.recall._matches import Candidates, Choice, Chooser, Excluded, random_order
+from skclip.recall._other_senses import compare_with_all
 from skclip.recall._pool import PrimingPool, label_array
 from skclip.recall._report import RecallReport, count_labels
-from skclip.recall._select import Choice, Chooser, Excluded, random_order
 from skclip.recall._vectors import check_same_caption_model, row_vectors, text_rows
 
 __all__ = ["BY_SIMILARITY", "most_similar_first", "recall_pool", "warn_about"]
@@ -157,7 +157,11 @@ def _in_order(
         return candidates, None
     text, text_model_id = text_rows(zero_shot, names)
     if select == "best":
-        return most_similar_first(candidates, text, _image_rows(store, embedder))[0], None
+        images = _image_rows(store, embedder)
+        ordered, _ = most_similar_first(candidates, text, images)
+        if store.has_embeddings:  # otherwise it may cost forward passes
+            compare_with_all(store, names, ordered, text, images, what="images")
+        return ordered, None
     check_same_caption_model(store, text_model_id)
     width = store.caption_embeddings([]).shape[1]
     if text.shape[1] != width:
@@ -166,6 +170,7 @@ def _in_order(
             "'caption' needs text embeddings of the model that embedded the captions."
         )
     ordered, similarities = most_similar_first(candidates, text, store.caption_embeddings)
+    compare_with_all(store, names, ordered, text, store.caption_embeddings, what="captions")
     n_similar = [int(np.sum(values > 0)) for values in similarities]
     kept = [rows[:n] for rows, n in zip(ordered, n_similar, strict=True)]
     n_dissimilar = [len(a) - len(b) for a, b in zip(ordered, kept, strict=True)]

@@ -261,8 +261,8 @@ def test_rows_of_a_table_are_selected(table, tmp_path, where, captions):
     ("where", "message"),
     [
         (["similarity", "~", "1"], "'~' is no operator; expected =, =="),
-        (["size", ">", "1"], "no column 'size' for filters; its columns are 'key'"),
-        (["key", ">", "1"], "filters cannot be applied to"),
+        (["size", ">", "1"], "no column 'size' for --where; its columns are 'key'"),
+        (["key", ">", "1"], "--where cannot be applied to"),
         (["similarity", ">", "1"], "If --where is given, it may leave none"),
     ],
 )

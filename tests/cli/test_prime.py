@@ -355,3 +355,17 @@ def test_real_photos_and_captions(prime, shared_data, images, classes, tmp_path,
     assert {row["label"] for row in rows if not row["error"]} <= {"dog", "boy", "girl", "bicycle"}
     assert len(known) == 5 * 120
     assert "of these" not in capsys.readouterr().err
+
+
+def test_matches_may_be_ranked_by_their_similarity(prime, corpus_path, capsys):
+    status, by_image = prime(corpus_path, "--select", "best", "--k", "5")
+    assert status == 0
+    assert prime(corpus_path, "--select", "caption", "--k", "5")[0] == 2
+    assert "`skclip embed DIR --captions`" in capsys.readouterr().err
+    assert len(by_image) == 14
+
+
+def test_a_selection_needs_a_collection(images, classes, capsys):
+    given = ["prime", "--classes", str(classes), "--images", str(images), "--select", "best"]
+    assert main([*given, "--model", "skclip-tiny"]) == 2
+    assert "--select is about recalled images: give --corpus too" in capsys.readouterr().err

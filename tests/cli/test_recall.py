@@ -4,6 +4,7 @@ import json
 import pytest
 from pyarrow import parquet
 
+from skclip import CLIPEmbedder, ZeroShotClassifier
 from skclip.cli import main
 from skclip.recall import CaptionRetriever
 
@@ -116,3 +117,23 @@ def test_output_may_begin_at_home(corpus_path, tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert recall(corpus_path, "star", "--output", "~/pool.csv") == 0
     assert (tmp_path / "pool.csv").exists()
+
+
+@pytest.mark.parametrize("select", ["random", "best"])
+def test_which_matches_are_taken(corpus_path, capsys, select):
+    assert recall(corpus_path, "star", "ring", "--select", select, "--format", "jsonl") == 0
+    found = [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()]
+    text = ZeroShotClassifier(embedder=CLIPEmbedder("skclip-tiny"), classes=["star", "ring"])
+    retriever = CaptionRetriever(
+        corpus_path,
+        k=5,
+        select=select,
+        random_state=0,
+        zero_shot=text if select == "best" else None,
+    )
+    assert found == retriever.recall(["star", "ring"]).ids.tolist()
+
+
+def test_captions_to_be_ranked_must_be_embedded(corpus_path, capsys):
+    assert recall(corpus_path, "star", "--select", "caption") == 2
+    assert "`skclip embed DIR --captions`" in capsys.readouterr().err

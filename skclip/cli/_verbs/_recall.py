@@ -4,10 +4,21 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Iterator
 
+from skclip import ZeroShotClassifier
 from skclip._validation import sample_of
-from skclip.cli._common import CLASSES_HELP, check_at_least_one, read_classes
+from skclip.cli._common import (
+    CLASSES_HELP,
+    add_model_arguments,
+    add_select_argument,
+    check_at_least_one,
+    make_embedder,
+    read_classes,
+    take_model,
+)
+from skclip.cli._heads import COMPARED
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import Row, add_output_arguments, choose_format, open_rows
+from skclip.corpus import Corpus
 from skclip.recall import CaptionRetriever, PrimingPool
 
 __all__ = ["add_arguments", "run"]
@@ -23,8 +34,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--k", type=int, default=100, help="most images per class (default: %(default)s)"
     )
+    add_select_argument(parser)
     add_output_arguments(parser)
     add_job_arguments(parser)
+    add_model_arguments(parser, default="the one of the corpus, for --select best and caption")
 
 
 def run(args: Namespace) -> int:
@@ -37,11 +50,28 @@ def run(args: Namespace) -> int:
     names, synonyms = read_classes(args.classes) if args.classes else (args.names, {})
     if is_dry_run(args):
         return 0
-    pool = CaptionRetriever(args.corpus, k=args.k, synonyms=synonyms).recall(names)
+    retriever = CaptionRetriever(
+        args.corpus, k=args.k, select=args.select, synonyms=synonyms, random_state=0
+    )
+    if args.select in COMPARED:
+        retriever.set_params(zero_shot=text_head(args, names, synonyms))
+    pool = retriever.recall(names)
     with open_rows(args.output, kind, COLUMNS, quote=True) as write:
         for row in rows_of(pool):
             write(row)
     return 0 if len(pool) else 1
+
+
+def text_head(
+    args: Namespace, names: list[str], synonyms: dict[str, list[str]]
+) -> ZeroShotClassifier:
+    """Return the text head of the names, by the model of the images or captions."""
+    corpus, by_image = Corpus(args.corpus), args.select == "best"
+    (corpus.embeddings if by_image else corpus.caption_embeddings)([])  # raises if there are none
+    model_id = corpus.model_id if by_image else corpus.caption_model_id
+    what = "" if by_image else "captions of the "
+    take_model(args, model_id, f"The {what}corpus {str(corpus.path)!r} was")
+    return ZeroShotClassifier(embedder=make_embedder(args), synonyms=synonyms, classes=names)
 
 
 def check_names(names: list[str]) -> None:

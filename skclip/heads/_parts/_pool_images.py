@@ -62,7 +62,12 @@ def recall_pool(
     if corpus is None and retriever is None:
         return None
     # heads without a pool load no module that reads collections
-    from skclip.recall import CaptionRetriever, NeighborRetriever, ZeroShotFilter
+    from skclip.recall import (
+        CaptionRetriever,
+        NeighborRetriever,
+        ZeroShotFilter,
+        warn_of_other_senses,
+    )
 
     searched = CaptionRetriever(corpus) if retriever is None else clone(retriever, safe=False)
     labels = classes.tolist()
@@ -102,6 +107,9 @@ def recall_pool(
         codes = encode_known(pool.labels[evident], classes, source="The recalled pool")
         scores = text_head.scores(unit_rows(pool.embeddings[evident]))
         warn_of_disagreement(scores, codes, "recalled images", n_errors=1)
+        if (captions := pool.captions) is not None:
+            winners = scores.argmax(axis=1)
+            warn_of_other_senses(names, winners, codes, lambda i: captions[evident[i]])
     if isinstance(pool_filter, str):
         return pool
     pool_filter = ZeroShotFilter() if pool_filter is None else clone(pool_filter)

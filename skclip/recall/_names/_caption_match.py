@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 
 from skclip._validation import sample_of
-from skclip.captions import Disambiguator, Matching, Spellings, make_queries
+from skclip.captions import Disambiguator, Matching, Spellings, make_queries, tokenize
 
 __all__ = ["CaptionMatch", "as_caption_match"]
 
@@ -20,6 +20,9 @@ _AMBIGUOUS = ("keep", "drop", "first")
 @dataclass(frozen=True)
 class CaptionMatch:
     """When a caption names a class, for :class:`CaptionRetriever`.
+
+    A grid search reaches its parameters by name, such as ``match__stem``; nothing else changes an
+    object.
 
     Parameters
     ----------
@@ -49,7 +52,8 @@ class CaptionMatch:
     Raises
     ------
     ValueError
-        If a value is not one of those listed, or ``stem`` is given with ``"substring"``.
+        If a value is not one of those listed, ``require`` has a blank word, or ``stem`` is given
+        with ``"substring"``.
 
     See Also
     --------
@@ -64,6 +68,8 @@ class CaptionMatch:
     [1, 2, 0]
     >>> CaptionRetriever(match="all").fit(captions).recall(["fire truck"]).ids.tolist()
     [0, 2]
+    >>> CaptionRetriever(match=CaptionMatch()).set_params(match__stem=True).match.stem
+    True
     """
 
     kind: str = "phrase"
@@ -87,10 +93,53 @@ class CaptionMatch:
                     f"CaptionMatch({name}=) must be a mapping {{class: [word, ...]}}, got "
                     f"{sample_of([value])[:200]}."
                 )
+        for name, words in (self.require or {}).items():
+            given = [words] if isinstance(words, str) else words
+            if isinstance(given, Sequence) and (blank := list(filter(_is_blank, given))):
+                raise ValueError(
+                    f"CaptionMatch(require=) of {name!r} has {sample_of(blank)}, without letters "
+                    "and digits, which no caption has: give words, or leave the class out."
+                )
         if self.stem and self.kind == "substring":
             raise ValueError(
                 "stem=True compares words and 'substring' compares letters: use one of them."
             )
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            No parameter has parameters of its own.
+
+        Returns
+        -------
+        params : dict of str to object
+            Values by name.
+        """
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters, as the search of a grid does with a clone.
+
+        Parameters
+        ----------
+        **params : dict
+            New values by name.
+
+        Returns
+        -------
+        self : CaptionMatch
+            The same object.
+        """
+        known = self.get_params()
+        if wrong := [name for name in params if name not in known]:
+            raise ValueError(
+                f"CaptionMatch has no parameter {sample_of(wrong)}; it has {', '.join(known)}."
+            )
+        vars(self).update(vars(replace(self, **params)))  # checked as a new one
+        return self
 
     def disambiguator(
         self, names: Sequence[Any], *, synonyms: Spellings | None, plural: bool
@@ -128,6 +177,10 @@ class CaptionMatch:
 def as_caption_match(match: CaptionMatch | str) -> CaptionMatch:
     """Return a match; a string is its ``kind``."""
     return CaptionMatch(match) if isinstance(match, str) else match
+
+
+def _is_blank(text: Any) -> bool:
+    return isinstance(text, str) and not tokenize(text)
 
 
 def _check_one_of(name: str, value: Any, allowed: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from skclip._validation import sample_of
 from skclip.captions import Disambiguator, Matching, Spellings, make_queries, tokenize
 from skclip.corpus import CaptionStore
 from skclip.prompts import build_prompts
-from skclip.recall._find_matches import find_matches
+from skclip.recall._matches import find_matches
 from skclip.recall._names._caption_match import CaptionMatch
 
 __all__ = ["count_names", "frequent_prompts", "is_part"]

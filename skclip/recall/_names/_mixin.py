@@ -80,7 +80,8 @@ class NamesMixin:
             Distinct class names; ``zero_shot`` gives their text embeddings.
 
         n_nearest : int, default=200
-            Number of rows nearest to each class whose captions are read.
+            Number of rows nearest to each class whose captions are read; fewer than the
+            collection has.
 
         n_phrases : int, default=10
             Maximum number of suggestions per class.
@@ -125,6 +126,11 @@ class NamesMixin:
             )
         text, model_id = text_rows(self.zero_shot, names)
         check_text_of_images(store, model_id, text.shape[1])
+        if n_nearest >= len(store):
+            raise ValueError(
+                f"n_nearest={n_nearest} must be less than the {len(store)} rows of the collection: "
+                "phrases near a class are compared with those elsewhere."
+            )
         return suggest_synonyms(
             store,
             names,

@@ -14,7 +14,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from skclip.captions import Spellings, tokenize
 from skclip.corpus import CaptionStore
 from skclip.neighbors import nearest_rows
-from skclip.recall._find_matches import find_matches
+from skclip.recall._matches import find_matches
 from skclip.recall._names._caption_match import CaptionMatch
 from skclip.recall._names._count_names import is_part
 
@@ -243,7 +243,7 @@ def suggest_synonyms(
     """
     rules = CaptionMatch().disambiguator(names, synonyms=synonyms, plural=True)
     named = find_matches(store, rules, method=method, n_jobs=None).rows
-    nearest = nearest_rows(text, store.embedding_blocks(), min(n_nearest, len(store)))[1]
+    nearest = nearest_rows(text, store.embedding_blocks(), n_nearest)[1]
     near = [
         store.captions(np.setdiff1d(rows[rows >= 0], own)).tolist()
         for rows, own in zip(nearest, named, strict=True)

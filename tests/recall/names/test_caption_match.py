@@ -67,3 +67,28 @@ def test_booleans_of_numpy_are_booleans():
     for value in np.array([True, False]):
         match = CaptionMatch(stem=value, longest=value)
         assert CaptionRetriever(match=match).fit(["a cat"]).recall(["cat"]).ids.tolist() == [0]
+
+
+def test_a_grid_search_reaches_its_parameters():
+    retriever = CaptionRetriever(match=CaptionMatch(exclude={"crane": ["construction"]}))
+    searched = clone(retriever).set_params(match__stem=True)
+    assert searched.fit(CAPTIONS).recall(["crane"]).ids.tolist() == [3]
+    assert searched.get_params()["match__exclude"] == {"crane": ["construction"]}
+    assert not retriever.match.stem
+
+
+def test_a_parameter_is_checked_when_it_is_set():
+    match = CaptionMatch()
+    with pytest.raises(ValueError, match=r"ambiguous=\) must be one of"):
+        match.set_params(ambiguous="never")
+    with pytest.raises(ValueError, match="no parameter 'stems'; it has kind, stem, exclude"):
+        match.set_params(stems=True)
+    assert match == CaptionMatch()
+
+
+@pytest.mark.parametrize("words", ["", [" "], ["aerial", "-"]])
+def test_blank_words_cannot_be_required(words):
+    with pytest.raises(
+        ValueError, match=r"require=\) of 'fire' has '.?', without letters and digits"
+    ):
+        CaptionMatch(require={"fire": words})

@@ -125,3 +125,9 @@ def test_text_of_another_model_is_refused(corpus_path):
     text = ZeroShotClassifier(embedder=Other(), classes=["star", "ring"])
     with pytest.raises(ModelMismatchError, match=r"by skclip-tiny.* but zero_shot is of other@1"):
         CaptionRetriever(corpus_path, zero_shot=text).suggest_synonyms(["star", "ring"])
+
+
+@pytest.mark.parametrize("n_nearest", [180, 1000])
+def test_some_captions_must_be_elsewhere(fitted, n_nearest):
+    with pytest.raises(ValueError, match=f"n_nearest={n_nearest} must be less than the 180 rows"):
+        phrases(fitted, n_nearest=n_nearest)

@@ -8,7 +8,7 @@ from PIL import Image
 from skclip.corpus import Corpus
 from skclip.exceptions import CorpusError, NoMatchWarning, UnreadableImageWarning
 from skclip.recall import CaptionRetriever, PrimingPool
-from skclip.recall._select import random_order
+from skclip.recall._matches._select import random_order
 
 
 def kept(retriever, names=("cat",)):

@@ -16,7 +16,7 @@ from skclip._paths import is_remote
 from skclip._validation import sample_of
 from skclip.corpus import MISSES, CaptionStore, Embedder, embed_images, image_keys
 from skclip.exceptions import CorpusError, UnreadableImageWarning
-from skclip.recall._duplicates import content_hash, is_near, near_duplicates
+from skclip.recall._matches._duplicates import content_hash, is_near, near_duplicates
 from skclip.recall._vectors import row_vectors
 
 __all__ = ["REASONS", "Choice", "Chooser", "Excluded", "random_order"]

@@ -51,7 +51,7 @@ def near_duplicates(
     Examples
     --------
     >>> import numpy as np
-    >>> from skclip.recall._duplicates import near_duplicates
+    >>> from skclip.recall._matches._duplicates import near_duplicates
     >>> near_duplicates(np.array([[1.0, 0.0], [0.0, 1.0], [0.99, 0.01]]), 0.95)
     array([False, False,  True])
     """

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from skclip.corpus._images import ImageSlice, image_keys
-from skclip.recall._duplicates import content_hash, is_near, near_duplicates
+from skclip.recall._matches._duplicates import content_hash, is_near, near_duplicates
 
 
 @pytest.fixture

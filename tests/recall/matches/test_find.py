@@ -10,7 +10,7 @@ from skclip.captions._query import make_queries
 from skclip.captions._words import tokenize
 from skclip.corpus import Corpus
 from skclip.corpus._shards._memory import MemoryShard, MemoryStore
-from skclip.recall._find_matches import find_matches
+from skclip.recall._matches._find import find_matches
 
 METHODS = ["index", "scan"]
 

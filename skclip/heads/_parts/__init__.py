@@ -18,7 +18,6 @@ from skclip.heads._parts._outside_head import (
 from skclip.heads._parts._own_similarity import own_similarity
 from skclip.heads._parts._pool_images import (
     common_width,
-    pool_images,
     recall_pool,
     warn_of_disagreement,
 )
@@ -47,6 +46,7 @@ __all__ = [
     "add_images",
     "as_images",
     "class_logits",
+    "common_width",
     "fill_by_text",
     "filled_rows",
     "fit_mixing_weights",
@@ -58,6 +58,7 @@ __all__ = [
     "over_all_classes",
     "own_similarity",
     "part_of",
+    "recall_pool",
     "sample_rows",
     "sample_sizes",
     "slope_on_text",

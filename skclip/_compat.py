@@ -92,7 +92,7 @@ except ImportError:  # 1.7 and 1.8 lack a part of it: numpy only
 
     SUPPORTS_ARRAY_API = False
 
-    def get_namespace_and_device(*arrays: Any) -> tuple[Any, bool, None]:
+    def get_namespace_and_device(*arrays: Any) -> tuple[Any, bool, Any]:
         """Return numpy, False (no dispatch) and None (no device)."""
         return get_namespace()[0], False, None
 

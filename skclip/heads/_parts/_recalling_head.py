@@ -49,6 +49,7 @@ class RecallingHeadMixin(WeightsReprMixin):
     text_head_: TextHead | None
     pool_: PrimingPool | None
     _pool: Images | None  # the images of pool_
+    _is_sample: bool  # whether sums stand for labelled images beyond a sample
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "zero_shot": [HasMethods(["fit"]), Mapping, None],

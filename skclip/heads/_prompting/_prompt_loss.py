@@ -250,7 +250,7 @@ class PromptLoss:
             by_attention /= settings.temperature
             by_prompt[group.span] = by_attention.view(-1, shape[2])
             by_scored[group.span] = (own.attention * by_sum[:, None]).view(-1, shape[2])
-        by_cosine = 0.0
+        by_cosine = mass.new_zeros(len(mass))
         if settings.mixes_image:
             by_prompt += by_scored * (gamma / way.mixed_length)
             falls = (by_score * way.scores).sum(0) / way.mixed_length

@@ -61,7 +61,7 @@ def read_tables(text: str) -> list[Table]:
     for line in text.splitlines():
         if not line.startswith("|"):
             title, inside = line.strip().replace("*", "") or title, False
-            if found := re.fullmatch(r"([^|]+?): (-?\d.*)", line.strip()):
+            if found := re.fullmatch(r"([^|*]+?): (-?\d.*)", line.strip()):
                 measured.append([found[1], found[2]])
             continue
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]

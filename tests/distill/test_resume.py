@@ -58,23 +58,19 @@ def assert_same_runs(one: Path, other: Path) -> None:
 
 def test_killed_and_resumed_equals_uninterrupted(make_trainer, pairs, tmp_path):
     data = tmp_path / "data.npz"
-    np.savez(data, **{**pairs, "captions": np.array(pairs.captions)})
-
-    def run(output: Path, killed_at: int) -> int:
-        arguments = [str(data), str(output), json.dumps(SMALL), "16", str(killed_at)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", SCRIPT, *arguments]
-        return subprocess.run(command, env=environment, check=False).returncode
-
+    captions = np.array(pairs.captions)
+    np.savez(data, **{**pairs, "captions": captions})
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    trainer = make_trainer(
-        max_iter=16, ema_decay=0.9, log_every=5, checkpoint_every=3, output=whole
-    )
-    trainer.fit(pairs.images, pairs.captions)
-    assert run(broken, 8) == -signal.SIGKILL
+    arguments = [str(data), str(broken), json.dumps(SMALL), "16", "8"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    killed = subprocess.run(command, env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert (broken / "checkpoint.pt").exists()
     assert not (broken / "model").exists()
-    assert run(broken, -1) == 0
+    options = {"max_iter": 16, "ema_decay": 0.9, "log_every": 5, "checkpoint_every": 3}
+    for output in (whole, broken):
+        make_trainer(output=output, **options).fit(pairs.images, captions)
     assert_same_runs(broken, whole)
 
 

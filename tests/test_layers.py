@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from graphlib import TopologicalSorter
 from itertools import takewhile
 from pathlib import Path
@@ -52,6 +53,7 @@ def package_of(file: Path) -> tuple[str, ...]:
     return ("skclip", *file.relative_to(ROOT).parts[:-1])
 
 
+@cache  # most tests ask for every file
 def imported(file: Path, *, when_used: bool = True) -> list[tuple[str, ...]]:
     """Return the modules of skclip that a file imports, also those within functions."""
     tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -110,6 +110,7 @@ def test_no_character_folds_into_more_bytes_than_the_index_allows_for(character)
         ("&#" + "9" * 5_000 + ";", ["9" * 5_000]),
         ("&" * 100_000, []),
     ],
+    ids=["nested", "digits", "ampersands"],  # the texts are 400 000 characters long
 )
 def test_long_texts_of_entities(text, tokens):
     assert tokenize(text) == tokens

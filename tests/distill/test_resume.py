@@ -58,29 +58,25 @@ def assert_same_runs(one: Path, other: Path) -> None:
 
 def test_killed_and_resumed_equals_uninterrupted(make_trainer, pairs, tmp_path):
     data = tmp_path / "data.npz"
-    np.savez(data, **{**pairs, "captions": np.array(pairs.captions)})
-
-    def run(output: Path, killed_at: int) -> int:
-        arguments = [str(data), str(output), json.dumps(SMALL), "16", str(killed_at)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", SCRIPT, *arguments]
-        return subprocess.run(command, env=environment, check=False).returncode
-
+    captions = np.array(pairs.captions)
+    np.savez(data, **{**pairs, "captions": captions})
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    trainer = make_trainer(
-        max_iter=16, ema_decay=0.9, log_every=5, checkpoint_every=3, output=whole
-    )
-    trainer.fit(pairs.images, pairs.captions)
-    assert run(broken, 8) == -signal.SIGKILL
+    arguments = [str(data), str(broken), json.dumps(SMALL), "16", "8"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    killed = subprocess.run(command, env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
     assert (broken / "checkpoint.pt").exists()
     assert not (broken / "model").exists()
-    assert run(broken, -1) == 0
+    options = {"max_iter": 16, "ema_decay": 0.9, "log_every": 5, "checkpoint_every": 3}
+    for output in (whole, broken):
+        make_trainer(output=output, **options).fit(pairs.images, captions)
     assert_same_runs(broken, whole)
 
 
 @pytest.fixture(scope="module")
 def finished_run(make_trainer, pairs, tmp_path_factory):
-    """A folder of eight steps; tests work on copies of it."""
+    """A folder of eight steps; tests compare with it, or work on copies of it."""
     folder = tmp_path_factory.mktemp("training") / "run"
     make_trainer(output=folder, checkpoint_every=4).fit(pairs.images, pairs.captions)
     return folder
@@ -94,13 +90,21 @@ def run_folder(finished_run, tmp_path):
 DROPPING = {**SMALL, "vision_cfg": {**SMALL["vision_cfg"], "patch_size": 4, "patch_dropout": 0.5}}
 
 
+@pytest.fixture(scope="module")
+def finished_run_that_draws(make_trainer, pairs, tmp_path_factory):
+    """The same of a student that drops random patches."""
+    folder = tmp_path_factory.mktemp("training") / "run"
+    trainer = make_trainer(output=folder, student=DROPPING, checkpoint_every=2)
+    trainer.fit(pairs.images, pairs.captions)
+    return folder
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_a_student_that_draws_goes_on_as_if_it_had_not_stopped(
-    make_trainer, pairs, tmp_path, monkeypatch, k
+    make_trainer, pairs, finished_run_that_draws, tmp_path, monkeypatch, k
 ):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    broken = tmp_path / "broken"
     options = {"student": DROPPING, "checkpoint_every": 2}
-    make_trainer(output=whole, **options).fit(pairs.images, pairs.captions)
     step = Learner.step
 
     def failing(self, *batch):
@@ -113,15 +117,17 @@ def test_a_student_that_draws_goes_on_as_if_it_had_not_stopped(
         with pytest.raises(MemoryError):
             make_trainer(output=broken, **options).fit(pairs.images, pairs.captions)
     make_trainer(output=broken, **options).fit(pairs.images, pairs.captions)
-    assert_same_runs(broken, whole)
-    states = [torch.load(run / "checkpoint.pt") for run in (whole, broken)]
+    assert_same_runs(broken, finished_run_that_draws)
+    runs = (finished_run_that_draws, broken)
+    states = [torch.load(run / "checkpoint.pt") for run in runs]
     assert torch.equal(states[0]["rng"], states[1]["rng"])
 
 
 @pytest.mark.parametrize("k", [0, 3, 4, 7])
-def test_failed_in_any_step_and_resumed(make_trainer, pairs, tmp_path, monkeypatch, k):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    make_trainer(output=whole, checkpoint_every=2).fit(pairs.images, pairs.captions)
+def test_failed_in_any_step_and_resumed(
+    make_trainer, pairs, finished_run, tmp_path, monkeypatch, k
+):
+    broken = tmp_path / "broken"
     step = Learner.step
 
     def failing(self, *batch):
@@ -134,12 +140,13 @@ def test_failed_in_any_step_and_resumed(make_trainer, pairs, tmp_path, monkeypat
         with pytest.raises(MemoryError):
             make_trainer(output=broken, checkpoint_every=2).fit(pairs.images, pairs.captions)
     make_trainer(output=broken, checkpoint_every=2).fit(pairs.images, pairs.captions)
-    assert_same_runs(broken, whole)
+    assert_same_runs(broken, finished_run)
 
 
-def test_stopped_while_a_checkpoint_is_written(make_trainer, pairs, tmp_path, monkeypatch):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    make_trainer(output=whole).fit(pairs.images, pairs.captions)
+def test_stopped_while_a_checkpoint_is_written(
+    make_trainer, pairs, finished_run, tmp_path, monkeypatch
+):
+    broken = tmp_path / "broken"
     save = torch.save
 
     def torn(state, path):
@@ -154,7 +161,7 @@ def test_stopped_while_a_checkpoint_is_written(make_trainer, pairs, tmp_path, mo
             make_trainer(output=broken, checkpoint_every=3).fit(pairs.images, pairs.captions)
     assert torch.load(broken / "checkpoint.pt")["step"] == 3
     make_trainer(output=broken, checkpoint_every=3).fit(pairs.images, pairs.captions)
-    assert_same_runs(broken, whole)
+    assert_same_runs(broken, finished_run)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
@@ -175,9 +182,10 @@ def interrupts():
 
 
 @pytest.mark.usefixtures("interrupts")
-def test_interrupt_finishes_the_step_and_is_resumed(make_trainer, pairs, tmp_path, monkeypatch):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    make_trainer(output=whole).fit(pairs.images, pairs.captions)
+def test_interrupt_finishes_the_step_and_is_resumed(
+    make_trainer, pairs, finished_run, tmp_path, monkeypatch
+):
+    broken = tmp_path / "broken"
     step = Learner.step
 
     def interrupted(self, *batch):
@@ -192,7 +200,7 @@ def test_interrupt_finishes_the_step_and_is_resumed(make_trainer, pairs, tmp_pat
     assert torch.load(broken / "checkpoint.pt")["step"] == 5
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     make_trainer(output=broken).fit(pairs.images, pairs.captions)
-    assert_same_runs(broken, whole)
+    assert_same_runs(broken, finished_run)
 
 
 def test_a_finished_run_is_only_read(make_trainer, pairs, run_folder, monkeypatch):

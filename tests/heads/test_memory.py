@@ -9,11 +9,12 @@ from sklearn.base import clone
 from skclip import GaussianDiscriminantClassifier, NearestClassMean, PrimedNCMClassifier
 
 
-@pytest.fixture
-def mapped(tmp_path):
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mapped") / "X.npy"
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "X.npy", rng.standard_normal((200_000, 128), dtype=np.float32))
-    return np.load(tmp_path / "X.npy", mmap_mode="r"), np.arange(200_000) % 10
+    np.save(path, rng.standard_normal((200_000, 128), dtype=np.float32))
+    return np.load(path, mmap_mode="r"), np.arange(200_000) % 10
 
 
 def peak_of(work):
@@ -36,11 +37,12 @@ def test_fit_and_predict_do_not_copy_the_rows(head, mapped):
     assert peak_of(lambda: head.predict(X)) < X.nbytes / 4
 
 
-@pytest.fixture
-def mapped_half(tmp_path):
+@pytest.fixture(scope="module")
+def mapped_half(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mapped") / "X.npy"
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "X.npy", rng.standard_normal((200_000, 128)).astype(np.float16))
-    return np.load(tmp_path / "X.npy", mmap_mode="r"), np.arange(200_000) % 10
+    np.save(path, rng.standard_normal((200_000, 128), dtype=np.float32).astype(np.float16))
+    return np.load(path, mmap_mode="r"), np.arange(200_000) % 10
 
 
 HALF_HEADS = [

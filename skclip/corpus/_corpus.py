@@ -97,8 +97,9 @@ class Corpus(DiskStore):
         """Build a corpus from captioned images.
 
         An interrupted build resumes when the same call is repeated, even after ``kill -9``, and
-        writes the same bytes. With another batch size of the embedder it resumes too, but a model
-        rounds rows of larger and smaller batches differently. An existing corpus at ``path`` remains valid until the build ends.
+        writes the same bytes. It also resumes with another batch size of the embedder, but models
+        round rows of larger and smaller batches differently. An existing corpus at ``path`` remains
+        valid until the build ends.
 
         Parameters
         ----------

@@ -110,7 +110,8 @@ class Corpus(DiskStore):
             one caption per line; several of these in a list or as a range in braces; a pandas,
             polars or Arrow table; two sequences, where images are paths, URLs, bytes, PIL images
             or arrays; captions only. A list in place of a caption gives several captions of one
-            image.
+            image. Archives, Parquet files and folders of img2dataset may be URLs such as
+            ``s3://bucket/{000..099}.tar``; they are read where they are, also later for images.
 
         path : path-like
             Directory to write: new, empty, or a corpus (see ``overwrite``).

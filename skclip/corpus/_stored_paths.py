@@ -38,7 +38,7 @@ def source_path(path: str | os.PathLike[str]) -> Path:
     try:
         remote: Path = upath.UPath(text)  # has the methods of Path
         remote.exists()
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, OSError) as error:
         raise CorpusError(f"The source {text!r} cannot be opened: {error}.") from error
     return remote
 

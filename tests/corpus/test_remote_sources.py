@@ -122,6 +122,15 @@ def test_what_is_not_there_or_unknown_is_told(memory, tmp_path):
         Corpus.build("nowhere://1.tar", tmp_path / "c")
 
 
+@pytest.mark.parametrize("source", ["remote/t.csv", "remote", "remote/out"])
+def test_what_is_read_from_local_folders_only_is_told(memory, tmp_path, source):
+    memory.pipe({"/remote/t.csv": b"caption,image\na,1.jpg", "/remote/1.jpg": b"x"})
+    for name in ("img_emb/img_emb_0.npy", "metadata/metadata_0.parquet"):
+        memory.pipe(f"/remote/out/{name}", b"x")
+    with pytest.raises(CorpusError, match="must be copied to a folder first"):
+        Corpus.build(f"memory://{source}", tmp_path / "c")
+
+
 def test_a_corpus_chooses_no_chain_of_file_systems():
     with pytest.raises(OSError, match="chain of file systems"):
         ImageSlice("filecache::memory://remote/0.tar", 0, 1).read()

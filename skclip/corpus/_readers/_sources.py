@@ -192,6 +192,8 @@ def _is_archive(path: Path) -> bool:
 
 
 def _open_path(path: Path, request: Request) -> Iterator[Part]:
+    if is_remote(str(path)) and not (path.is_dir() or path.suffix.lower() == ".parquet"):
+        raise _must_be_local(path)
     if path.is_dir():
         yield from _open_folder(path, request)
     elif path.suffix.lower() in SOURCE_SUFFIXES:
@@ -212,6 +214,8 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
         raise CorpusError(
             f"The folder {str(path)!r} cannot be listed: {error.strerror}."
         ) from error
+    if is_remote(str(path)) and not (archives or is_img2dataset(path)):
+        raise _must_be_local(path)
     if is_clip_retrieval(path):
         request.refuse_images_root("clip-retrieval's folders")
         request.refuse_filters("A folder of clip-retrieval, with one embedding per row,")
@@ -227,6 +231,13 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
     else:
         root = request.images_root or path
         yield Part(read_folder(path, request), image_root=str(root), finder=ImageFinder(root))
+
+
+def _must_be_local(path: Path) -> CorpusError:
+    return CorpusError(
+        f"The source {str(path)!r} must be copied to a folder first: remote sources are .tar and "
+        ".parquet files, and folders of archives or of img2dataset."
+    )
 
 
 def _table_part(path: Path, root: Path, request: Request) -> Part:

@@ -92,6 +92,7 @@ def prepare(folder: Path) -> Callable[[list[int]], tuple[str, str | None]]:
         "RAY_worker_register_timeout_seconds": "600",
         "RAY_agent_register_timeout_ms": "600000",
         "RAY_gcs_server_port_wait_time_s": "600",
+        "RAY_raylet_start_wait_time_s": "600",
     }
     os.environ["PYTHONPATH"] = str(ROOT)
     # ends with this process, whose end of the pipe is then closed

@@ -168,10 +168,10 @@ def embed(
     >>> from skclip.distributed import build, embed
     >>> images = [np.full((32, 32, 3), i, np.uint8) for i in (0, 255)]
     >>> corpus = build((["black", "white"], images), tempfile.mkdtemp())
-    >>> embed(corpus, CLIPEmbedder("skclip-tiny")).has_embeddings
-    True
-    >>> embed(corpus, CLIPEmbedder("skclip-tiny"), captions=True).has_caption_embeddings
-    True
+    >>> corpus = embed(corpus, CLIPEmbedder("skclip-tiny"))
+    >>> corpus = embed(corpus, CLIPEmbedder("skclip-tiny"), captions=True)
+    >>> corpus.has_embeddings, corpus.has_caption_embeddings
+    (True, True)
     """
     with chosen_engine(
         engine, address=ray_address, num_cpus=num_cpus, num_gpus=num_gpus, compute=compute

@@ -3,10 +3,14 @@
     python -m benchmarks.bench_scale embed --images 2000
     python -m benchmarks.bench_scale fit --rows 100000 1000000
     python -m benchmarks.bench_scale open --shards 1000
+    python -m benchmarks.bench_scale decode --images 200
+    python -m benchmarks.bench_scale memory --images 2000 20000
 
 `embed` is the bundled model on synthetic images; `fit` is a discriminant and a stacked head on
-synthetic float16 rows. Rates are by the clock: repeat them on an idle machine. Memory is the peak
-of what a process has allocated, without mapped files.
+synthetic float16 rows; `decode` compares decoding JPEG files of 640 x 480 with the forward pass of
+an untrained ViT-B-32 and of the bundled model; `memory` is that of an actor that embeds one shard.
+Rates are by the clock: repeat them on an idle machine. Memory is the peak of what a process has
+allocated, without mapped files.
 """
 
 import argparse
@@ -37,14 +41,22 @@ def main() -> None:
     fit.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     opened = kinds.add_parser("open")
     opened.add_argument("--shards", type=int, default=1000)
+    decode = kinds.add_parser("decode")
+    decode.add_argument("--images", type=int, default=200)
+    memory = kinds.add_parser("memory")
+    memory.add_argument("--images", type=int, nargs="+", default=[2000, 20_000])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="skclip-scale-") as folder:
         if args.kind == "embed":
             measure_embedding(Path(folder), args.images, args.repeats)
         elif args.kind == "fit":
             measure_fits(Path(folder), args.rows)
-        else:
+        elif args.kind == "open":
             measure_shards(Path(folder), args.shards)
+        elif args.kind == "decode":
+            measure_decoding(args.images)
+        else:
+            measure_memory(Path(folder), args.images)
 
 
 def measure_embedding(folder: Path, n_images: int, repeats: int) -> None:
@@ -201,6 +213,71 @@ def measure_shards(folder: Path, n_shards: int) -> None:
         f"{n_shards} shards: opened in {opened - start:.2f} CPU s, {len(pool)} images recalled in "
         f"{searched - opened:.2f} CPU s, {n_files} files open afterwards"
     )
+
+
+def measure_decoding(n_images: int) -> None:
+    """Compare the CPU time of decoding an image with that of its forward pass, on one thread."""
+    import io
+
+    import open_clip
+    import torch
+    from PIL import Image, ImageFilter
+
+    from skclip import CLIPEmbedder
+    from skclip.embedding._decode import decode_image
+
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    images = []
+    for _ in range(n_images):
+        # blurred noise: about as many bytes as a photo
+        noise = Image.fromarray(rng.integers(0, 256, (480, 640, 3), np.uint8))
+        file = io.BytesIO()
+        noise.filter(ImageFilter.GaussianBlur(1.5)).save(file, "JPEG", quality=90)
+        images.append(file.getvalue())
+    print(f"{np.mean([len(i) for i in images]) / 1000:.0f} kB per file")
+    model, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32", pretrained=None)
+    tiny = CLIPEmbedder("skclip-tiny", device="cpu").load_model()
+    for name, encode, prepare in (
+        ("ViT-B-32, untrained", model.eval().encode_image, preprocess),
+        ("skclip-tiny", tiny.model.encode_image, tiny.preprocess),
+    ):
+        start = time.process_time()
+        pixels = torch.stack([prepare(decode_image(image)) for image in images])
+        decoded = time.process_time()
+        with torch.inference_mode():
+            for batch in pixels.split(50):
+                encode(batch)
+        end = time.process_time()
+        t, f = ((b - a) / n_images * 1000 for a, b in ((start, decoded), (decoded, end)))
+        print(f"{name}: decoding {t:.2f} CPU ms, forward {f:.2f} CPU ms; share {t / (t + f):.2f}")
+
+
+def measure_memory(folder: Path, sizes: list[int]) -> None:
+    """Measure the memory of a process that embeds one shard of each size, as an actor does."""
+    from skclip import CLIPEmbedder, Corpus
+    from skclip.datasets import make_captioned_images, write_captioned_folder
+
+    n_files = min(sizes)
+    source = write_captioned_folder(
+        make_captioned_images(n_files, random_state=0), folder / "images"
+    )
+    files = Corpus.build(source, folder / "files", index=False).images().tolist()
+    embedder = CLIPEmbedder("skclip-tiny", device="cpu")
+    embedder.transform(files[:64])
+    for n_images in sizes:
+        paths = [files[i % n_files] for i in range(n_images)]  # distinct within every chunk
+        captions = [f"caption {i}" for i in range(n_images)]
+        corpus = Corpus.build((captions, paths), folder / str(n_images), index=False)
+        with Memory() as memory:
+            start = time.process_time()
+            corpus.embed(embedder)
+            seconds = time.process_time() - start
+        print(
+            f"{n_images} images in a shard: {memory.peak:.0f} MB at most, {memory.before:.0f} MB "
+            f"before; {1000 * seconds / n_images:.2f} CPU ms per image",
+            flush=True,
+        )
 
 
 class Memory:

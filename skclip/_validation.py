@@ -113,7 +113,7 @@ def check_labelled_embeddings(
     y : ndarray of shape (n_samples,)
         Labels; :func:`encode_labels` checks that they are class labels.
     """
-    y = _from_list(y) if isinstance(y, list | tuple) else y
+    y = labels_from_list(y) if isinstance(y, list | tuple) else y
     _refuse_missing(y)
     if keep_half and is_half(X):
         X, y = validate_data(
@@ -128,13 +128,16 @@ def check_labelled_embeddings(
     return X, y
 
 
-def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
+def encode_labels(y: Any, *, source: str = "y") -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Return the sorted classes and the index of every label in them, exact for every type.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
         Class labels.
+
+    source : str, default="y"
+        Where the labels come from, for the message.
 
     Returns
     -------
@@ -158,11 +161,11 @@ def encode_labels(y: Any) -> tuple[NDArray[Any], NDArray[np.int32]]:
     >>> encode_labels(np.array(["dog", "cat", "dog"]))
     (array(['cat', 'dog'], dtype='<U3'), array([1, 0, 1], dtype=int32))
     """
-    y = _label_array(y, "y")
+    y = _label_array(y, source)
     if y.dtype.kind in "iu":
         classes, codes = _encode_integers(y)
     elif y.dtype.kind in "OU":
-        classes, codes = _encode_objects(y)
+        classes, codes = _encode_objects(y, source)
     else:
         classes, codes = np.unique(y, return_inverse=True)
     # repeated, since distinct labels look like a regression target and warn
@@ -245,12 +248,12 @@ def union_classes(known: NDArray[Any], arrived: NDArray[Any], *, source: str = "
     together = sorted(set(every))
     if "O" in (known.dtype.kind, arrived.dtype.kind):
         return np.fromiter(together, dtype=object, count=len(together))
-    return _from_list(together)
+    return labels_from_list(together)
 
 
 def _label_array(labels: Any, source: str) -> NDArray[Any]:
     """Return labels as a one-dimensional array, with their types kept."""
-    array = _from_list(labels) if isinstance(labels, list | tuple) else to_numpy(labels)
+    array = labels_from_list(labels) if isinstance(labels, list | tuple) else to_numpy(labels)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -260,7 +263,7 @@ def _label_array(labels: Any, source: str) -> NDArray[Any]:
     return array
 
 
-def _from_list(labels: Sequence[Any]) -> NDArray[Any]:
+def labels_from_list(labels: Sequence[Any]) -> NDArray[Any]:
     """Return a list as an array; numpy would turn mixed labels into text and round integers."""
     try:
         array: NDArray[Any] = np.asarray(labels)
@@ -286,7 +289,7 @@ def _encode_integers(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return classes, (np.cumsum(present) - 1)[shifted]
 
 
-def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _encode_objects(y: NDArray[Any], source: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """Encode text and objects by a dict, several times faster than by sorting."""
     labels = y.tolist()
     try:
@@ -296,11 +299,11 @@ def _encode_objects(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
             raise TypeError("labels of several types")
         ordered = sorted(distinct)
     except TypeError as error:
-        raise TypeError(_of_several_types(labels)) from error
+        raise TypeError(_of_several_types(labels, source)) from error
     at = {label: code for code, label in enumerate(ordered)}
     codes = np.fromiter((at[label] for label in labels), np.intp, len(labels))
     if kinds <= {"bool"} or kinds <= {"integer"}:
-        return _from_list(ordered), codes
+        return labels_from_list(ordered), codes
     return np.fromiter(ordered, dtype=y.dtype, count=len(ordered)), codes
 
 
@@ -311,14 +314,14 @@ def _refuse_missing(y: Any) -> None:
     array = np.asarray(y)
     labels = array.ravel().tolist() if array.dtype.kind == "O" else []
     if any(_is_missing(label) for label in labels):
-        raise TypeError(_of_several_types(labels))
+        raise TypeError(_of_several_types(labels, "y"))
 
 
-def _of_several_types(labels: Sequence[Any]) -> str:
+def _of_several_types(labels: Sequence[Any], source: str) -> str:
     types = sorted({type(label).__name__ for label in labels})
     return (
-        f"y holds labels that cannot be ordered, of the types {types}: give labels of one type, "
-        "and leave out the rows without one."
+        f"{source} holds labels that cannot be ordered, of the types {types}: give labels of one "
+        "type, and leave out the rows without one."
     )
 
 

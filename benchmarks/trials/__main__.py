@@ -30,7 +30,7 @@ GOALS = {
     "images": 1000,
     "hostile": 200,
     "flips": 5000,
-    "clusters": 100,
+    "clusters": 25,
 }
 # Those that need no Ray.
 USUAL = [name for name in GOALS if name != "clusters"]

@@ -1,8 +1,9 @@
-"""Kill workers and drivers that build a corpus on Ray, and compare all bytes.
+"""Kill workers and drivers that build a corpus on Ray and embed its captions; compare all bytes.
 
 Promised: a worker that dies is replaced, the call of a driver that dies can be made again, and in
 the end no row is lost or there twice: the files are those of one process that nobody has killed.
-Every trial kills one to three processes at random moments.
+Every trial kills three to eight processes, each at a random moment after a worker has begun to
+embed. One cluster serves all trials.
 """
 
 import filecmp
@@ -23,12 +24,26 @@ from benchmarks.trials._kill import _fork
 from skclip.corpus import Corpus
 
 ROOT = Path(__file__).resolve().parents[2]
-N_ROWS, SHARD_SIZE, N_WORKERS = 96, 12, 2
+N_ROWS, SHARD_SIZE, N_WORKERS = 80, 20, 2
 SOURCE = ([f"caption {i}" for i in range(N_ROWS)], ["x" * (i % 31) + ".png" for i in range(N_ROWS)])
 
 CLUSTER = f"""
-import sys
+import sys, time
+from ray._private import services
 from ray.cluster_utils import Cluster
+
+get_node = services.get_node
+
+def patient(*args):
+    "A busy machine may miss the 30 seconds that Ray waits for a node."
+    for _ in range(600):
+        try:
+            return get_node(*args)
+        except RuntimeError:
+            time.sleep(1)
+    return get_node(*args)
+
+services.get_node = patient
 options = dict(num_cpus={N_WORKERS}, object_store_memory=100 << 20, include_dashboard=False)
 cluster = Cluster(initialize_head=True, head_node_args=options)
 print("address", cluster.address, flush=True)
@@ -38,42 +53,47 @@ cluster.shutdown()
 
 
 class Slow(BaseEstimator):
-    """Embeds one image at a time, and notes the process that does."""
+    """Embeds one image or caption at a time, and notes the process that does."""
 
     model_id, batch_size = "length/none@1", 1
 
     def __init__(self, notes: str | None = None) -> None:
         self.notes = notes
 
-    def transform(self, images: list) -> np.ndarray:
+    def transform(self, items: list) -> np.ndarray:
         if self.notes is not None:
             Path(self.notes, str(os.getpid())).touch()
-            time.sleep(0.3)
-        return np.array([[len(image), 1] for image in images], np.float32)
+            time.sleep(0.1 * len(items))
+        return np.array([[len(item), 1] for item in items], np.float32)
 
 
-def build(path: Path, notes: Path, address: str) -> None:
+def work(path: Path, notes: Path, address: str) -> None:
     import ray
     from ray.data import ActorPoolStrategy
 
-    from skclip.distributed import build
+    from skclip.distributed import build, embed
 
     ray.init(address=address, logging_level="ERROR", log_to_driver=False)
-    build(
-        SOURCE,
-        path,
-        embedder=Slow(str(notes)),
-        shard_size=SHARD_SIZE,
-        engine="ray",
-        compute=ActorPoolStrategy(size=N_WORKERS),
-    )
+    embedder = Slow(str(notes))
+    options = {"engine": "ray", "compute": ActorPoolStrategy(size=N_WORKERS)}
+    if not (path / "manifest.json").exists():
+        build(SOURCE, path, embedder=embedder, shard_size=SHARD_SIZE, **options)
+    embed(path, embedder, captions=True, **options)
 
 
 def prepare(folder: Path) -> Callable[[list[int]], tuple[str, str | None]]:
     import ray.data  # noqa: F401 - once, before drivers are forked
 
-    Corpus.build(SOURCE, folder / "whole", embedder=Slow(), shard_size=SHARD_SIZE)
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    whole = Corpus.build(SOURCE, folder / "whole", embedder=Slow(), shard_size=SHARD_SIZE)
+    whole.embed_captions(Slow())
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",
+        "RAY_worker_register_timeout_seconds": "600",
+        "RAY_agent_register_timeout_ms": "600000",
+        "RAY_gcs_server_port_wait_time_s": "600",
+        "RAY_raylet_start_wait_time_s": "600",
+    }
     os.environ["PYTHONPATH"] = str(ROOT)
     # ends with this process, whose end of the pipe is then closed
     cluster = subprocess.Popen(
@@ -93,9 +113,11 @@ def prepare(folder: Path) -> Callable[[list[int]], tuple[str, str | None]]:
         for place in (path, notes):
             shutil.rmtree(place, ignore_errors=True)
         notes.mkdir()
-        left, killed = int(rng.integers(1, 4)), {"worker": 0, "driver": 0}
+        left, killed = int(rng.integers(3, 9)), {"worker": 0, "driver": 0}
         while True:
-            driver = _fork(lambda: build(path, notes, words[1]), 0, None)
+            for note in notes.iterdir():
+                note.unlink()
+            driver = _fork(lambda: work(path, notes, words[1]), 0, None)
             code = None
             while code is None:
                 if left and (victim := _victim(notes, driver, rng)):
@@ -116,14 +138,11 @@ def prepare(folder: Path) -> Callable[[list[int]], tuple[str, str | None]]:
 
 
 def _victim(notes: Path, driver: int, rng: np.random.Generator) -> int | None:
-    """Return a process to kill, at random moments after the work has begun."""
-    workers = [int(note.name) for note in notes.iterdir()]
+    """Return a process to kill, at random moments while a worker embeds."""
+    workers = [pid for note in notes.iterdir() if _is_worker(pid := int(note.name))]
     if not workers or rng.random() > 0.05:
         return None
-    if rng.random() < 0.4:
-        return driver
-    alive = [pid for pid in workers if _is_worker(pid)]
-    return int(rng.choice(alive)) if alive else None
+    return driver if rng.random() < 0.4 else int(rng.choice(workers))
 
 
 def _is_worker(pid: int) -> bool:

@@ -2,11 +2,8 @@
 
 from skclip.corpus._begin import WorkLeft as WorkLeft, work_left as work_left
 from skclip.corpus._corpus import Corpus, open_corpus
-from skclip.corpus._embed_shard import (
-    MISSES as MISSES,
-    Embedder as Embedder,
-    embed_images as embed_images,
-)
+from skclip.corpus._embed import MISSES as MISSES, embed_images as embed_images
+from skclip.corpus._embedder import Embedder as Embedder
 from skclip.corpus._engine import (
     Engine as Engine,
     ShardTask as ShardTask,

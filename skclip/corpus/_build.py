@@ -8,10 +8,8 @@ removed. If a process is killed between these and after the new manifest, the co
 the note identifies the call when it is repeated.
 """
 
-import logging
 import re
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -26,7 +24,7 @@ from skclip._files import replacing
 from skclip._progress import progress_bar
 from skclip.captions import build_index, is_current
 from skclip.corpus._begin import refuse_links, storage_problem, was_committed, write_note
-from skclip.corpus._embed_shard import Embedder, embed_shard
+from skclip.corpus._embedder import Embedder
 from skclip.corpus._engine import ShardTask, current_engine
 from skclip.corpus._hashes import file_hash, hashed
 from skclip.corpus._manifest import (
@@ -48,15 +46,13 @@ from skclip.exceptions import CorpusError
 __all__ = [
     "Job",
     "add_captions",
-    "embed_shards",
+    "common_width",
     "finish_commit",
     "first_rows_read",
     "index_shards",
     "keep_embeddings",
     "working_on",
 ]
-
-logger = logging.getLogger("skclip.corpus")
 
 _SHARD_FILE = re.compile(r"(\d{3,}-)+\d{5,}\.")
 
@@ -360,62 +356,6 @@ def _index_shard(task: ShardTask) -> int:
     return task.entry.n_rows
 
 
-def embed_shards(job: Job, entries: Sequence[ShardEntry], embedder: Embedder) -> Manifest:
-    """Embed shards that have no embeddings yet.
-
-    Parameters
-    ----------
-    job : Job
-        Work that these shards belong to.
-
-    entries : sequence of ShardEntry
-        All shards of the new corpus.
-
-    embedder : Embedder
-        Embeds the images.
-
-    Returns
-    -------
-    manifest : Manifest
-        All shards, embedded.
-    """
-    todo = [i for i, entry in enumerate(entries) if entry.embeddings is None]
-    tasks, engine = [job.task(entries[i]) for i in todo], current_engine()
-    with job.progress("embeddings", sum(task.entry.n_rows for task in tasks)) as bar:
-        if engine is not None:
-            for _, n_rows in engine.map(_embed_whole, tasks, embedder):
-                bar.update(n_rows)
-        else:
-            for task in tasks:
-                started = time.monotonic()
-                for n_rows in _embed(task, embedder):
-                    bar.update(n_rows)
-                logger.info("%s embedded in %.1f s", task.stem, time.monotonic() - started)
-    done = list(entries)
-    for i, task in zip(todo, tasks, strict=True):
-        done[i] = replace(
-            entries[i],
-            embeddings=task.files.embeddings.name,
-            failures=task.files.failures.name if task.files.failures.exists() else None,
-        )
-    return Manifest(tuple(done), embedder.model_id, _common_width(job.directory, done))
-
-
-def _embed(task: ShardTask, embedder: Embedder) -> Iterator[int]:
-    """Embed what is missing of a shard; yield numbers of rows."""
-    embeddings = task.files.embeddings
-    if not embeddings.exists():
-        with task.lock():
-            if not embeddings.exists():
-                yield from embed_shard(task.shard, task.files, embedder)
-                return
-    yield task.entry.n_rows
-
-
-def _embed_whole(task: ShardTask, embedder: Embedder) -> int:
-    return sum(_embed(task, embedder))
-
-
 def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | None) -> Manifest:
     """Use shards unchanged, with the embeddings of their source, if any.
 
@@ -444,10 +384,10 @@ def keep_embeddings(job: Job, entries: Sequence[ShardEntry], model_id: str | Non
             failures = files.failures.name if files.failures.exists() else None
             entry = replace(entry, failures=failures)
         done.append(entry)
-    return Manifest(tuple(done), model_id, _common_width(job.directory, done))
+    return Manifest(tuple(done), model_id, common_width(job.directory, done))
 
 
-def _common_width(directory: Path, entries: Sequence[ShardEntry]) -> int | None:
+def common_width(directory: Path, entries: Sequence[ShardEntry]) -> int | None:
     """Return the width of all embeddings; raise if they differ."""
     widths = {
         DiskShard(directory, entry).width() for entry in entries if entry.embeddings is not None

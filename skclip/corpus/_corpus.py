@@ -1,52 +1,39 @@
 """Corpus: a captioned collection in a directory."""
 
 import os
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from skclip._bounded_cache import BoundedCache
-from skclip._validation import sample_of
 from skclip.corpus._begin import check_free, is_taken
 from skclip.corpus._build import (
     add_captions,
-    embed_shards,
     finish_commit,
     first_rows_read,
     index_shards,
     keep_embeddings,
     working_on,
 )
-from skclip.corpus._embed_captions import embed_captions
-from skclip.corpus._embed_shard import Embedder
-from skclip.corpus._given_embeddings import open_embeddings, store_embeddings
-from skclip.corpus._hashes import damaged_files, own_files
-from skclip.corpus._manifest import MANIFEST, read_manifest
-from skclip.corpus._readers import Columns, Filters, Request, open_source
-from skclip.corpus._retry import retry_shards
-from skclip.corpus._shards import DiskShard, check_caption_widths
-from skclip.corpus._store import CaptionStore
-from skclip.corpus._stored_paths import user_path
-from skclip.exceptions import (
-    CorpusError,
-    CorpusFormatError,
-    ModelMismatchError,
-    UnreadableImageWarning,
+from skclip.corpus._embed import (
+    embed_captions,
+    embed_shards,
+    open_embeddings,
+    retry_shards,
+    store_embeddings,
 )
+from skclip.corpus._embedder import Embedder, check_embedder
+from skclip.corpus._manifest import MANIFEST, read_manifest
+from skclip.corpus._readers import Columns, Filters, Part, Request, open_source
+from skclip.corpus._shards import DiskStore, with_warning
+from skclip.corpus._stored_paths import user_path
+from skclip.exceptions import CorpusError, ModelMismatchError
 
 __all__ = ["Corpus", "open_corpus"]
 
-_MAX_NAMES = 10
-_MAX_OPEN = 64
 
-
-class Corpus(CaptionStore):
+class Corpus(DiskStore):
     """A captioned image collection on disk.
 
     A corpus is a directory with captions, ids and image references in Parquet, a full-text index of
@@ -87,19 +74,6 @@ class Corpus(CaptionStore):
     ['The Cat!']
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = user_path(path)
-        self._manifest = read_manifest(self.path)
-        # a process may have 1024 files open, and a corpus more shards
-        open_arrays = BoundedCache(max_size=_MAX_OPEN)
-        self._shards = tuple(
-            DiskShard(self.path, entry, open_arrays) for entry in self._manifest.shards
-        )
-        self.n_features = self._manifest.n_features
-        for shard in self._shards:
-            shard.check_size(self.n_features)
-        check_caption_widths(self._shards)
-
     @classmethod
     def build(
         cls,
@@ -123,7 +97,9 @@ class Corpus(CaptionStore):
         """Build a corpus from captioned images.
 
         An interrupted build resumes when the same call is repeated, even after ``kill -9``, and
-        writes the same bytes. An existing corpus at ``path`` remains valid until the build ends.
+        writes the same bytes. It also resumes with another batch size of the embedder, but models
+        round rows of larger and smaller batches differently. An existing corpus at ``path`` remains
+        valid until the build ends.
 
         Parameters
         ----------
@@ -134,7 +110,8 @@ class Corpus(CaptionStore):
             one caption per line; several of these in a list or as a range in braces; a pandas,
             polars or Arrow table; two sequences, where images are paths, URLs, bytes, PIL images
             or arrays; captions only. A list in place of a caption gives several captions of one
-            image.
+            image. Archives, Parquet files and folders of img2dataset may be URLs such as
+            ``s3://bucket/{000..099}.tar``; they are read where they are, also later for images.
 
         path : path-like
             Directory to write: new, empty, or a corpus (see ``overwrite``).
@@ -194,14 +171,8 @@ class Corpus(CaptionStore):
                 "leaves rows out, not both."
             )
         rows = None if embeddings is None else open_embeddings(embeddings)
-        parts = open_source(
-            source,
-            Request(
-                Columns(caption_column, image_column, id_column),
-                Filters.of(filters),
-                None if images_root is None else user_path(images_root),
-            ),
-        )
+        columns = Columns(caption_column, image_column, id_column)
+        parts = _opened(source, columns, filters, images_root)
         return cls._add(
             directory,
             first_rows_read(parts, embedder, must_embed=False),
@@ -243,24 +214,11 @@ class Corpus(CaptionStore):
         embedder : transformer, default=None
             Required if the corpus has embeddings; must be the same model.
 
-        shard_size : int, default=500_000
-            Maximum number of captions per shard.
+        shard_size, caption_column, image_column, id_column, images_root, filters : object
+            As for :meth:`build`.
 
-        caption_column, image_column, id_column : str, default=None
-            Columns of a table; None searches for the usual names.
-
-        images_root : path-like, default=None
-            Base folder of the relative image paths of a table. None means the folder of the table,
-            or the working directory for a data frame or sequences.
-
-        filters : list or pyarrow.compute.Expression, default=None
-            Which rows of tables in files to use, as for :meth:`build`.
-
-        n_jobs : int, default=None
-            Number of shards indexed in parallel.
-
-        verbose : int, default=0
-            Whether to show progress bars. They are shown on terminals only.
+        n_jobs, verbose : object
+            As for :meth:`build`.
 
         Returns
         -------
@@ -269,14 +227,8 @@ class Corpus(CaptionStore):
         """
         if embedder is not None:
             self._check_model(embedder)
-        parts = open_source(
-            source,
-            Request(
-                Columns(caption_column, image_column, id_column),
-                Filters.of(filters),
-                None if images_root is None else user_path(images_root),
-            ),
-        )
+        columns = Columns(caption_column, image_column, id_column)
+        parts = _opened(source, columns, filters, images_root)
         return self._add(
             self.path,
             first_rows_read(parts, embedder, must_embed=self.has_embeddings),
@@ -306,15 +258,25 @@ class Corpus(CaptionStore):
         corpus : Corpus
             The corpus with embeddings. Unchanged if it already has those of this model, or of one
             that is not known.
+
+        Raises
+        ------
+        CorpusError
+            If no row has an image.
         """
         self._check_model(embedder)
         if self.has_embeddings:
             finish_commit(self.path)
             return self
+        if not any(shard.has_images() for shard in self.shards):
+            raise CorpusError(
+                f"{self!r} has captions and no images: build it from a source with images, or "
+                "embed the captions by embed_captions(embedder)."
+            )
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
             manifest = self._reopened(embedder)._manifest
             job.commit(embed_shards(job, manifest.shards, embedder))
-        return type(self)(self.path)._with_warning(stacklevel=3)
+        return with_warning(type(self)(self.path), stacklevel=3)
 
     def embed_captions(self, embedder: Embedder, *, verbose: int = 0) -> Self:
         """Embed the captions, for ``CaptionRetriever(select="caption")`` and :meth:`search`.
@@ -410,7 +372,7 @@ class Corpus(CaptionStore):
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
             job.commit(retry_shards(job, self._reopened(embedder)._manifest, embedder))
-        return type(self)(self.path)._with_warning(stacklevel=3)
+        return with_warning(type(self)(self.path), stacklevel=3)
 
     @classmethod
     def _add(
@@ -453,7 +415,7 @@ class Corpus(CaptionStore):
                 else:
                     job.commit(embed_shards(job, entries, embedder))
         first_new_row = sum(entry.n_rows for entry in kept)
-        return cls(directory)._with_warning(first_new_row, stacklevel=4)
+        return with_warning(cls(directory), first_new_row, stacklevel=4)
 
     def _reopened(self, embedder: Embedder | None) -> Self:
         """Open the current corpus, which may be longer than when this object was opened."""
@@ -467,24 +429,8 @@ class Corpus(CaptionStore):
             )
         return now
 
-    def _with_warning(self, first_row: int = 0, *, stacklevel: int) -> Self:
-        """Warn of rows without an image, starting at ``first_row``."""
-        failures = self.failures().filter(pc.field("row") >= first_row)
-        if n_failures := failures.num_rows:
-            shown = failures.slice(0, _MAX_NAMES).to_pylist()
-            names = (f"{row['id']!r}: {row['reason']}" for row in shown)
-            warnings.warn(
-                f"{n_failures} of {len(self) - first_row} images could not be read and have no "
-                f"embedding: {'; '.join(names)}"
-                f"{'; …' if n_failures > _MAX_NAMES else ''}. Corpus.failures() lists them; "
-                "retry_failed(embedder) embeds them again.",
-                UnreadableImageWarning,
-                stacklevel=stacklevel,
-            )
-        return self
-
     def _check_model(self, embedder: Embedder) -> None:
-        _check_embedder(embedder)
+        check_embedder(embedder)
         if self.has_embeddings and self.model_id not in (None, embedder.model_id):
             raise ModelMismatchError(
                 f"{str(self.path)!r} holds embeddings of {self.model_id}, but the embedder is "
@@ -493,117 +439,12 @@ class Corpus(CaptionStore):
             )
 
     def _check_caption_model(self, embedder: Embedder) -> None:
-        _check_embedder(embedder)
+        check_embedder(embedder)
         if self.caption_model_id not in (None, embedder.model_id):
             raise ModelMismatchError(
                 f"The captions of {str(self.path)!r} were embedded by {self.caption_model_id}, but "
                 f"the embedder is {embedder.model_id}: use that model, or build another corpus."
             )
-
-    @property
-    def shards(self) -> Sequence[DiskShard]:
-        """Shards in row order."""
-        return self._shards
-
-    @property
-    def has_embeddings(self) -> bool:
-        """Whether every row has a stored embedding."""
-        return all(shard.entry.embeddings is not None for shard in self._shards)
-
-    @property
-    def has_caption_embeddings(self) -> bool:
-        """Whether every caption has a stored embedding."""
-        return all(shard.entry.caption_embeddings is not None for shard in self._shards)
-
-    @property
-    def caption_model_id(self) -> str | None:
-        """Identity of the model of the captions' embeddings; None without embeddings."""
-        models = (shard.entry.caption_model_id for shard in self._shards)
-        return next((model for model in models if model is not None), None)
-
-    @property
-    def has_index(self) -> bool:
-        """Whether captions are indexed."""
-        return all(shard.entry.indexed for shard in self._shards)
-
-    @property
-    def model_id(self) -> str | None:
-        """Identity of the model of the embeddings; None if unknown or without embeddings."""
-        return self._manifest.model_id
-
-    @property
-    def corpus_id(self) -> str | None:
-        """Identity of the collection: the hash of its first captions.
-
-        It stays when captions are added behind them, and when images are embedded. None for a
-        corpus without hashes, which an earlier version has written.
-        """
-        first = self._manifest.shards[0] if self._manifest.shards else None
-        digest = first and first.sha256.get(f"{first.name}.captions.parquet")
-        return digest[:16] if digest else None
-
-    def failures(self) -> pa.Table:
-        """Return the rows whose images could not be read.
-
-        Returns
-        -------
-        failures : pyarrow.Table
-            Columns ``row``, ``id`` and ``reason``.
-        """
-        parts = []
-        for offset, shard in zip(self.offsets[:-1], self._shards, strict=True):
-            table = shard.failures()
-            rows = pc.add(table.column("row"), int(offset))
-            parts.append(table.set_column(0, "row", rows))
-        return pa.concat_tables(parts)
-
-    def verify(self) -> None:
-        """Read every file of the corpus and compare it with its stored hash.
-
-        Opening a corpus only checks that its files exist. This method also finds incomplete copies
-        and changed bits. It does not check embedding files outside the corpus, or images.
-
-        Raises
-        ------
-        CorpusFormatError
-            If files are damaged or lost; the message lists them.
-
-        CorpusError
-            If files have no hash, because they were written by an earlier version of skclip.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from skclip.corpus import Corpus
-        >>> corpus = Corpus.build(["a cat", "a dog"], tempfile.mkdtemp())
-        >>> corpus.verify()
-        >>> index = corpus.path / "000-00000.index.sqlite"
-        >>> _ = index.write_bytes(index.read_bytes()[:-1])
-        >>> corpus.verify()  # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-        ...
-        skclip.exceptions.CorpusFormatError: 1 file of the corpus ... is damaged: ...
-        """
-        entries = self._manifest.shards
-        if damaged := list(damaged_files(self.path, entries)):
-            names = "; ".join(f"{name!r}: {why}" for name, why in damaged)
-            many = "file of the corpus {} is" if len(damaged) == 1 else "files of the corpus {} are"
-            raise CorpusFormatError(
-                f"{len(damaged)} {many.format(repr(str(self.path)))} damaged: {names}. Copy the "
-                "corpus again from an intact copy, or build it again with overwrite=True."
-            )
-        own = [(name, entry) for entry in entries for name in own_files(self.path, entry)]
-        if unknown := [name for name, entry in own if name not in entry.sha256]:
-            raise CorpusError(
-                f"The corpus {str(self.path)!r} has no hashes for {len(unknown)} of its "
-                f"{len(own)} files ({sample_of(unknown)}), which were written by an earlier "
-                "version of skclip and cannot be verified. Build the corpus again with "
-                "overwrite=True to hash them."
-            )
-
-    def __repr__(self) -> str:
-        embedded = "" if self.model_id is None else f", model_id={self.model_id!r}"
-        return f"Corpus({str(self.path)!r}, n_captions={len(self)}{embedded})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open_corpus, (str(self.path),)
@@ -612,12 +453,9 @@ class Corpus(CaptionStore):
         return self
 
 
-def _check_embedder(embedder: Any) -> None:
-    if not hasattr(embedder, "model_id"):
-        raise TypeError(
-            "embedder must be a transformer with a model_id, such as CLIPEmbedder('ViT-B-32'), got "
-            f"{embedder!r}."
-        )
+def _opened(source: Any, columns: Columns, filters: Any, images_root: Any) -> Iterable[Part]:
+    root = None if images_root is None else user_path(images_root)
+    return open_source(source, Request(columns, Filters.of(filters), root))
 
 
 def open_corpus(corpus: Corpus | str | os.PathLike[str]) -> Corpus:

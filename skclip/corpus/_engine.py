@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock
 
-from skclip.corpus._embed_shard import Embedder
+from skclip.corpus._embedder import Embedder
 from skclip.corpus._manifest import ShardEntry
 from skclip.corpus._shards import DiskShard, ShardFiles
 

@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from skclip._optional import import_optional
+from skclip._paths import is_remote
+
 __all__ = ["ImageSlice", "image_keys", "load_images", "only_urls"]
 
 
@@ -22,7 +25,7 @@ class ImageSlice:
     Parameters
     ----------
     path : str
-        File, e.g. a tar archive.
+        File, e.g. a tar archive; or the URL of one, on any file system of fsspec.
 
     offset : int
         First byte of the image.
@@ -37,6 +40,8 @@ class ImageSlice:
 
     def read(self) -> bytes:
         """Return the bytes of the image."""
+        if is_remote(self.path):
+            return self._read_remote()
         with open(self.path, "rb") as file:
             end = os.fstat(file.fileno()).st_size
             if not 0 <= self.offset <= self.offset + self.size <= end:
@@ -46,6 +51,20 @@ class ImageSlice:
                 )
             file.seek(self.offset)
             return file.read(self.size)
+
+    def _read_remote(self) -> bytes:
+        """Return the bytes by one request, for them only."""
+        core = import_optional("fsspec.core", extra="ray", purpose=f"The archive {self.path!r}")
+        if "::" in self.path:  # a corpus of others must not choose caches on this machine
+            raise OSError(f"{self.path!r} is a chain of file systems, which is not opened")
+        files, name = core.url_to_fs(self.path)
+        content: bytes = files.cat_file(name, start=self.offset, end=self.offset + self.size)
+        if len(content) != self.size:
+            raise OSError(
+                f"{self.path!r} has {len(content)} bytes from {self.offset} on, but its image "
+                f"needs {self.size}: the file was changed or cut off"
+            )
+        return content
 
 
 def load_images(references: NDArray[Any]) -> NDArray[Any]:

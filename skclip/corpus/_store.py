@@ -24,7 +24,7 @@ from skclip.neighbors import nearest_rows
 from skclip.prompts import encode_texts
 
 if TYPE_CHECKING:
-    from skclip.corpus._embed_shard import Embedder
+    from skclip.corpus._embedder import Embedder
 
 __all__ = ["CaptionStore", "Shard"]
 

@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
+from skclip._optional import import_optional
 from skclip._paths import find_file, is_remote
+from skclip.exceptions import CorpusError
 
-__all__ = ["arrow_source", "resolved_path", "stored_path", "user_path", "writable_text"]
+__all__ = [
+    "arrow_source",
+    "resolved_path",
+    "source_path",
+    "stored_path",
+    "user_path",
+    "writable_text",
+]
 
 # Prefix of a stored path with percent-encoded bytes.
 _ENCODED = "file:"
@@ -20,10 +29,24 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     return find_file(path).absolute()
 
 
+def source_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a source, which may be on any file system of fsspec."""
+    text = os.fspath(path)
+    if not is_remote(text):
+        return user_path(path)
+    upath = import_optional("upath", extra="ray", purpose=f"The source {text!r}")
+    try:
+        remote: Path = upath.UPath(text)  # has the methods of Path
+        remote.exists()
+    except (ImportError, ValueError, OSError) as error:
+        raise CorpusError(f"The source {text!r} cannot be opened: {error}.") from error
+    return remote
+
+
 @contextmanager
 def arrow_source(path: Path) -> Iterator[str | BinaryIO]:
-    """Yield a path or open file for pyarrow, which opens only UTF-8 paths."""
-    if writable_text(str(path)) == str(path):
+    """Yield a path or open file for pyarrow, which opens only local UTF-8 paths."""
+    if writable_text(str(path)) == str(path) and not is_remote(str(path)):
         yield str(path)
     else:
         with path.open("rb") as file:

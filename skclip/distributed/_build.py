@@ -1,4 +1,4 @@
-"""Corpus.build and Corpus.embed by an engine that is named."""
+"""Corpus.build, Corpus.embed and Corpus.embed_captions by an engine that is named."""
 
 import os
 from typing import Any
@@ -123,6 +123,7 @@ def embed(
     corpus: Corpus | str | os.PathLike[str],
     embedder: Embedder,
     *,
+    captions: bool = False,
     verbose: int = 0,
     engine: str = "local",
     ray_address: str | None = None,
@@ -130,7 +131,7 @@ def embed(
     num_gpus: float = 0,
     compute: Any = None,
 ) -> Corpus:
-    """Embed the images of a corpus that was built without an embedder.
+    """Embed the images or the captions of a corpus that was built without.
 
     Parameters
     ----------
@@ -139,6 +140,9 @@ def embed(
 
     embedder : transformer
         Embeds every image, e.g. :class:`skclip.CLIPEmbedder`.
+
+    captions : bool, default=False
+        Whether to embed the captions in place of the images, by the text encoder.
 
     verbose : int, default=0
         Whether to show a progress bar. It is shown on terminals only.
@@ -151,6 +155,11 @@ def embed(
     corpus : Corpus
         The corpus with embeddings. Unchanged if it already has those of this model.
 
+    Raises
+    ------
+    CorpusError
+        If no row has an image, and ``captions`` is False.
+
     Examples
     --------
     >>> import tempfile
@@ -159,10 +168,14 @@ def embed(
     >>> from skclip.distributed import build, embed
     >>> images = [np.full((32, 32, 3), i, np.uint8) for i in (0, 255)]
     >>> corpus = build((["black", "white"], images), tempfile.mkdtemp())
-    >>> embed(corpus, CLIPEmbedder("skclip-tiny")).has_embeddings
-    True
+    >>> corpus = embed(corpus, CLIPEmbedder("skclip-tiny"))
+    >>> corpus = embed(corpus, CLIPEmbedder("skclip-tiny"), captions=True)
+    >>> corpus.has_embeddings, corpus.has_caption_embeddings
+    (True, True)
     """
     with chosen_engine(
         engine, address=ray_address, num_cpus=num_cpus, num_gpus=num_gpus, compute=compute
     ):
-        return open_corpus(corpus).embed(embedder, verbose=verbose)
+        opened = open_corpus(corpus)
+        work = opened.embed_captions if captions else opened.embed
+        return work(embedder, verbose=verbose)

@@ -62,6 +62,9 @@ def fit_corpus(
     ValueError
         If the head needs rows, or labels and rows differ in number.
 
+    TypeError
+        If labels are of types that cannot be ordered, such as text and numbers.
+
     Notes
     -----
     The scale of the discriminant and the mixing weights of the stacked head need left-out rows.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._validation import encode_labels, labels_from_list
 from skclip.corpus import Corpus, ShardTask, is_missing
 
 __all__ = ["LabelledShard", "labelled_shards"]
@@ -48,25 +49,17 @@ class LabelledShard:
         """Return the sorted classes, and the class of every row; -1 without a label."""
         n_rows = self.task.entry.n_rows
         if isinstance(self.labels, str):
-            labels = self.task.shard.column(self.labels, np.arange(n_rows))
+            labels = self.task.shard.column(self.labels, np.arange(n_rows)).astype(str)
         elif isinstance(self.labels, Path):
             whole = np.load(self.labels, mmap_mode="r", allow_pickle=False)
             labels = np.array(whole[self.first : self.first + n_rows])
         else:
             labels = self.labels
-        present = np.ones(len(labels), dtype=bool)
-        if labels.dtype == object:
-            present = np.array([not is_missing(x) and x != "" for x in labels], dtype=bool)
-            given = np.array(labels[present].tolist())
-        else:
-            # a list of texts becomes an array of texts, where "" is no label either
-            if labels.dtype.kind in "US":
-                present = labels != labels.dtype.type()
-            elif labels.dtype.kind == "f":
-                present = ~np.isnan(labels)
-            given = labels[present]
+        present = has_label(labels)
         codes = np.full(len(labels), -1)
-        classes, codes[present] = np.unique(given, return_inverse=True)
+        if not present.any():
+            return labels[:0], codes
+        classes, codes[present] = encode_labels(_of_one_type(labels[present]), source="labels")
         return classes, codes
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -114,14 +107,31 @@ def labelled_shards(corpus: Corpus, labels: Any) -> list[LabelledShard]:
             ) from error
         _check_shape(whole.shape, corpus)
     else:
-        given = np.asarray(labels)
+        given = labels_from_list(labels) if isinstance(labels, list) else np.asarray(labels)
         _check_shape(given.shape, corpus)
+        if given.dtype == object and (present := has_label(given)).any():
+            # shards may be of one type each, and the corpus not
+            encode_labels(_of_one_type(given[present]), source="labels")
     shards = []
     for first, shard in zip(corpus.offsets[:-1].tolist(), corpus.shards, strict=True):
         own = given[first : first + shard.n_rows] if isinstance(given, np.ndarray) else given
         task = ShardTask(corpus.path, shard.entry, shard.entry.name)
         shards.append(LabelledShard(task, own, first))
     return shards
+
+
+def has_label(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which labels are not None, NaN or empty text."""
+    if labels.dtype == object:
+        return np.array([not is_missing(x) and x != "" for x in labels], dtype=bool)
+    if labels.dtype.kind in "US":
+        return np.asarray(labels != labels.dtype.type())
+    return ~np.isnan(labels) if labels.dtype.kind == "f" else np.ones(len(labels), dtype=bool)
+
+
+def _of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return objects as an array of text or numbers, if they are of one type."""
+    return labels_from_list(labels.tolist()) if labels.dtype == object else labels
 
 
 def _check_shape(shape: tuple[int, ...], corpus: Corpus) -> None:

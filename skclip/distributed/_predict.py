@@ -62,7 +62,7 @@ def predict(
     Raises
     ------
     ValueError
-        If the folder has predictions of another head or corpus.
+        If the folder has predictions of another head or corpus, or is a file.
 
     Examples
     --------
@@ -79,6 +79,8 @@ def predict(
     corpus, folder = open_corpus(corpus), find_file(path).absolute()
     if not hasattr(head, "predict_proba"):
         raise ValueError(f"predict needs a fitted head with predict_proba, got {head!r}.")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{str(folder)!r} is a file: give a folder, for one file per shard.")
     chosen = chosen_engine(
         engine, address=ray_address, num_cpus=num_cpus, num_gpus=num_gpus, compute=compute
     )

@@ -117,6 +117,8 @@ def pull(
     2
     """
     directory = find_file(path).absolute()
+    if directory.exists() and not directory.is_dir():
+        raise CorpusError(f"{str(directory)!r} is a file: give a new directory.")
     if (directory / MANIFEST).exists():
         raise CorpusError(f"{str(directory)!r} already holds a corpus: give a new directory.")
     there, folder = _opened(url, filesystem)

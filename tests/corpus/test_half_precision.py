@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from skclip.corpus import Corpus
-from skclip.corpus._embed_shard import as_stored, embed_images
+from skclip.corpus._embed._grow import as_stored
+from skclip.corpus._embed._images import embed_images
 from skclip.exceptions import UnreadableImageWarning
 
 

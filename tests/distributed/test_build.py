@@ -3,6 +3,7 @@
 import filecmp
 import inspect
 import logging
+import shutil
 
 import pytest
 
@@ -77,6 +78,33 @@ def test_ray_gives_the_same_bytes_after_the_death_of_a_worker(cluster, whole, tm
     assert not (tmp_path / "kill").exists()
     assert_same_bytes(whole, tmp_path / "new")
     assert "000-00004 done in" in caplog.text
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_captions_are_embedded_by_either_engine(request, whole, tmp_path, engine):
+    if engine == "ray":
+        request.getfixturevalue("cluster")
+    places = tmp_path / "here", tmp_path / "there"
+    for place in places:
+        shutil.copytree(whole, place)
+    expected = Corpus(places[0]).embed_captions(LengthEmbedder())
+    corpus = embed(places[1], LengthEmbedder(), captions=True, engine=engine)
+    assert corpus.caption_embeddings([7]).tolist() == [[len("caption 7"), 1]]
+    assert_same_bytes(expected.path, corpus.path)
+
+
+def test_captions_of_shards_in_any_order_have_the_same_bytes(whole, tmp_path, backwards):
+    shutil.copytree(whole, tmp_path / "there")
+    corpus = Corpus(tmp_path / "there").embed_captions(LengthEmbedder())
+    assert corpus.caption_embeddings([7, 59]).tolist() == [[9, 1], [10, 1]]
+
+
+def test_a_corpus_of_captions_has_no_images_to_embed(tmp_path):
+    corpus = Corpus.build(["a cat", "two dogs"], tmp_path / "corpus", shard_size=1)
+    with pytest.raises(CorpusError, match=r"captions and no images: .* embed_captions\(embedder\)"):
+        embed(corpus, LengthEmbedder())
+    assert not Corpus(corpus.path).has_embeddings
+    assert embed(corpus, LengthEmbedder(), captions=True).has_caption_embeddings
 
 
 def test_errors_of_workers_are_raised_as_they_are(cluster, tmp_path):

@@ -133,6 +133,23 @@ def test_missing_labels_are_left_out_of_any_array(tmp_path, missing, as_array):
     assert head.class_count_.tolist() == [2, 3]
 
 
+@pytest.mark.parametrize("as_array", [list, lambda x: np.array(x, dtype=object)])
+@pytest.mark.parametrize("labels", [[1, 1, "a", "a"], [1, "a", 1, "a"], [True, True, "a", None]])
+def test_labels_of_several_types_are_refused_as_by_fit(tmp_path, labels, as_array):
+    corpus = Corpus.build(list("abcd"), tmp_path / "c", embeddings=np.eye(4), shard_size=2)
+    with pytest.raises(TypeError, match="labels holds labels that cannot be ordered"):
+        fit_corpus(GaussianDiscriminantClassifier(), corpus, as_array(labels))
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 1, 2], ["1", "2", "1", "2"], [True, False] * 2])
+def test_labels_keep_their_type_where_some_are_missing(tmp_path, labels):
+    corpus = Corpus.build(list("abcde"), tmp_path / "c", embeddings=np.eye(5), shard_size=2)
+    head = fit_corpus(GaussianDiscriminantClassifier(), corpus, [*labels, None])
+    expected = GaussianDiscriminantClassifier().fit(np.eye(5)[:4], labels)
+    assert head.classes_.dtype == expected.classes_.dtype
+    assert head.classes_.tolist() == expected.classes_.tolist()
+
+
 def test_labels_are_one_per_row_and_not_pickled(tmp_path):
     corpus = Corpus.build(["a", "b"], tmp_path / "c", embeddings=np.eye(2))
     with pytest.raises(ValueError, match=r"labels has the shape \(2, 2\), and the corpus has 2"):

@@ -71,3 +71,10 @@ def test_a_call_that_cannot_begin_leaves_the_folder_to_others(head, animals, tmp
         predict(head, animals[0], tmp_path / "out", engine="spark")
     assert not (tmp_path / "out").exists()
     assert predict(head, animals[0], tmp_path / "out")
+
+
+def test_a_file_in_place_of_the_folder_is_refused(head, animals, tmp_path):
+    (tmp_path / "out").write_text("kept")
+    with pytest.raises(ValueError, match=r"out' is a file: give a folder"):
+        predict(head, animals[0], tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "kept"

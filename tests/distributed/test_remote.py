@@ -133,3 +133,10 @@ def test_no_corpus_is_said_and_nothing_is_written(tmp_path):
     with pytest.raises(CorpusNotFoundError, match=r"There is no corpus at 'file://.*there'"):
         pull(url, tmp_path / "back")
     assert not (tmp_path / "back").exists()
+
+
+def test_a_file_in_place_of_the_directory_is_refused(corpus, tmp_path):
+    push(corpus, (tmp_path / "there").as_uri())
+    (tmp_path / "back").write_text("kept")
+    with pytest.raises(CorpusError, match=r"back' is a file: give a new directory"):
+        pull((tmp_path / "there").as_uri(), tmp_path / "back")

@@ -81,7 +81,8 @@ def run(args: Namespace) -> int:
         return 0
     note_resumed(corpus.path / UNFINISHED, quiet=args.quiet)
     if args.captions:
-        corpus = corpus.embed_captions(embedder, verbose=verbose)
+        with engine:
+            corpus = corpus.embed_captions(embedder, verbose=verbose)
         if not args.quiet:
             say(f"{len(corpus)} captions embedded by {corpus.caption_model_id}, in {corpus.path}")
         return 0

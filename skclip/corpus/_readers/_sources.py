@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from skclip._paths import is_remote
 from skclip._validation import sample_of
 from skclip.corpus._readers._braces import expand_braces
 from skclip.corpus._readers._columns import is_missing
@@ -32,7 +33,7 @@ from skclip.corpus._readers._tool_outputs import (
     read_img2dataset,
 )
 from skclip.corpus._readers._webdataset import read_webdataset
-from skclip.corpus._stored_paths import user_path
+from skclip.corpus._stored_paths import source_path
 from skclip.embedding import IMAGE_SUFFIXES
 from skclip.exceptions import CorpusError
 
@@ -167,7 +168,7 @@ def _is_one_word(text: str) -> bool:
 
 
 def _open_paths(given: Sequence[str], request: Request) -> Iterator[Part]:
-    paths = [user_path(path) for path in given]
+    paths = [source_path(path) for path in given]
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise CorpusError(f"The source {sample_of(missing)} does not exist.")
@@ -191,10 +192,14 @@ def _is_archive(path: Path) -> bool:
 
 
 def _open_path(path: Path, request: Request) -> Iterator[Part]:
+    if is_remote(str(path)) and not (path.is_dir() or path.suffix.lower() == ".parquet"):
+        raise _must_be_local(path)
     if path.is_dir():
         yield from _open_folder(path, request)
     elif path.suffix.lower() in SOURCE_SUFFIXES:
-        yield _table_part(path, request.images_root or path.parent, request)
+        # images of remote tables are URLs or bytes; relative paths are local
+        here = Path.cwd() if is_remote(str(path)) else path.parent
+        yield _table_part(path, request.images_root or here, request)
     else:
         raise CorpusError(
             f"The source {str(path)!r} is neither a folder nor a table of captions: expected a "
@@ -209,6 +214,8 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
         raise CorpusError(
             f"The folder {str(path)!r} cannot be listed: {error.strerror}."
         ) from error
+    if is_remote(str(path)) and not (archives or is_img2dataset(path)):
+        raise _must_be_local(path)
     if is_clip_retrieval(path):
         request.refuse_images_root("clip-retrieval's folders")
         request.refuse_filters("A folder of clip-retrieval, with one embedding per row,")
@@ -224,6 +231,13 @@ def _open_folder(path: Path, request: Request) -> Iterator[Part]:
     else:
         root = request.images_root or path
         yield Part(read_folder(path, request), image_root=str(root), finder=ImageFinder(root))
+
+
+def _must_be_local(path: Path) -> CorpusError:
+    return CorpusError(
+        f"The source {str(path)!r} must be copied to a folder first: remote sources are .tar and "
+        ".parquet files, and folders of archives or of img2dataset."
+    )
 
 
 def _table_part(path: Path, root: Path, request: Request) -> Part:

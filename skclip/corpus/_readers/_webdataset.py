@@ -112,7 +112,7 @@ def iter_samples(archive: Path, doubts: Doubts) -> Iterator[Sample]:
     broken: str | None = None
     try:
         end = archive.stat().st_size
-        with tarfile.open(archive, "r:") as tar:
+        with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 if member.size < 0:  # the next header would be before this one
                     raise tarfile.ReadError(f"{member.name} has the size {member.size}")

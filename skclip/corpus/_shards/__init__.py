@@ -5,18 +5,19 @@ from skclip.corpus._shards._disk import (
     SCHEMA,
     DiskShard,
     ShardFiles,
-    check_caption_widths,
     write_failures,
 )
+from skclip.corpus._shards._disk_store import DiskStore, with_warning
 from skclip.corpus._shards._memory import MemoryShard, MemoryStore
 
 __all__ = [
     "ROW_GROUP_SIZE",
     "SCHEMA",
     "DiskShard",
+    "DiskStore",
     "MemoryShard",
     "MemoryStore",
     "ShardFiles",
-    "check_caption_widths",
+    "with_warning",
     "write_failures",
 ]

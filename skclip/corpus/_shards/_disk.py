@@ -152,6 +152,16 @@ class DiskShard:
             for batch in file.iter_batches(batch_size=ROW_GROUP_SIZE, columns=["caption"]):
                 yield _strings(batch.column("caption"))
 
+    def has_images(self) -> bool:
+        """Return whether any row has an image, or a reason for having none."""
+        names = ["image", "offset", "problem"]
+        with self._reading_captions() as file:
+            return any(
+                column.null_count < len(batch)
+                for batch in file.iter_batches(columns=names)
+                for column in batch.columns
+            )
+
     def problems(self) -> dict[int, str]:
         """Return the reasons for missing images that the source has given, keyed by row."""
         with self._reading_captions() as file:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skclip._files import replacing
 from skclip._row_file import append_bytes, start_rows
 from skclip.corpus._build import Job
-from skclip.corpus._embed_shard import as_stored
+from skclip.corpus._embed._grow import as_stored
 from skclip.corpus._manifest import Manifest, ShardEntry
 from skclip.corpus._shards import DiskShard, write_failures
 from skclip.corpus._stored_paths import user_path

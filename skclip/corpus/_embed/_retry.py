@@ -8,7 +8,9 @@ from sklearn.utils import gen_batches
 
 from skclip._files import replacing
 from skclip.corpus._build import Job
-from skclip.corpus._embed_shard import Embedder, as_stored, embed_images
+from skclip.corpus._embed._grow import as_stored
+from skclip.corpus._embed._images import embed_images
+from skclip.corpus._embedder import Embedder
 from skclip.corpus._manifest import Manifest, ShardEntry
 from skclip.corpus._shards import ROW_GROUP_SIZE, DiskShard, ShardFiles, write_failures
 

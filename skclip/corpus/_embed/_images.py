@@ -5,36 +5,25 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skclip._row_file import append_bytes, resume_rows, start_rows
+from skclip._row_file import append_bytes
 from skclip._validation import sample_of
+from skclip.corpus._embed._grow import as_stored, grow_file
+from skclip.corpus._embedder import Embedder
+from skclip.corpus._engine import ShardTask
 from skclip.corpus._images import ImageSlice
-from skclip.corpus._shards import DiskShard, ShardFiles, write_failures
+from skclip.corpus._shards import write_failures
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 
-__all__ = ["BATCHES_A_CHUNK", "MISSES", "Embedder", "as_stored", "embed_images", "embed_shard"]
+__all__ = ["MISSES", "embed_images", "embed_images_of"]
 
-# Batches between two writes: few, so that little work is lost, but enough that prefetching, which
-# ends with each call of the embedder, hardly pauses.
-BATCHES_A_CHUNK = 8
 # Stop after this many unreadable images without a readable one.
 MISSES = 300
-
-
-class Embedder(Protocol):
-    """An embedder of images, such as :class:`skclip.CLIPEmbedder`."""
-
-    @property
-    def model_id(self) -> str:
-        """Identity of model, weights and preprocessing."""
-
-    def transform(self, X: Any) -> NDArray[Any]:
-        """Return one row per image."""
 
 
 def embed_images(
@@ -110,53 +99,13 @@ def _on_error(embedder: Any, on_error: str) -> Any:
     return clone(embedder).set_params(**{k: v for k, v in wanted.items() if k in known})
 
 
-def as_stored(
-    vectors: NDArray[np.float32], reasons: Sequence[str | None]
-) -> tuple[NDArray[np.float16], list[str | None]]:
-    """Return rows in half precision, as stored in a corpus, and the reasons for zero rows.
+def embed_images_of(task: ShardTask, embedder: Embedder) -> Iterator[int]:
+    """Embed the images of a shard, and list those that cannot be read.
 
     Parameters
     ----------
-    vectors : ndarray of shape (n_rows, n_features)
-        Output of the model.
-
-    reasons : sequence of str or None
-        Known reasons for zero rows.
-
-    Returns
-    -------
-    half : ndarray of shape (n_rows, n_features)
-        float16; a row that half precision cannot represent is zero.
-
-    reasons : list of str or None
-        The reasons, including those of such rows.
-    """
-    with np.errstate(over="ignore", under="ignore"):
-        half = vectors.astype("<f2")
-    too_large, found = ~np.isfinite(half).all(axis=1), list(reasons)
-    half[too_large] = 0
-    for i in np.flatnonzero(vectors.any(axis=1) & ~half.any(axis=1)):
-        size = "large" if too_large[i] else "small"
-        found[i] = f"its embedding is too {size} for half precision: normalise it"
-        if not np.isfinite(vectors[i]).all():
-            found[i] = "its embedding is not finite"
-    return half, found
-
-
-def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iterator[int]:
-    """Embed the images of a shard into ``files.embeddings``, resuming interrupted work.
-
-    Chunks of rows are appended to a file with the final header; an incomplete chunk is embedded
-    again. Rows are always embedded in the same chunks, so that an interrupted build writes the same
-    bytes as an uninterrupted one.
-
-    Parameters
-    ----------
-    shard : DiskShard
+    task : ShardTask
         Shard with the images.
-
-    files : ShardFiles
-        Files for embeddings and failures.
 
     embedder : Embedder
         Model to embed with.
@@ -164,48 +113,49 @@ def embed_shard(shard: DiskShard, files: ShardFiles, embedder: Embedder) -> Iter
     Yields
     ------
     n_rows : int
-        Rows embedded since the last yield.
+        Rows that are there since the last yield.
     """
-    partial = files.embeddings.with_suffix(".partial")
-    notes = files.failures.with_suffix(".partial")
-    chunk = BATCHES_A_CHUNK * getattr(embedder, "batch_size", 64)
-    done, width = resume_rows(partial, shard.n_rows, chunk)
-    yield done
-    n_failed, any_embedded = 0, done > 0
-    while done < shard.n_rows:
-        rows = np.arange(done, min(done + chunk, shard.n_rows))
-        images = shard.column("image", rows).tolist()
-        vectors, reasons = embed_images(embedder, images)
+    rows = _ImageRows(task, embedder)
+    yield from grow_file(task, task.files.embeddings, embedder, rows, rows.list_failures, "rows")
+    rows.notes.unlink(missing_ok=True)
+
+
+class _ImageRows:
+    """Embeds rows of a shard, and notes at once why some are zero."""
+
+    def __init__(self, task: ShardTask, embedder: Embedder) -> None:
+        self._task, self._shard, self._embedder = task, task.shard, embedder
+        self.notes = task.files.failures.with_suffix(".partial")
+        self._n_failed = 0
+        self._any_embedded: bool | None = None
+
+    def __call__(self, rows: NDArray[np.int64], width: int | None) -> NDArray[np.float16]:
+        if self._any_embedded is None:
+            self._any_embedded = bool(rows[0] > 0)  # by an interrupted call
+        images = self._shard.column("image", rows).tolist()
+        vectors, reasons = embed_images(self._embedder, images)
         failed = [why for i, why in zip(images, reasons, strict=True) if why and i is not None]
-        n_failed += len(failed)
-        any_embedded = any_embedded or bool(vectors.any())
-        if n_failed >= MISSES and not any_embedded:
+        self._n_failed += len(failed)
+        self._any_embedded |= bool(vectors.any())
+        if self._n_failed >= MISSES and not self._any_embedded:
             raise CorpusError(
-                f"None of the first {n_failed} images of {shard.entry.name} can be read "
+                f"None of the first {self._n_failed} images of {self._task.entry.name} can be read "
                 f"({sample_of(dict.fromkeys(failed), 2)}): give their folder as images_root=, or "
                 "solve the problem and run the same build again."
             )
-        if width is None:
-            width = vectors.shape[1]
-            start_rows(partial, (shard.n_rows, width))
-        elif vectors.shape[1] != width:
-            raise CorpusError(
-                f"The embedder returned {vectors.shape[1]} features for rows {done} onwards of "
-                f"{shard.entry.name} but {width} before: an embedder must not change its width."
-            )
         half, reasons = as_stored(vectors, reasons)
-        # write reasons first: every zero row on disk then has its reason
-        append_bytes(notes, _note_lines(rows, reasons))
-        append_bytes(partial, half.tobytes())
-        done += len(rows)
-        yield len(rows)
-    stored = np.load(partial, mmap_mode="r", allow_pickle=False)
-    # a row that failed before a crash may have succeeded after it
-    noted = {row: why for row, why in _read_notes(notes).items() if 0 <= row < shard.n_rows}
-    write_failures(shard, files, {row: why for row, why in noted.items() if not stored[row].any()})
-    del stored  # Windows cannot rename an open file
-    partial.replace(files.embeddings)
-    notes.unlink(missing_ok=True)
+        # before the rows: every zero row on disk then has its reason
+        append_bytes(self.notes, _note_lines(rows, reasons))
+        return half
+
+    def list_failures(self, complete: Path) -> None:
+        """Write the list of rows without an image, from the notes of all calls."""
+        stored = np.load(complete, mmap_mode="r", allow_pickle=False)
+        # a row that failed before a crash may have succeeded after it
+        noted = _read_notes(self.notes).items()
+        reasons = {i: why for i, why in noted if 0 <= i < len(stored) and not stored[i].any()}
+        del stored  # Windows cannot rename an open file
+        write_failures(self._shard, self._task.files, reasons)
 
 
 def _note_lines(rows: NDArray[np.int64], reasons: list[str | None]) -> bytes:

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from skclip.corpus import Corpus, in_order, open_corpus
 from skclip.distributed._engine import chosen_engine
 from skclip.distributed._labels import LabelledShard, labelled_shards
-from skclip.heads import ClassSums, GaussianDiscriminantClassifier, StackedHeadClassifier
+from skclip.heads import (
+    ClassSums,
+    GaussianDiscriminantClassifier,
+    StackedHeadClassifier,
+    sample_sizes,
+)
 
 __all__ = ["fit_corpus"]
 
@@ -202,22 +207,3 @@ def _sample(
     parts = list(in_order(rows_of, tasks))
     X, y = (np.concatenate(part) for part in zip(*parts, strict=True))
     return X, np.searchsorted(total.classes, y)
-
-
-def sample_sizes(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Return the number of rows of each class in a stratified sample; see :func:`fit_corpus`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skclip.distributed._fit import sample_sizes
-    >>> sample_sizes(np.array([1, 10, 1000]), 100)
-    array([ 1,  2, 96])
-    """
-    n = int(counts.sum())
-    if n <= most:
-        return counts
-    least = np.minimum(counts, 2 if 2 * len(counts) <= most else most // len(counts))
-    rest = (counts - least) * (most - int(least.sum())) // (n - int(least.sum()))
-    sizes: NDArray[np.int64] = least + rest
-    return sizes

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from skclip.heads._mixed import MixedHeadClassifier
     from skclip.heads._multi_label import MultiLabelTextClassifier
+    from skclip.heads._parts import sample_sizes as sample_sizes
     from skclip.heads._priming import PrimedNCMClassifier
     from skclip.heads._prompting import AggregatedPromptClassifier
     from skclip.heads._stacked import StackedHeadClassifier
@@ -56,6 +57,7 @@ _MODULES = {
     "StackedHeadClassifier": "_stacked",
     "TipAdapterClassifier": "_adapters",
     "ZeroShotClassifier": "_zero_shot",
+    "sample_sizes": "_parts",  # for skclip.distributed
 }
 
 

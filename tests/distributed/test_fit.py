@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 from sklearn.base import clone
 
 from skclip import GaussianDiscriminantClassifier, NearestClassMean, StackedHeadClassifier
 from skclip.corpus import Corpus
 from skclip.distributed import _fit, fit_corpus
-from skclip.distributed._fit import sample_sizes
 from tests.distributed.animals import TEXT
 
 HEADS = {
@@ -85,16 +83,6 @@ def test_a_sample_gives_nearly_the_same_weights(animals, monkeypatch):
     assert list(head.head_weights_) == list(in_memory.head_weights_)
     X = Corpus(animals[0]).embeddings()
     assert np.mean(head.predict(X) == in_memory.predict(X)) > 0.95
-
-
-@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=30), st.integers(2, 1000))
-def test_a_stratified_sample_has_every_class_and_not_too_many_rows(counts, most):
-    counts = np.array(counts)
-    sizes = sample_sizes(counts, most)
-    assert (sizes <= counts).all()
-    assert sizes.sum() <= most or counts.sum() <= most
-    if len(counts) <= most:
-        assert (sizes >= 1).all()
 
 
 def test_a_head_fitted_on_a_corpus_takes_no_further_rows(animals):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skclip import PrimedNCMClassifier, StackedHeadClassifier
@@ -88,3 +89,13 @@ def test_every_class_is_in_the_sample_and_zero_rows_are_not(many):
     counts = np.bincount(y[5:])
     assert_array_equal(np.bincount(y[rows]), sample_sizes(counts, 50))
     assert counts[3] == np.bincount(y[rows])[3] == 2
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=30), st.integers(2, 1000))
+def test_a_stratified_sample_has_every_class_and_not_too_many_rows(counts, most):
+    counts = np.array(counts)
+    sizes = sample_sizes(counts, most)
+    assert (sizes <= counts).all()
+    assert sizes.sum() <= most or counts.sum() <= most
+    if len(counts) <= most:
+        assert (sizes >= 1).all()

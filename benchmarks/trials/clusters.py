@@ -3,8 +3,8 @@
 Promised: a worker that dies is replaced, the call of a driver that dies can be made again, and in
 the end no row is lost or there twice: the files are those of one process that nobody has killed.
 Every trial kills three to eight processes, each at a random moment after a worker has begun to
-embed. One cluster serves all trials. Its parts must start within 30 seconds, so that this cannot run
-with a low priority beside other work.
+embed. One cluster serves all trials. Its parts must start within 30 seconds, so that this cannot
+run with a low priority beside other work.
 """
 
 import filecmp

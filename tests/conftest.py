@@ -2,13 +2,14 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.utils import Bunch
@@ -21,6 +22,17 @@ settings.register_profile("skclip", deadline=None, max_examples=30)
 settings.load_profile("skclip")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def own_workers() -> Iterator[None]:
+    """Worker processes of joblib for one test.
+
+    joblib keeps them for the next call. They end when they have been idle for minutes, and work
+    that is handed to them at that moment may be lost: the call then waits for ever.
+    """
+    yield
+    get_reusable_executor().shutdown(wait=True)
 
 
 @pytest.fixture(scope="session")

@@ -111,6 +111,7 @@ def test_captions_may_be_any_string(target):
     assert corpus.captions([2, 3]).tolist() == ["a\x00b", "lone \ufffd surrogate"]
 
 
+@pytest.mark.usefixtures("own_workers")
 def test_shards_are_cut_at_their_size(target):
     captions = [f"w{i}" for i in range(20_001)]
     corpus = Corpus.build(captions, target, shard_size=10_000, n_jobs=2)

@@ -101,6 +101,7 @@ def test_a_path_is_opened_once_until_the_corpus_changes(corpus):
     assert len(open_corpus(corpus.path)) == 6
 
 
+@pytest.mark.usefixtures("own_workers")
 def test_threads_and_processes_may_share_a_corpus(corpus):
     phrases = ["red", "square", "green"] * 5
     expected = [corpus.search(phrase).tolist() for phrase in phrases]

@@ -106,6 +106,7 @@ def test_stream_yields_batches_of_an_endless_source(embedder, pictures):
     stream.close()
 
 
+@pytest.mark.usefixtures("own_workers")
 def test_processes_may_decode(embedder, image_files):
     expected = embedder.transform(image_files)
     with parallel_config(backend="loky", n_jobs=2):

@@ -139,6 +139,7 @@ def test_a_frozen_head_is_used_as_it_is():
     assert stacked.head_weights_["new"] > 0
 
 
+@pytest.mark.usefixtures("own_workers")
 def test_nested_parameters():
     heads = [("means", NearestClassMean()), ("logistic", LogisticRegression())]
     stacked = StackedHeadClassifier(TEXT, heads).set_params(logistic__C=3.0)

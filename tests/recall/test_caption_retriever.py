@@ -108,6 +108,7 @@ def test_first_means_the_first_in_the_collection():
     assert pool.ids.tolist() == [0, 2]
 
 
+@pytest.mark.usefixtures("own_workers")
 def test_a_random_choice_depends_on_seed_and_name_only(tmp_path):
     captions = [f"{'cat' if i % 2 else 'dog'} {i}" for i in range(200)]
     coarse = Corpus.build(captions, tmp_path / "coarse")

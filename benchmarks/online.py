@@ -92,7 +92,7 @@ def main(n: int = 1000) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="*", choices=WITH_TEXT, default=list(WITH_TEXT))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=2)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     table("stream", "zero-shot", "online", "StatA", "held out: zero-shot", "online", "StatA")

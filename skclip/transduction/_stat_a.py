@@ -9,31 +9,38 @@ With text rows :math:`t_c`, the text posterior :math:`\hat y` and one diagonal v
              + (1 - \beta_c)\, t_c\big), \\
     \sigma_c &= \beta_c \textstyle\sum_i z_{ic} (x_i - \mu_c)^2 / \sum_i z_{ic}
                 + (1 - \beta_c)(\sigma_0 + (t_c - \mu_c)^2), \\
-    z_{ic} &\propto \hat y_{ic} \exp\big\{\log N(x_i; \mu_c, \sigma_c) / 50
-             + \tfrac{1}{2k} (W z + W^\top z)_{ic}\big\}
+    z_{ic} &\propto \hat y_{ic} \exp\big\{w \log N(x_i; \mu_c, \sigma_c) / 50
+             + \tfrac{w}{2k} (W z + W^\top z)_{ic}\big\}
 
 :math:`n_c` is the number of images whose likeliest class is c, :math:`W` the graph of the k nearest
-neighbours. A class that nobody belongs to keeps its text. Pure functions on arrays; called by
-:class:`~skclip.transduction.StatAClassifier`.
+neighbours. A class that nobody belongs to keeps its text.
+
+The published form has :math:`w = 1`, and is worse than the text where images per class are few, or
+the text tells them badly. Here :func:`batch_weight` gives less weight to such batches. Pure
+functions on arrays; called by :class:`~skclip.transduction.StatAClassifier`.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.special import entr
 
 from skclip._array_api import cast
 from skclip._compat import get_namespace_and_device
 from skclip._linalg import gen_row_blocks, softmax, unit_rows
 
-__all__ = ["ClassGaussians", "adapt_gaussians", "log_density", "text_gaussians"]
+__all__ = ["ClassGaussians", "adapt_gaussians", "batch_weight", "log_density", "text_gaussians"]
 
 Array = NDArray[np.float64]
 
 N_OUTER, N_INNER = 10, 5
 # A likelihood over hundreds of features would drown the text: it counts by this share.
 LIKELIHOOD_SHARE = 1 / 50
+# Images per class, told apart by the text, at which the batch has half of its full weight.
+HALF_WEIGHT = 8
 # Least variance of a feature, in mean variances.
 LEAST_VARIANCE = 1e-6
 
@@ -46,10 +53,11 @@ class ClassGaussians(NamedTuple):
 
 
 class Adapted(NamedTuple):
-    """The Gaussians, and the class probabilities z of the rows they came from."""
+    """The Gaussians, the class probabilities z of the rows they came from, and the weight w."""
 
     gaussians: ClassGaussians
     posterior: NDArray[Any]
+    weight: float
 
 
 def log_density(X: NDArray[Any], gaussians: ClassGaussians) -> NDArray[Any]:
@@ -62,6 +70,44 @@ def log_density(X: NDArray[Any], gaussians: ClassGaussians) -> NDArray[Any]:
     density -= (X * X) @ cast(precision / 2, X.dtype).T
     density -= cast(offset, X.dtype)
     return density
+
+
+def batch_weight(posterior: NDArray[Any]) -> float:
+    r"""Return the weight of what a batch teaches, from 0 to 1.
+
+    .. math::
+        w = \frac{m}{m + 8}, \qquad
+        m = \frac{n}{e^{H(\bar y)}} \Big(1 - \frac{\overline{H(\hat y_i)}}{H(\bar y)}\Big)
+
+    The exponential of the entropy :math:`H` of the mean posterior :math:`\bar y` is the number of
+    classes in the batch, as the text sees it; the last factor is how well the text tells them
+    apart. One image, and copies of one image, have weight 0.
+
+    Parameters
+    ----------
+    posterior : ndarray of shape (n_samples, n_classes)
+        Probability of every class; ones and zeros for a labelled row.
+
+    Returns
+    -------
+    weight : float
+        At least 0, below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.transduction._stat_a import batch_weight
+    >>> round(batch_weight(np.tile(np.eye(2), (8, 1))), 3)  # 8 images of each of two classes
+    0.5
+    >>> round(batch_weight(np.full((100, 2), 0.5)), 3)  # the text cannot tell
+    0.0
+    """
+    of_mean = float(entr(posterior.mean(axis=0, dtype=np.float64)).sum())
+    of_rows = float(entr(posterior.astype(np.float64)).sum()) / len(posterior)
+    if of_rows >= of_mean:
+        return 0.0
+    told_apart = len(posterior) * (1 - of_rows / of_mean) / math.exp(of_mean)
+    return told_apart / (told_apart + HALF_WEIGHT)
 
 
 def text_gaussians(X: NDArray[Any], text: NDArray[Any], posterior: NDArray[Any]) -> ClassGaussians:
@@ -86,8 +132,6 @@ def text_gaussians(X: NDArray[Any], text: NDArray[Any], posterior: NDArray[Any])
     text = text.astype(np.float64)
     mass, first, second = _moments(X, posterior)
     variance = (second - 2 * text * first + text**2 * mass[:, None]).sum(axis=0) / mass.sum()
-    if len(X) < 2:  # one row has no variance: one number for all features changes no label
-        variance = np.full_like(variance, variance.mean())
     least = LEAST_VARIANCE * max(float(variance.mean()), LEAST_VARIANCE)
     return ClassGaussians(text, np.tile(np.maximum(variance, least), (len(text), 1)))
 
@@ -128,18 +172,19 @@ def adapt_gaussians(
         log_text = np.log(posterior[free])
     anchor = text_gaussians(X, text, posterior)
     n_neighbors = max(1, int(np.diff(graph.indptr).max(initial=0)))
-    both_ways = ((graph + graph.T).tocsr()[free] / (2 * n_neighbors)).astype(X.dtype)
+    weight = batch_weight(posterior)
+    votes = weight / (2 * n_neighbors) * (graph + graph.T).tocsr()[free].astype(X.dtype)
     z, gaussians = posterior.copy(), anchor
     for step in range(N_OUTER + 1):
-        if step and len(X) > 1:
+        if step:
             gaussians = _moved(X, z, anchor)
         own = log_text.copy()
         for rows in gen_row_blocks(len(own), max(X.shape)):
             block = X[free][rows] if labelled.any() else X[rows]
-            own[rows] += LIKELIHOOD_SHARE * log_density(block, gaussians)
+            own[rows] += weight * LIKELIHOOD_SHARE * log_density(block, gaussians)
         for _ in range(N_INNER):
-            z[free] = softmax(own + both_ways @ z)
-    return Adapted(gaussians, z)
+            z[free] = softmax(own + votes @ z)
+    return Adapted(gaussians, z, weight)
 
 
 def _moved(X: NDArray[Any], z: NDArray[Any], anchor: ClassGaussians) -> ClassGaussians:

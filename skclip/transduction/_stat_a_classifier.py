@@ -16,6 +16,7 @@ from skclip._text_head import TextHead
 from skclip.transduction._neighbor_graph import neighbor_graph
 from skclip.transduction._stat_a import (
     LIKELIHOOD_SHARE,
+    Adapted,
     ClassGaussians,
     adapt_gaussians,
     log_density,
@@ -31,12 +32,14 @@ N_NEIGHBORS = 3
 class StatAClassifier(ScoreClassifierMixin, BaseEstimator):
     r"""Classify by the text and by Gaussians that unlabelled images move away from it (StatA).
 
-    .. math:: \mathrm{score}_c(x) = s\, t_c \cdot x + \log N(x; \mu_c, \sigma_c) / 50
+    .. math:: \mathrm{score}_c(x) = s\, t_c \cdot x + w \log N(x; \mu_c, \sigma_c) / 50
 
     with the text embedding :math:`t_c` and a mean and diagonal variance per class. They start at
     the text and move towards the unlabelled images that belong to the class, the farther the more
     there are: a class without images keeps its text. This is what makes a batch of few classes
-    safe. Labelled images are optional, and their labels are kept.
+    safe. The weight :math:`w` is near one for a large batch, and near zero where images per class
+    are few or the text cannot tell them apart: the labels are then those of the text. Labelled
+    images are optional, and their labels are kept.
 
     Parameters
     ----------
@@ -66,6 +69,9 @@ class StatAClassifier(ScoreClassifierMixin, BaseEstimator):
     variance_ : ndarray of shape (n_classes, n_features)
         Their variances.
 
+    batch_weight_ : float
+        The weight :math:`w`, from 0 to 1.
+
     text_head_ : TextHead
         Text rows, aligned with ``classes_``; class means of labelled images without text.
 
@@ -85,6 +91,15 @@ class StatAClassifier(ScoreClassifierMixin, BaseEstimator):
     The formulas are those of ``skclip.transduction._stat_a``, with ten rounds of means and
     variances and five of probabilities over the graph of three nearest neighbours. Memory grows
     with the number of rows, time with its square where the graph is made.
+
+    The weight is not published, and :math:`w = 1` is. With :math:`n` images, text probabilities
+    :math:`\hat y_i`, their mean :math:`\bar y` and entropies :math:`H`,
+
+    .. math::
+        w = \frac{m}{m + 8}, \qquad
+        m = \frac{n}{e^{H(\bar y)}} \Big(1 - \frac{\overline{H(\hat y_i)}}{H(\bar y)}\Big)
+
+    where :math:`m` is the number of images per class that the text tells apart.
 
     All that a batch teaches is learnt in ``fit``; predictions do not depend on what else is
     predicted. With one image there is nothing to learn and the labels are those of the text.
@@ -159,20 +174,22 @@ class StatAClassifier(ScoreClassifierMixin, BaseEstimator):
         """
         targets = read_targets(self, X, y, X_unlabeled)
         given = X if X is not None else X_unlabeled
-        gaussians, posterior = _adapted(targets)
+        adapted = _adapted(targets)
+        self.batch_weight_ = adapted.weight
         self.text_head_ = targets.text
         self.classes_ = like(targets.classes, y)
         dtype = targets.unlabelled.dtype.name
-        self.mean_ = like(gaussians.mean, given, dtype)
-        self.variance_ = like(gaussians.variance, given, dtype)
+        self.mean_ = like(adapted.gaussians.mean, given, dtype)
+        self.variance_ = like(adapted.gaussians.variance, given, dtype)
         self.n_features_in_ = self.mean_.shape[1]
-        self.transduction_ = take_labels(targets.classes, posterior.argmax(axis=1), y)
+        self.transduction_ = take_labels(targets.classes, adapted.posterior.argmax(axis=1), y)
         return self
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         rows = unit_rows(X)
         gaussians = ClassGaussians(self.mean_, self.variance_)
-        return text_logits(self.text_head_, rows) + LIKELIHOOD_SHARE * log_density(rows, gaussians)
+        share = self.batch_weight_ * LIKELIHOOD_SHARE
+        return text_logits(self.text_head_, rows) + share * log_density(rows, gaussians)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -189,8 +206,8 @@ def text_logits(text: TextHead, X: NDArray[Any]) -> NDArray[Any]:
     return logits
 
 
-def _adapted(targets: Targets) -> tuple[ClassGaussians, NDArray[np.float64]]:
-    """Return the Gaussians, and the probabilities of the unlabelled rows."""
+def _adapted(targets: Targets) -> Adapted:
+    """Return the Gaussians, and the probabilities of the unlabelled rows, zero rows included."""
     logits = text_logits(targets.text, targets.unlabelled)
     posterior = softmax(logits)
     seen = targets.unlabelled.any(axis=1)
@@ -210,4 +227,4 @@ def _adapted(targets: Targets) -> tuple[ClassGaussians, NDArray[np.float64]]:
         np.arange(len(X)) < n_labelled,
     )
     posterior[seen] = adapted.posterior[n_labelled:]
-    return adapted.gaussians, posterior
+    return adapted._replace(posterior=posterior)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import norm
 
@@ -9,6 +10,7 @@ from skclip.transduction._neighbor_graph import neighbor_graph
 from skclip.transduction._stat_a import (
     ClassGaussians,
     adapt_gaussians,
+    batch_weight,
     log_density,
     text_gaussians,
 )
@@ -32,6 +34,11 @@ def plain(X, text, posterior, W, labelled):
         sum(posterior[i, c] * (X[i] - text[c]) ** 2 for i in range(n) for c in range(n_classes))
         / posterior.sum()
     )
+    mean = posterior.mean(axis=0)
+    entropy = -sum(p * np.log(p) for p in posterior.ravel() if p > 0) / n
+    of_mean = -sum(p * np.log(p) for p in mean)
+    told_apart = n / np.exp(of_mean) * (1 - entropy / of_mean)
+    w = told_apart / (told_apart + 8)
     z, mu, sigma = posterior.copy(), text.copy(), np.tile(sigma0, (n_classes, 1))
     for step in range(11):
         if step:
@@ -48,7 +55,7 @@ def plain(X, text, posterior, W, labelled):
         )
         for _ in range(5):
             vote = 50 / (2 * k) * (W @ z + W.T @ z)
-            inner = (likelihood + vote) / 50
+            inner = w * (likelihood + vote) / 50
             new = posterior * np.exp(inner - inner.max(axis=1, keepdims=True))
             new /= new.sum(axis=1, keepdims=True)
             z = np.where(labelled[:, None], posterior, new)
@@ -67,6 +74,30 @@ def test_equals_the_formulas(rows, n_labelled):
     assert_allclose(adapted.posterior, z, atol=1e-5)
     assert_allclose(adapted.gaussians.mean, mean, atol=1e-5)
     assert_allclose(adapted.gaussians.variance, variance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 9])
+def test_copies_of_one_image_weigh_nothing(n):
+    assert batch_weight(np.tile([0.7, 0.2, 0.1], (n, 1))) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "posterior", [np.full((50, 2), 0.5), np.ones((50, 1)), np.tile([1.0, 0.0], (50, 1))]
+)
+def test_images_that_the_text_does_not_tell_apart_weigh_nothing(posterior):
+    assert batch_weight(posterior) == pytest.approx(0, abs=1e-12)
+
+
+def test_weight_of_a_batch_of_certain_classes_is_that_of_images_per_class():
+    of_three = np.tile(np.eye(5)[:3], (4, 1))  # four images of each of three classes
+    assert batch_weight(of_three) == pytest.approx(4 / (4 + 8))
+
+
+@given(st.integers(0, 1000))
+def test_more_of_the_same_images_weigh_more(seed):
+    posterior = np.random.default_rng(seed).dirichlet([0.5] * 4, 6)
+    once, twice = batch_weight(posterior), batch_weight(np.tile(posterior, (2, 1)))
+    assert 0 <= once < twice < 1
 
 
 def test_log_density_is_that_of_a_normal_distribution_but_for_a_constant(rows):

@@ -42,6 +42,14 @@ def test_one_image_gets_the_label_of_the_text(world):
     assert_array_equal(found, expected)
 
 
+def test_copies_of_one_image_get_the_label_of_the_text(world):
+    X, _ = world.draw(20)
+    expected = ZeroShotClassifier(world.text).fit().predict(X)
+    heads = [StatAClassifier(world.text).fit(np.tile(row, (5, 1))) for row in X]
+    assert_array_equal([head.transduction_[0] for head in heads], expected)
+    assert [head.batch_weight_ for head in heads] == pytest.approx([0] * 20, abs=1e-6)
+
+
 def test_predictions_do_not_depend_on_what_else_is_predicted(world):
     X, _ = world.draw(80)
     head = StatAClassifier(world.text).fit(X)
@@ -78,10 +86,10 @@ def test_all_rows_marked_are_rows_without_labels(world):
 
 
 def test_labels_take_part(world):
-    X, y = world.draw(60)
+    X, y = world.draw(300)
     wrong = {"cat": world.text["dog"], "dog": world.text["cat"], "fox": world.text["fox"]}
     without = StatAClassifier(wrong).fit(X_unlabeled=X).score(X, y)
-    labels = StatAClassifier(wrong).fit(X[:30], y[:30], X_unlabeled=X[30:])
+    labels = StatAClassifier(wrong).fit(X[:150], y[:150], X_unlabeled=X[150:])
     assert labels.score(X, y) > without
 
 

@@ -48,6 +48,7 @@ PROJECTS = {
                 "sklearn.neighbors.KNeighborsTransformer",
                 "sklearn.neighbors.NearestCentroid",
                 "sklearn.pipeline.Pipeline",
+                "sklearn.preprocessing.MultiLabelBinarizer",
                 "sklearn.semi_supervised.LabelPropagation",
                 "sklearn.utils.Bunch",
                 "sklearn.utils.metadata_routing.MetadataRequest",

@@ -257,7 +257,7 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
     def _may_sample(self, X: Any, sample_weight: ArrayLike | None, most: int) -> bool:
         """Return whether sums stand for images beyond a sample: no head needs the rows."""
         is_closed = all(in_closed_form(head) is not None for _, head in self._named_heads())
-        return is_closed and sample_weight is None and len(X) > most and not is_elsewhere(X)
+        return is_closed and sample_weight is None and X.shape[0] > most and not is_elsewhere(X)
 
     def _fit_sums(self, sums: ClassSums, X: NDArray[Any], codes: NDArray[Any]) -> Self:
         """Fit from the sums of all labelled images and a sample; see `skclip.distributed`.

@@ -192,7 +192,7 @@ class NearestClassMean(ExactUpdatesMixin, BaseEstimator):
             # each text row counts as `shrinkage` images
             evidence = np.full(len(text.classes), float(self.shrinkage))
             state += ClassSums(text.classes, self.shrinkage * text.weights, evidence)
-        check_evidence(state)
+        check_evidence(state.known)
         self.logit_scale_ = float(self.logit_scale)
         if self.metric == "cosine":
             means, intercept = unit_rows(state.sums), np.zeros(len(state.classes))

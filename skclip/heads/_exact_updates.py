@@ -254,9 +254,9 @@ class ExactUpdatesMixin(ScoreClassifierMixin):
         return tags
 
 
-def check_evidence(state: ClassSums) -> None:
-    """Raise if no class has evidence."""
-    if not state.known.any():
+def check_evidence(evident: NDArray[np.bool_]) -> None:
+    """Raise if no row or no class has evidence."""
+    if not evident.any():
         raise ValueError(
             "No row carries evidence: every embedding is zero or has weight zero. "
             "Give at least one row that is not zero."

@@ -199,11 +199,9 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         widths = [part for part in (rows, None if pool is None else pool[0]) if part is not None]
         width = common_width(widths, text)
         scores = self._fitted(rows, labels, pool, width)
-        dtype = dtype_name(X) if X is not None else "float32"
-        self.coef_ = like(scores.coef, X, dtype) if X is not None else scores.coef.astype(dtype)
-        self.intercept_ = (
-            like(scores.intercept, X, dtype) if X is not None else scores.intercept.astype(dtype)
-        )
+        place = np.empty(0, dtype=np.float32) if X is None else X
+        self.coef_ = like(scores.coef, place, dtype_name(place))
+        self.intercept_ = like(scores.intercept, place, dtype_name(place))
         self.n_features_in_ = width
         return self
 

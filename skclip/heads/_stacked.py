@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skclip._array_api import is_elsewhere, like, to_numpy
+from skclip._array_api import like, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import NamedEstimators, check_sample_weight, validate_parameters
 from skclip._linalg import unit_rows, working_dtype
@@ -28,6 +28,7 @@ from skclip.heads._parts import (
     add_images,
     as_images,
     in_closed_form,
+    may_sample,
     outside_scores,
     part_of,
     sample_rows,
@@ -246,7 +247,7 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
         if weight is not None and codes is not None:
             if sums is not None:
                 codes, sums = encode_known(y, names), sums.over(names)
-            elif most is not None and self._may_sample(X, sample_weight, most):
+            elif may_sample(X, sample_weight, most) and self._needs_no_rows():
                 sums = ClassSums.of_rows(X, codes, names, weight, with_second=True)
                 rows = sample_rows(X, codes, N_SAMPLED)
                 X, codes, weight = X[rows], codes[rows], weight[rows]
@@ -254,10 +255,9 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
         self._weighted, self._is_sample = sample_weight is not None, sums is not None
         return self._weigh(shots, X, sums)
 
-    def _may_sample(self, X: Any, sample_weight: ArrayLike | None, most: int) -> bool:
-        """Return whether sums stand for images beyond a sample: no head needs the rows."""
-        is_closed = all(in_closed_form(head) is not None for _, head in self._named_heads())
-        return is_closed and sample_weight is None and X.shape[0] > most and not is_elsewhere(X)
+    def _needs_no_rows(self) -> bool:
+        """Return whether all heads can be computed from sums of the images."""
+        return all(in_closed_form(head) is not None for _, head in self._named_heads())
 
     def _fit_sums(self, sums: ClassSums, X: NDArray[Any], codes: NDArray[Any]) -> Self:
         """Fit from the sums of all labelled images and a sample; see `skclip.distributed`.

@@ -252,7 +252,7 @@ class GaussianDiscriminantClassifier(ExactUpdatesMixin, CosineLinearMixin, BaseE
         self._choice = self._choice or other._choice
 
     def _linear_head(self, state: ClassSums, X: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-        check_evidence(state)
+        check_evidence(state.known)
         scatter, dof = within_scatter(state)
         ridge = self._ridge(scatter, state.counts.sum())
         if self.ridge == "loo" and self._choice is not None:

@@ -29,6 +29,7 @@ from skclip._validation import (
 )
 from skclip.heads._class_sums import ClassSums, second_moment
 from skclip.heads._discriminant import distinct_rows_of_classes
+from skclip.heads._exact_updates import check_evidence
 from skclip.heads._imprinting._choose_k import choose_k, folds_of_kept, proxies_per_class
 from skclip.heads._imprinting._kept_rows import LEAST_SQUARES, SUMS, KeptProxiesMixin
 from skclip.heads._imprinting._least_squares import leave_one_out_regularization
@@ -378,11 +379,8 @@ class MultiProxyImprinter(CallbackSupportMixin, KeptProxiesMixin, BaseEstimator)
         labels, codes = encode_labels(y)
         weight = check_sample_weight(sample_weight, X)
         counts = nonzero_rows(X) & (weight > 0)
-        if reset and not counts.any():
-            raise ValueError(
-                "No row carries evidence: every embedding is zero or has weight zero. "
-                "Give at least one row that is not zero."
-            )
+        if reset:
+            check_evidence(counts)
         all_codes = codes
         if not counts.all():
             X, codes, weight = X[counts], codes[counts], weight[counts]

@@ -22,7 +22,7 @@ from skclip.heads._parts._pool_images import (
     warn_of_disagreement,
 )
 from skclip.heads._parts._recalling_head import RecallingHeadMixin
-from skclip.heads._parts._sampled_images import N_SAMPLED, sample_rows, sample_sizes
+from skclip.heads._parts._sampled_images import N_SAMPLED, may_sample, sample_rows, sample_sizes
 from skclip.heads._parts._schedules import SCHEDULES, Alpha, mix, text_weight
 from skclip.heads._parts._weighed import DISCRIMINANT, MEANS, RECALLED, TEXT, weigh
 from skclip.heads._parts._weights_repr import WeightsReprMixin
@@ -53,6 +53,7 @@ __all__ = [
     "fit_on",
     "in_closed_form",
     "linear_rows",
+    "may_sample",
     "mix",
     "outside_scores",
     "over_all_classes",

@@ -5,14 +5,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._array_api import is_elsewhere
 from skclip._linalg import nonzero_rows
 
-__all__ = ["MAX_KEPT", "N_SAMPLED", "sample_rows", "sample_sizes"]
+__all__ = ["MAX_KEPT", "N_SAMPLED", "may_sample", "sample_rows", "sample_sizes"]
 
 # Most labelled images that a head keeps one by one: 200 MB with 512 features.
 MAX_KEPT = 100_000
 # Images that it keeps of more; mixing weights are fitted on at most 4000.
 N_SAMPLED = 5_000
+
+
+def may_sample(X: Any, sample_weight: Any, most: int | None) -> bool:
+    """Return whether sums may stand for the rows: more than ``most``, in numpy, without weights."""
+    is_many = most is not None and X.shape[0] > most
+    return is_many and sample_weight is None and not is_elsewhere(X)
 
 
 def sample_sizes(counts: NDArray[np.int64], most: int) -> NDArray[np.int64]:

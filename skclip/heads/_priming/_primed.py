@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from skclip._array_api import is_elsewhere, like, take_rows, to_numpy
+from skclip._array_api import like, take_rows, to_numpy
 from skclip._base import CosineLinearMixin
 from skclip._compat import Interval, StrOptions, check_sample_weight
 from skclip._linalg import unit_rows, working_dtype
@@ -29,6 +29,7 @@ from skclip.heads._parts import (
     RecallingHeadMixin,
     add_images,
     as_images,
+    may_sample,
     sample_rows,
     take_away,
     weigh,
@@ -384,8 +385,7 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
             if not np.isfinite(sums.sums).all():
                 assert_all_finite(X, input_name="X", estimator_name=type(self).__name__)
             if self._weighs:
-                if most is not None and len(codes) > most and not is_elsewhere(shots):
-                    self._is_sample = sample_weight is None
+                self._is_sample = may_sample(shots, sample_weight, most)
                 if self._is_sample:
                     rows = sample_rows(shots, codes, N_SAMPLED)
                     shots, codes, weight = shots[rows], codes[rows], weight[rows]

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip.heads._class_sums import ClassSums
+from skclip.heads._class_sums import ClassSums, class_sums
 from skclip.heads._discriminant import ridge_axes
 from skclip.heads._parts._distinct_images import Images
 from skclip.heads._parts._filled_scores import fill_by_text, slope_on_text
@@ -199,8 +199,7 @@ def class_stats(images: Images, n_classes: int) -> ClassStats:
     squares = np.bincount(codes, w * w, minlength=n_classes).astype(np.float64)
     n_images = np.bincount(codes, minlength=n_classes)
     safe = np.where(n_images > 0, weight, 1)
-    means = np.zeros((n_classes, X.shape[1]))
-    np.add.at(means, codes, (w / safe[codes])[:, None] * X)
+    means = class_sums(X, codes, n_classes, w / safe[codes], unit=False)[0]
     known = n_images > 0
     square = float(w @ np.square(X - means[codes]).sum(axis=1))
     dof = float((weight - squares / safe)[known].sum())
@@ -387,10 +386,8 @@ def _measure(
     factor = step * total
     squares_left = np.where(alone, 0, inverse * total**2 - w * w)
     r = points - means[codes]
-    u = metric.shrink * r
+    u = r if metric.fixed else metric.shrink * r
     length = np.einsum("nd,nd->n", r, u)
-    gain = np.zeros(len(X)) if metric.fixed else factor / (1 - factor * length)
-    # without an image, the metric changes by gain u u'
     solved = metric.shrink * means
     by_u, by_x = u @ means.T, np.einsum("nd,nd->n", points, u)
     whole_square = np.einsum("cd,cd->c", means, solved)
@@ -398,15 +395,17 @@ def _measure(
     square = np.broadcast_to(whole_square, inner.shape).copy()
     square[own] += step**2 * length - 2 * step * by_u[own]
     inner[own] -= step * by_x
-    moved = by_u.copy()
-    moved[own] -= step * length
-    inner += (gain * by_x)[:, None] * moved
-    square += gain[:, None] * moved**2
     # the variance of an image about its class mean
     dof = metric.dof - total * (1 - inverse) + np.where(alone, 0, rest - squares_left / rest)
     if metric.fixed:
         left_square = metric.square - factor * length
     else:
+        # without an image, the metric changes by gain u u'
+        gain = factor / (1 - factor * length)
+        moved = by_u.copy()
+        moved[own] -= step * length
+        inner += (gain * by_x)[:, None] * moved
+        square += gain[:, None] * moved**2
         left_square = metric.square - gain * np.einsum("nd,nd->n", u, u)
     if metric.dof > 1e-9:
         variance = metric.square / metric.dof

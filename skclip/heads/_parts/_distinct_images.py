@@ -92,7 +92,10 @@ def _copies(X: NDArray[Any], similarity: float) -> tuple[int, NDArray[Any]]:
     if len(X) > MAX_COMPARED:
         first, groups = np.unique(X, axis=0, return_inverse=True)
         return len(first), groups.reshape(-1)
-    n_groups, groups = connected_components(similarity <= X @ X.T, directed=False)
+    are_copies = similarity <= X @ X.T
+    if np.count_nonzero(are_copies) <= len(X):  # every image is a copy of itself only
+        return len(X), np.arange(len(X))
+    n_groups, groups = connected_components(are_copies, directed=False)
     return int(n_groups), groups
 
 

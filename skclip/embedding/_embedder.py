@@ -67,9 +67,11 @@ class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
 
     n_jobs : int, default=None
         Number of workers that read and decode images: threads, unless
-        :func:`joblib.parallel_config` selects another backend. None means 1. Workers load the next
-        batch while the model runs, if it runs on an accelerator or leaves cores free
-        (:func:`torch.set_num_threads`); otherwise loading and computing alternate.
+        :func:`joblib.parallel_config` selects another backend. None means that of
+        ``parallel_config``, else one per thread of torch (:func:`torch.get_num_threads`: all
+        cores, or their part in a process of joblib). Workers load the next batch while the model
+        runs, if it runs on an accelerator or leaves cores free; otherwise loading and computing
+        alternate.
 
     normalize : bool, default=True
         Whether rows are scaled to unit length.

@@ -82,7 +82,8 @@ def embed_images(
 
     n_jobs : int or None, default=None
         Workers that read and decode: threads, unless :func:`joblib.parallel_config` selects
-        another backend. They work while the model runs if there are cores for both.
+        another backend. They work while the model runs if there are cores for both. None: see
+        :func:`_n_workers`.
 
     cache : EmbeddingCache, default=None
         Cache to read rows from and add new rows to. Images with a cached row are not decoded.
@@ -94,8 +95,9 @@ def embed_images(
     """
     encode = _AdaptiveEncoder(loaded.encode_pixels)
     load = partial(_load_chunk, loaded.preprocess, cache)
-    ahead = _may_run_ahead(loaded.device, n_jobs)
-    for batch in _prefetch(load, items, batch_size, n_jobs, ahead=ahead):
+    n_workers = _n_workers(n_jobs)
+    ahead = _may_run_ahead(loaded.device, n_workers)
+    for batch in _prefetch(load, items, batch_size, n_workers, ahead=ahead):
         rows = np.zeros((len(batch), loaded.n_features), dtype=np.float32)
         failures, missing = {}, []
         for i, (_, _, result) in enumerate(batch):
@@ -218,15 +220,18 @@ def _prefetch(
     load: Callable[[list[tuple[int, Any]]], list[Any]],
     items: Iterable[Any],
     batch_size: int,
-    n_jobs: int | None,
+    n_workers: int,
     *,
     ahead: bool,
 ) -> Iterator[list[Any]]:
     """Yield loaded batches; with ``ahead``, load the next batch while the caller uses this one."""
+    batches = _batched(enumerate(items), batch_size)
+    first = next(batches, [])
+    n_workers = max(1, min(n_workers, len(first)))  # no threads for a single image
     # two chunks per worker balance images of unequal size
-    chunk_size = -(-batch_size // (2 * effective_n_jobs(n_jobs)))
+    chunk_size = -(-batch_size // (2 * n_workers))
     loading: Iterable[list[Any]] = ()
-    with _parallel(n_jobs) as parallel:
+    with _parallel(n_workers) as parallel:
 
         def start(batch: list[tuple[int, Any]]) -> Iterable[list[Any]]:
             chunks = _batched(batch, chunk_size)
@@ -234,7 +239,7 @@ def _prefetch(
             return started
 
         try:
-            for batch in _batched(enumerate(items), batch_size):
+            for batch in chain([first], batches):
                 loaded, loading = list(chain.from_iterable(loading)), start(batch)
                 if not ahead:
                     loaded, loading = list(chain.from_iterable(loading)), ()
@@ -248,7 +253,19 @@ def _prefetch(
                 pass
 
 
-def _may_run_ahead(device: str, n_jobs: int | None) -> bool:
+def _n_workers(n_jobs: int | None) -> int:
+    """Return the number of workers that read and decode.
+
+    By default there are as many as threads of torch: one per core, and fewer in processes of
+    joblib, which have a part of the cores.
+    """
+    import torch
+
+    n_workers: int = effective_n_jobs(n_jobs)
+    return torch.get_num_threads() if n_jobs is None and n_workers == 1 else n_workers
+
+
+def _may_run_ahead(device: str, n_workers: int) -> bool:
     """Return whether there are cores for both workers and model.
 
     On shared cores they slow each other down; alternating is a quarter faster for a small model.
@@ -257,17 +274,16 @@ def _may_run_ahead(device: str, n_jobs: int | None) -> bool:
         return True
     import torch
 
-    n_workers: int = effective_n_jobs(n_jobs)
     n_cores: int = cpu_count()
     return n_workers + torch.get_num_threads() <= n_cores
 
 
-def _parallel(n_jobs: int | None) -> Parallel:
+def _parallel(n_workers: int) -> Parallel:
     """Return workers that run in the background, if their backend supports it."""
     try:
-        return Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+        return Parallel(n_jobs=n_workers, prefer="threads", return_as="generator")
     except ValueError:
-        return Parallel(n_jobs=n_jobs, prefer="threads")
+        return Parallel(n_jobs=n_workers, prefer="threads")
 
 
 def _load_chunk(

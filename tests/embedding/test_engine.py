@@ -1,13 +1,17 @@
 """Batches through the model: memory that does not suffice, failures by position."""
 
+import threading
+
 import numpy as np
 import pytest
+from joblib import parallel_config
 
 from skclip.embedding import _engine
 from skclip.embedding._cache._rows import EmbeddingCache
 from skclip.embedding._engine import (
     _AdaptiveEncoder,
     _may_run_ahead,
+    _n_workers,
     _prefetch,
     embed_images,
     embed_texts,
@@ -115,6 +119,30 @@ def test_workers_run_ahead_where_there_are_cores_for_both(
     monkeypatch.setattr(_engine, "cpu_count", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
     assert _may_run_ahead(device, n_jobs) is expected
+
+
+@pytest.mark.parametrize(("n_jobs", "expected"), [(None, 3), (1, 1), (2, 2)])
+def test_by_default_there_is_a_worker_per_thread_of_torch(monkeypatch, n_jobs, expected):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert _n_workers(n_jobs) == expected
+
+
+def test_a_joblib_context_sets_the_number_of_workers(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    with parallel_config(n_jobs=2):
+        assert _n_workers(None) == 2
+
+
+@pytest.mark.parametrize(("n_items", "in_threads"), [(1, False), (8, True)])
+def test_more_than_one_image_is_loaded_in_threads(n_items, in_threads):
+    threads = set()
+
+    def load(chunk):
+        threads.add(threading.get_ident())
+        return chunk
+
+    assert len(list(_prefetch(load, range(n_items), 8, 2, ahead=False))[0]) == n_items
+    assert (threading.get_ident() not in threads) is in_threads
 
 
 def test_truncated_texts_are_counted_by_batch(tiny_model):

@@ -141,7 +141,8 @@ def test_more_than_one_image_is_loaded_in_threads(n_items, in_threads):
         threads.add(threading.get_ident())
         return chunk
 
-    assert len(list(_prefetch(load, range(n_items), 8, 2, ahead=False))[0]) == n_items
+    (batch,) = _prefetch(load, range(n_items), 8, 2, ahead=False)
+    assert len(batch) == n_items
     assert (threading.get_ident() not in threads) is in_threads
 
 

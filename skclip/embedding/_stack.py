@@ -1,6 +1,7 @@
-"""Stack batches of rows without holding them twice."""
+"""Stack batches of rows."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,31 +12,28 @@ __all__ = ["stack_batches"]
 def stack_batches(batches: Iterator[NDArray[np.float32]], n: int | None) -> NDArray[np.float32]:
     """Return the rows of batches as one array.
 
-    Concatenation would hold every row twice in memory.
-
     Parameters
     ----------
     batches : iterator of ndarray of shape (n_batch, n_features)
         At least one batch; all have the same width.
 
     n : int or None
-        Total number of rows; None if it is not known in advance.
+        Number of rows, which need not be exact. If it is not known, or too small, rows are held
+        twice while they are put together.
 
     Returns
     -------
     rows : ndarray of shape (n, n_features)
         In the order of the batches.
     """
+    if n is None:
+        return np.concatenate(list(batches))
     first = next(batches)
-    rows = np.empty((n or len(first), first.shape[1]), dtype=first.dtype)
-    rows[: len(first)] = first
-    end = len(first)
-    for batch in batches:
+    rows = np.empty((n, first.shape[1]), dtype=first.dtype)
+    end = 0
+    for batch in chain([first], batches):
         start, end = end, end + len(batch)
-        if end > len(rows):
-            # grow by an eighth, so that rows are moved a few times and not for every batch
-            rows.resize((end + end // 8, rows.shape[1]), refcheck=False)
+        if end > n:
+            return np.concatenate([rows[:start], batch, *batches])
         rows[start:end] = batch
-    if end < len(rows):
-        rows.resize((end, rows.shape[1]), refcheck=False)
-    return rows
+    return rows[:end]

@@ -148,8 +148,9 @@ PRINTING = ["info", "demo", "recall cat --corpus none"]
 
 # one process that forks: Python and scikit-learn start once
 CLOSED = """
-import os, sys
+import os, sys, warnings
 from skclip.cli import _main, main
+warnings.simplefilter("ignore")  # Python 3.12 warns of forks beside threads
 for verb in sys.argv[1:]:
     if not (child := os.fork()):
         os._exit(main(verb.split()))

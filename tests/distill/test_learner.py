@@ -98,6 +98,7 @@ def test_without_weights_it_is_plain_clip_training_bit_for_bit(batches):
     assert_same(learn(HOW, batches).model, plain_clip(batches))
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower")  # Python 3.13.0
 def test_compiled_training_is_the_same(batches, monkeypatch):
     """The graphs are captured and run as they are: no compiler is needed."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))

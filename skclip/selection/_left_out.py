@@ -66,7 +66,7 @@ def left_out(
     """
     codes = encode_labels(y)[1]
     counts = np.bincount(codes)
-    n_folds = int(min(N_FOLDS, counts.max(), len(y)))
+    n_folds = min(N_FOLDS, int(counts.max()), len(y))
     if is_frozen(head):
         splits = [(np.arange(len(y)), np.arange(len(y)))]
     elif n_folds < 2:  # one image per class: only a head that knows the classes by text can tell

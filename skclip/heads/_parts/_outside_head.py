@@ -224,7 +224,7 @@ def out_of_fold(head: Any, images: Images, text: Array, classes: NDArray[Any]) -
     scores = np.zeros((len(codes), len(classes)))
     known = np.zeros(scores.shape, dtype=bool)
     counts = np.bincount(codes, minlength=len(classes))
-    n_folds = int(min(N_FOLDS, counts.max()))
+    n_folds = min(N_FOLDS, int(counts.max()))
     if n_folds >= 2:
         from sklearn.model_selection import StratifiedKFold  # half of the import time of a head
 

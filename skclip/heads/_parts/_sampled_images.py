@@ -74,7 +74,7 @@ def sample_rows(X: NDArray[Any], codes: NDArray[Any], most: int) -> NDArray[np.i
     counts = np.bincount(codes[order])
     starts = np.cumsum(counts) - counts
     ranks = [
-        start + np.linspace(0, max(n - 1, 0), size).round().astype(np.intp)
+        start + np.linspace(0, max(int(n) - 1, 0), size).round().astype(np.intp)
         for start, n, size in zip(starts, counts, sample_sizes(counts, most), strict=True)
     ]
     return np.sort(order[np.concatenate(ranks)])

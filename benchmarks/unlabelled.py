@@ -88,13 +88,16 @@ def of_size(n: int) -> Callable[..., Rows]:
     return batch
 
 
+# As many draws as bring standard errors below a fifth of a point, where sets are not too small.
 BATCHES: dict[str, tuple[Callable[..., Rows], int]] = {
     "all classes": (all_images, 1),
-    "2 classes": (classes_of(2, 2), 20),
-    "3 to 10 classes": (classes_of(3, 10), 20),
-    "long tail": (long_tail, 20),
-    "64 images": (of_size(64), 60),
-    "16 images": (of_size(16), 80),
+    "2 classes": (classes_of(2, 2), 200),
+    "3 to 10 classes": (classes_of(3, 10), 60),
+    "long tail": (long_tail, 200),
+    "128 images": (of_size(128), 200),
+    "64 images": (of_size(64), 400),
+    "32 images": (of_size(32), 200),
+    "16 images": (of_size(16), 400),
     "1 image": (of_size(1), 20),
 }
 

@@ -24,6 +24,7 @@ from skclip import (
     GaussianDiscriminantClassifier,
     MixedHeadClassifier,
     NearestClassMean,
+    OnlineAdaptedClassifier,
     PrimedNCMClassifier,
     PrimingPool,
     StackedHeadClassifier,
@@ -70,6 +71,7 @@ HEADS = [
     MixedHeadClassifier(TEXT, NearestCentroid(), space="proba", alpha=0.5),  # in numpy
     MixedHeadClassifier(TEXT, RidgeClassifier()),
     StatAClassifier(TEXT),
+    OnlineAdaptedClassifier(TEXT),
 ]
 # a text head cannot be given to scikit-learn's checks, which choose the labels
 CHECKABLE = [

@@ -89,7 +89,9 @@ def test_regression_leaves_rows_out_as_brute_force_does(weighted):
         found.append((error, ridge, np.array(each)))
     _, ridge, expected = min(found, key=lambda one: one[0])
     np.testing.assert_allclose(left_out, 10 * expected, atol=1e-9)
-    np.testing.assert_allclose(scores.of(X), 10 * Ridge(ridge).fit(X, Y, weight).predict(X), atol=1e-9)
+    np.testing.assert_allclose(
+        scores.of(X), 10 * Ridge(ridge).fit(X, Y, weight).predict(X), atol=1e-9
+    )
 
 
 def test_weights_maximise_the_penalised_likelihood(monkeypatch):

@@ -179,8 +179,9 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If ``y`` is no such matrix, a weight is negative, nothing names the classes, there is one class with text,
-            there is neither text nor images, or images and text differ in their number of features.
+            If ``y`` is no such matrix, a weight is negative, nothing names the classes, there is
+            one class with text, there is neither text nor images, or images and text differ in
+            their number of features.
         """
         name = type(self).__name__
         if X is None and y is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
@@ -282,7 +282,7 @@ class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
         self.text_head_, self.bank_weight_ = text, weight
         self.classes_ = like(text.classes, labels)
         self.bank_labels_ = take_labels(text.classes, bank.codes, labels)
-        self.bank_entropy_ = bank.entropy
+        self.bank_entropy_ = like(bank.entropy, place)
         dtype = bank.rows.dtype.name
         self.bank_embeddings_ = like(bank.rows, place, dtype)
         self.coef_ = like(coef, place, dtype)

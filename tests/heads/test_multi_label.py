@@ -163,7 +163,7 @@ def test_bad_weights():
         head.fit(X, Y, sample_weight=[1, 1, -1, 1, 1])
     with pytest.raises(ValueError, match="sample_weight"):
         head.fit(X, Y, sample_weight=[1, 1])
-    with pytest.raises(ValueError, match="all zero|at least one non-zero"):
+    with pytest.raises(ValueError, match=r"all zero|at least one non-zero"):
         head.fit(X, Y, sample_weight=np.zeros(5))
 
 

@@ -170,7 +170,7 @@ def test_bad_input(world):
         head.partial_fit(X_unlabeled=X[:, :3])
     with pytest.raises(ValueError, match="not among the classes: 'owl'"):
         head.partial_fit(X[:1], ["owl"])
-    with pytest.raises(ValueError, match="classes holds labels that are not among .*'owl'"):
+    with pytest.raises(ValueError, match=r"classes holds labels that are not among .*'owl'"):
         head.partial_fit(X, y, classes=["cat", "owl"])
     with pytest.raises(ValueError, match="NaN"):
         head.partial_fit(X_unlabeled=np.full((1, X.shape[1]), np.nan))

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clip_sets import SETS, ImageSet
-from benchmarks.unlabelled import WITH_TEXT, long_tail, table
+from benchmarks.unlabelled import EVERY, long_tail, table
 from skclip import OnlineAdaptedClassifier, StatAClassifier
 
 Rows = NDArray[Any]
 N_IMAGES, BLOCK = 1000, 100
-EVERY = (*WITH_TEXT, "imagenet")
 STREAMS = "shuffled", "class by class", "long tail"
 
 

@@ -78,7 +78,8 @@ def distinct_rows(X: NDArray[Any], Y: NDArray[Any], weight: NDArray[Any]) -> Lab
     counted = weight > 0
     rows, at = np.unique(X[counted], axis=0, return_inverse=True)
     each = weight[counted].astype(np.float64)
-    total = np.bincount(at.ravel(), each, minlength=len(rows))
+    total = np.zeros(len(rows))
+    np.add.at(total, at.ravel(), each)
     labels = np.zeros((len(rows), Y.shape[1]))
     np.add.at(labels, at.ravel(), each[:, None] * Y[counted])
     # sums of fractions over their sum may exceed one by rounding

@@ -26,6 +26,8 @@ __all__ = ["OnlineAdaptedClassifier"]
 
 # Most images per class in the bank.
 BANK_SIZE = 16
+# Rows whose posteriors are held at once.
+ROW_BLOCK = 8192
 
 
 class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
@@ -249,13 +251,12 @@ class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
     def _add(self, targets: Targets, before: list[Bank], place: Any, labels: Any) -> Self:
         seen = targets.unlabelled[targets.unlabelled.any(axis=1)]
         text = targets.text._replace(weights=to_numpy(targets.text.weights))
-        # in float64, since the surest posteriors differ by less than float32 tells
-        posterior = text.proba(seen.astype(np.float64))
-        new = [
-            Bank.labelled(targets.labelled, targets.codes),
-            Bank.unlabelled(seen, posterior),
-        ]
-        bank = surest([*before, *new], BANK_SIZE)
+        bank = surest([*before, Bank.labelled(targets.labelled, targets.codes)], BANK_SIZE)
+        for start in range(0, len(seen), ROW_BLOCK):
+            rows = seen[start : start + ROW_BLOCK]
+            # in float64, since the surest posteriors differ by less than float32 tells
+            new = Bank.unlabelled(rows, text.proba(rows.astype(np.float64)))
+            bank = surest([bank, new], BANK_SIZE)
         if before and all(map(np.array_equal, bank, before[0])):
             return self  # no new image is among the surest
         self._set_bank(bank, text, place, labels)

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import entr
 
 from skclip import GaussianDiscriminantClassifier, OnlineAdaptedClassifier, ZeroShotClassifier
+from skclip.transduction import _online
 from skclip.transduction._bank import OF_A_LABEL, Bank, bank_weight, surest
 from skclip.transduction._online import BANK_SIZE
 from tests.transduction.conftest import NAMES, World
@@ -148,6 +149,13 @@ def test_images_that_do_not_enter_the_bank_change_nothing(world):
     head = OnlineAdaptedClassifier(world.text).fit(X)
     before = head.coef_
     assert head.partial_fit(X_unlabeled=X).coef_ is before
+
+
+def test_blocks_within_a_call_change_nothing(world, monkeypatch):
+    X, _ = world.draw(100)
+    expected = OnlineAdaptedClassifier(world.text).fit(X)
+    monkeypatch.setattr(_online, "ROW_BLOCK", 7)
+    same(OnlineAdaptedClassifier(world.text).fit(X), expected)
 
 
 def test_one_row_of_equal_entropy_is_that_which_came_first():

@@ -2,7 +2,7 @@
 
     python benchmarks/unlabelled.py --data FOLDER [--tables batches priors ...]
 
-The folder is that of `clip_sets.py`; it is not public. Ten processor minutes.
+The folder is that of `clip_sets.py`; it is not public. Fifteen processor minutes.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from benchmarks.label_propagation import label_propagation
 from skclip import (
     ConformalHead,
     GaussianDiscriminantClassifier,
+    OnlineAdaptedClassifier,
     OpenSetClassifier,
     PriorShiftAdapter,
     StackedHeadClassifier,
@@ -441,6 +442,10 @@ def speed(data: Path | None = None, repeats: int = 5) -> None:
         work["`PriorShiftAdapter`, fit"] = partial(prior.fit, X_unlabeled=X)
         shifted = PriorShiftAdapter(head, prior="uniform").fit(X_unlabeled=X[:1000])
         work["`PriorShiftAdapter`, predict"] = partial(shifted.predict, X)
+        stream = OnlineAdaptedClassifier(text)
+        work["`OnlineAdaptedClassifier`, fit"] = partial(stream.fit, X_unlabeled=X)
+        seen = OnlineAdaptedClassifier(text).fit(X_unlabeled=X)
+        work["`OnlineAdaptedClassifier`, predict"] = partial(seen.predict, X)
         if n <= 5_000:  # the graph grows with the square
             work["`StatAClassifier`, fit"] = partial(StatAClassifier(text).fit, X_unlabeled=X)
             work["of which the graph"] = partial(neighbor_graph, X, 3)

@@ -205,7 +205,7 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
             )
         labels = None if y is None else read_indicator(y, self.classes_, name)
         labelled = None
-        if rows is not None and labels is not None:
+        if X is not None and rows is not None and labels is not None:
             check_consistent_length(rows, labels)
             weight = to_numpy(check_sample_weight(sample_weight, X, dtype=working_dtype(X)))
             labelled = distinct_rows(rows, labels, np.where(rows.any(axis=1), weight, 0))

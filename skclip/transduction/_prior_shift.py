@@ -232,7 +232,8 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
         log_proba = self._log_proba(X)
-        return log_proba + cast(self.weight_, log_proba.dtype)
+        moved: NDArray[Any] = log_proba + cast(self.weight_, log_proba.dtype)
+        return moved
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

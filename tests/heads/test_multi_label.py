@@ -156,6 +156,17 @@ def test_copies_of_images_are_left_out_together():
     assert twice["labelled"] < 1.5 * once["labelled"]
 
 
+@pytest.mark.parametrize("kind", [list, tuple, pd.Series, np.float32, np.int64])
+def test_weights_of_other_forms(kind):
+    text, X, Y = images(20)
+    given = np.arange(1, 21)
+    before = given.copy()
+    head = MultiLabelTextClassifier(text).fit(X, Y, sample_weight=kind(given))
+    np.testing.assert_array_equal(given, before)
+    expected = MultiLabelTextClassifier(text).fit(X, Y, sample_weight=given.astype(float))
+    np.testing.assert_array_equal(head.coef_, expected.coef_)
+
+
 def test_bad_weights():
     text, X, Y = images(5)
     head = MultiLabelTextClassifier(text)
@@ -163,6 +174,8 @@ def test_bad_weights():
         head.fit(X, Y, sample_weight=[1, 1, -1, 1, 1])
     with pytest.raises(ValueError, match="sample_weight"):
         head.fit(X, Y, sample_weight=[1, 1])
+    with pytest.raises(ValueError, match="Sample weights must be 1D"):
+        head.fit(X, Y, sample_weight=np.ones((5, 2)))
     with pytest.raises(ValueError, match=r"all zero|at least one non-zero"):
         head.fit(X, Y, sample_weight=np.zeros(5))
 

@@ -114,6 +114,10 @@ class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
 
     The discriminant is fitted again whenever the bank changes, on at most 16 images per class.
 
+    With ``sklearn.set_config(array_api_dispatch=True)`` embeddings may be arrays of other
+    libraries, such as torch tensors on any device. Begin with images then: a fit without any is in
+    numpy.
+
     References
     ----------
     .. [1] Wang et al., "A Hard-to-Beat Baseline for Training-free CLIP-based Adaptation",
@@ -276,7 +280,9 @@ class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
             posterior[of_label] = np.eye(len(coef))[bank.codes[of_label]]
             weight = bank_weight(bank.codes, posterior)
         if weight > 0:
-            head = GaussianDiscriminantClassifier(zero_shot=dict(enumerate(text.weights)))
+            # class means that stand in for text say nothing that the bank does not
+            rows = None if self.zero_shot is None else dict(enumerate(text.weights))
+            head = GaussianDiscriminantClassifier(zero_shot=rows)
             head.fit(bank.rows, bank.codes)
             coef += weight * head.logit_scale_ * head.coef_
             intercept += weight * head.logit_scale_ * head.intercept_

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import entr
+from sklearn.multiclass import OneVsRestClassifier
 
 from skclip import GaussianDiscriminantClassifier, OnlineAdaptedClassifier, ZeroShotClassifier
 from skclip.transduction import _online
@@ -134,6 +135,15 @@ def test_labels_correct_the_text(world):
     wrong = {"cat": world.text["dog"], "dog": world.text["cat"], "fox": world.text["fox"]}
     with_labels = OnlineAdaptedClassifier(wrong).fit(X[:100], y[:100]).score(X, y)
     assert with_labels > ZeroShotClassifier(wrong).fit().score(X, y)
+
+
+def test_without_text_labelled_means_stand_in(world):
+    X, y = world.draw(300)
+    head = OnlineAdaptedClassifier().fit(X[:12], y[:12])
+    before = head.score(X, y)
+    assert in_stream(head, X[12:200]).shape == (188,)
+    assert head.score(X, y) >= before
+    assert OneVsRestClassifier(OnlineAdaptedClassifier()).fit(X, y).score(X, y) > 0.9
 
 
 def test_fit_begins_anew(world):

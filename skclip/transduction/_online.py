@@ -94,7 +94,7 @@ class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
     See Also
     --------
     StatAClassifier : The whole batch at once.
-    GaussianDiscriminantClassifier : Labelled images, with exact updates.
+    skclip.heads.GaussianDiscriminantClassifier : Labelled images, with exact updates.
 
     Notes
     -----

@@ -27,6 +27,7 @@ _PUBLIC = {
     "MultiLabelTextClassifier": "skclip.heads",
     "MultiProxyImprinter": "skclip.heads",
     "NearestClassMean": "skclip.heads",
+    "OnlineAdaptedClassifier": "skclip.transduction",
     "OpenSetClassifier": "skclip.selection",
     "PrimedNCMClassifier": "skclip.heads",
     "StackedHeadClassifier": "skclip.heads",

@@ -15,6 +15,7 @@ from skclip._compat import get_namespace_and_device, move_to
 __all__ = [
     "cast",
     "dtype_name",
+    "in_double",
     "is_elsewhere",
     "labels_like",
     "like",
@@ -40,6 +41,16 @@ def to_numpy(array: Any) -> NDArray[Any]:
 def cast(array: Any, dtype: Any) -> Any:
     """Return ``array`` in a dtype of its own library, without a copy if it has that dtype."""
     return get_namespace_and_device(array)[0].astype(array, dtype, copy=False)
+
+
+def in_double(array: Any) -> Any:
+    """Return an array in float64, or as it is on devices without float64."""
+    xp, _, device = get_namespace_and_device(array)
+    if is_elsewhere(array):
+        kinds = xp.__array_namespace_info__().dtypes(kind="real floating", device=device)
+        if "float64" not in kinds:
+            return array
+    return cast(array, xp.float64)
 
 
 def dtype_name(array: Any) -> str:

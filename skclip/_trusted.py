@@ -34,6 +34,7 @@ TRUSTED_TYPES = [
     "skclip.recall._caption_retriever.CaptionRetriever",
     "skclip.selection._conformal.ConformalHead",
     "skclip.selection._open_set.OpenSetClassifier",
+    "skclip.transduction._online.OnlineAdaptedClassifier",
     "skclip.transduction._prior_shift.PriorShiftAdapter",
     "skclip.transduction._stat_a_classifier.StatAClassifier",
 ]

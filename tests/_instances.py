@@ -21,6 +21,7 @@ from skclip import (
     MultiProxyImprinter,
     NearestClassMean,
     NeighborRetriever,
+    OnlineAdaptedClassifier,
     OpenSetClassifier,
     PrimedNCMClassifier,
     PriorShiftAdapter,
@@ -67,6 +68,7 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
         {"aggregation": "nearest", "n_neighbors": 3, "random_state": 0},
     ],
     StatAClassifier: [{}],
+    OnlineAdaptedClassifier: [{}],
     PriorShiftAdapter: [
         {"head": NearestClassMean()},
         {"head": NearestClassMean(logit_scale=5.0), "prior": "labels"},

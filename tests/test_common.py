@@ -29,6 +29,10 @@ OF_ONE_LABEL = dict.fromkeys(
         "check_decision_proba_consistency",
         "check_classifier_not_supporting_multiclass",
         "check_fit2d_1feature",
+        "check_sample_weights_pandas_series",
+        "check_sample_weights_not_an_array",
+        "check_sample_weights_shape",
+        "check_sample_weights_not_overwritten",
     ],
     "one label per image",
 )

@@ -7,13 +7,15 @@ nothing about one class. :math:`r` and :math:`q` are ridge regressions of the la
 of recalled images. Weights :math:`b \ge 0`, common to all classes, and intercepts :math:`a`
 minimise
 
-.. math:: \sum_{i,c} \log\big(1 + e^{-(2 y_{ic} - 1) z_c(x_i)}\big)
+.. math:: \sum_i w_i \sum_c \log\big(1 + e^{-(2 y_{ic} - 1) z_c(x_i)}\big)
           + \tfrac12 \sum_j ((b_j - \beta_j) / 2)^2
           + \tfrac12 ((\bar a + \log(C - 1)) / 2)^2 + \tfrac12 \sum_c (a_c - \bar a)^2
 
 with :math:`\beta = (1, \tfrac12, \tfrac12)`, and left-out values of the regression of the same
-images. A class with few labels gets the intercept :math:`\bar a` of all. Pure functions on arrays;
-called by :class:`~skclip.heads.MultiLabelTextClassifier`.
+images. A class with few labels gets the intercept :math:`\bar a` of all. Copies of an image are one
+image, with the sum of their weights :math:`w` and the mean of their labels: the sums are the same,
+and all copies are left out together. Pure functions on arrays; called by
+:class:`~skclip.heads.MultiLabelTextClassifier`.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +25,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-__all__ = ["LinearScores", "contrasted", "fit_label_weights", "left_out_ridge", "usual_intercept"]
+__all__ = [
+    "LabelledRows",
+    "LinearScores",
+    "contrasted",
+    "distinct_rows",
+    "fit_label_weights",
+    "left_out_ridge",
+    "usual_intercept",
+]
 
 Array = NDArray[np.float64]
 
@@ -44,6 +54,38 @@ class LinearScores(NamedTuple):
         return np.asarray(X @ self.coef.T + self.intercept)
 
 
+class LabelledRows(NamedTuple):
+    """Distinct rows (n, d), their mean labels (n, C) and the sums of their weights (n,)."""
+
+    X: Array
+    Y: Array
+    weight: Array
+
+
+def distinct_rows(X: NDArray[Any], Y: NDArray[Any], weight: NDArray[Any]) -> LabelledRows:
+    """Merge copies of rows; rows of weight zero are left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skclip.heads._label_weights import distinct_rows
+    >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    >>> rows = distinct_rows(X, np.array([[1], [0], [0]]), np.array([3.0, 1.0, 1.0]))
+    >>> rows.Y, rows.weight
+    (array([[0.  ],
+           [0.75]]), array([1., 4.]))
+    """
+    counted = weight > 0
+    rows, at = np.unique(X[counted], axis=0, return_inverse=True)
+    each = weight[counted].astype(np.float64)
+    total = np.zeros(len(rows))
+    np.add.at(total, at.ravel(), each)
+    labels = np.zeros((len(rows), Y.shape[1]))
+    np.add.at(labels, at.ravel(), each[:, None] * Y[counted])
+    # sums of fractions over their sum may exceed one by rounding
+    return LabelledRows(rows, np.minimum(labels / total[:, None], 1), total)
+
+
 def contrasted(text: NDArray[Any], scale: float) -> LinearScores:
     """Return the text rows less their mean, times the logit scale; without intercepts."""
     text = text.astype(np.float64)
@@ -55,21 +97,18 @@ def usual_intercept(n_classes: int) -> float:
     return -float(np.log(max(n_classes - 1, 1)))
 
 
-def left_out_ridge(X: NDArray[Any], Y: NDArray[Any]) -> tuple[Array, LinearScores]:
+def left_out_ridge(rows: LabelledRows) -> tuple[Array, LinearScores]:
     r"""Fit ridge regressions of all labels, and return what each says of the rows it leaves out.
 
     The ridge is the one of the least left-out squared error. With the singular values :math:`s`
-    and left vectors :math:`U` of the centred rows,
+    and left vectors :math:`U` of the centred rows, each times the root of its weight :math:`w`,
     :math:`y_i - r_{-i}(x_i) = (y_i - r(x_i)) / (1 - h_i)` and
-    :math:`h_i = 1/n + \sum_j U_{ij}^2 s_j^2 / (s_j^2 + \lambda)`.
+    :math:`h_i = w_i / \sum_k w_k + \sum_j U_{ij}^2 s_j^2 / (s_j^2 + \lambda)`.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        At least two rows.
-
-    Y : ndarray of shape (n_samples, n_classes)
-        Zeros and ones.
+    rows : LabelledRows
+        At least two.
 
     Returns
     -------
@@ -82,23 +121,27 @@ def left_out_ridge(X: NDArray[Any], Y: NDArray[Any]) -> tuple[Array, LinearScore
     Examples
     --------
     >>> import numpy as np
-    >>> from skclip.heads._label_weights import left_out_ridge
+    >>> from skclip.heads._label_weights import LabelledRows, left_out_ridge
     >>> X = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]])
-    >>> left_out, scores = left_out_ridge(X, np.array([[1], [1], [0], [0]]))
+    >>> rows = LabelledRows(X, np.array([[1.0], [1.0], [0.0], [0.0]]), np.ones(4))
+    >>> left_out, scores = left_out_ridge(rows)
     >>> (left_out[:2].min() > left_out[2:].max()).item()
     True
     """
-    center, means = X.mean(axis=0, dtype=np.float64), Y.mean(axis=0)
-    U, s, V = np.linalg.svd(X - center, full_matrices=False)
-    onto = U.T @ (Y - means)
-    best, least = (np.zeros(Y.shape), s), np.inf
+    part = rows.weight / rows.weight.sum()
+    root = np.sqrt(rows.weight)[:, None]
+    center, means = part @ rows.X, part @ rows.Y
+    U, s, V = np.linalg.svd(root * (rows.X - center), full_matrices=False)
+    onto = U.T @ (root * (rows.Y - means))
+    best, least = (np.zeros(rows.Y.shape), s), np.inf
     for ridge in RIDGES:
         shrunk = s**2 / (s**2 + ridge)
-        seen_itself = np.minimum((U * U) @ shrunk + 1 / len(X), 1 - 1e-6)
-        error = (Y - means - U @ (shrunk[:, None] * onto)) / (1 - seen_itself)[:, None]
-        size = float(np.mean(error**2))
+        seen_itself = np.minimum((U * U) @ shrunk + part, 1 - 1e-6)
+        fitted = means + U @ (shrunk[:, None] * onto) / root
+        error = (rows.Y - fitted) / (1 - seen_itself)[:, None]
+        size = float(np.mean(part @ error**2))
         if size < least:
-            best, least = (Y - error, s / (s**2 + ridge)), size
+            best, least = (rows.Y - error, s / (s**2 + ridge)), size
     left_out, inverse = best
     coef = (V.T @ (inverse[:, None] * onto)).T
     scores = LinearScores(
@@ -108,7 +151,7 @@ def left_out_ridge(X: NDArray[Any], Y: NDArray[Any]) -> tuple[Array, LinearScore
 
 
 def fit_label_weights(
-    features: list[Array], Y: NDArray[Any], prior: list[float], usual: float
+    features: list[Array], Y: NDArray[Any], weight: Array, prior: list[float], usual: float
 ) -> tuple[Array, Array]:
     """Fit one weight per feature and one intercept per class; see the formula of this module.
 
@@ -118,7 +161,10 @@ def fit_label_weights(
         Scores of text and regressions, left out where they know the labels.
 
     Y : ndarray of shape (n_samples, n_classes)
-        Zeros and ones.
+        Zeros and ones, or means of them.
+
+    weight : ndarray of shape (n_samples,)
+        Weights of the rows.
 
     prior : list of float
         Expected weight of every feature.
@@ -133,16 +179,17 @@ def fit_label_weights(
 
     intercepts : ndarray of shape (n_classes,)
     """
-    n, signs, expected = len(features), 2.0 * Y - 1, np.asarray(prior, dtype=np.float64)
+    n, expected = len(features), np.asarray(prior, dtype=np.float64)
 
     def objective(at: Array) -> tuple[float, Array]:
         weights, mean, apart = at[:n], at[n], at[n + 1 :]
         scores = mean + apart + np.zeros(Y.shape)
-        for weight, feature in zip(weights, features, strict=True):
-            scores += weight * feature
-        slope = expit(scores) - Y
+        for b, feature in zip(weights, features, strict=True):
+            scores += b * feature
+        slope = weight[:, None] * (expit(scores) - Y)
         off, mean_off = (weights - expected) / PRIOR_SPREAD, (mean - usual) / PRIOR_SPREAD
-        value = np.logaddexp(0, -signs * scores).sum() + (off @ off + mean_off**2) / 2
+        loss = weight @ (np.logaddexp(0, scores) - Y * scores)
+        value = loss.sum() + (off @ off + mean_off**2) / 2
         gradient = [(slope * feature).sum() for feature in features]
         return float(value + apart @ apart / 2), np.concatenate(
             [

@@ -12,15 +12,23 @@ from sklearn.utils.validation import assert_all_finite, check_consistent_length
 
 from skclip._array_api import dtype_name, like, to_numpy
 from skclip._base import CosineLinearMixin
-from skclip._compat import SUPPORTS_ARRAY_API, HasMethods, fit_context, get_namespace_and_device
-from skclip._linalg import sigmoid, unit_rows
+from skclip._compat import (
+    SUPPORTS_ARRAY_API,
+    HasMethods,
+    check_sample_weight,
+    fit_context,
+    get_namespace_and_device,
+)
+from skclip._linalg import sigmoid, unit_rows, working_dtype
 from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, encode_known, encode_labels, sample_of
 from skclip.heads._label_weights import (
     PRIOR_OF_IMAGES,
     PRIOR_OF_TEXT,
+    LabelledRows,
     LinearScores,
     contrasted,
+    distinct_rows,
     fit_label_weights,
     left_out_ridge,
     usual_intercept,
@@ -142,7 +150,12 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         self.retriever = retriever
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike | None = None, y: Any = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike | None = None,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Recall images, and fit weights and thresholds.
 
         Parameters
@@ -155,6 +168,9 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
             name; those of an array follow ``classes_``, which are sorted, as the columns of
             :class:`~sklearn.preprocessing.MultiLabelBinarizer` are.
 
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the labelled images. A weight is a frequency: 2 counts as the row twice.
+
         Returns
         -------
         self : MultiLabelTextClassifier
@@ -163,8 +179,9 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If ``y`` is no such matrix, nothing names the classes, there is one class with text,
-            there is neither text nor images, or images and text differ in their number of features.
+            If ``y`` is no such matrix, a weight is negative, nothing names the classes, there is
+            one class with text, there is neither text nor images, or images and text differ in
+            their number of features.
         """
         name = type(self).__name__
         if X is None and y is not None:
@@ -187,18 +204,19 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
                 f"{sample_of(self.classes_)}: name further things that images may show."
             )
         labels = None if y is None else read_indicator(y, self.classes_, name)
-        if rows is not None and labels is not None:
+        labelled = None
+        if X is not None and rows is not None and labels is not None:
             check_consistent_length(rows, labels)
-            seen = rows.any(axis=1)
-            rows, labels = rows[seen], labels[seen]
+            weight = to_numpy(check_sample_weight(sample_weight, X, dtype=working_dtype(X)))
+            labelled = distinct_rows(rows, labels, np.where(rows.any(axis=1), weight, 0))
         self.text_head_ = text
         self.pool_ = recall_pool(
             None, self.retriever, "passthrough", text, self.classes_, estimator=name
         )
-        pool = None if self.pool_ is None else _distinct_rows(self.pool_, self.classes_)
-        widths = [part for part in (rows, None if pool is None else pool[0]) if part is not None]
+        pool = None if self.pool_ is None else _recalled_rows(self.pool_, self.classes_)
+        widths = [part for part in (rows, None if pool is None else pool.X) if part is not None]
         width = common_width(widths, text)
-        scores = self._fitted(rows, labels, pool, width)
+        scores = self._fitted(labelled, pool, width)
         place = np.empty(0, dtype=np.float32) if X is None else X
         self.coef_ = like(scores.coef, place, dtype_name(place))
         self.intercept_ = like(scores.intercept, place, dtype_name(place))
@@ -207,9 +225,8 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
 
     def _fitted(
         self,
-        rows: NDArray[Any] | None,
-        labels: NDArray[Any] | None,
-        pool: tuple[NDArray[Any], NDArray[Any]] | None,
+        labelled: LabelledRows | None,
+        pool: LabelledRows | None,
         width: int,
     ) -> LinearScores:
         """Return the scores of all parts together."""
@@ -219,33 +236,33 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         if self.text_head_ is not None:
             parts["text"] = contrasted(self.text_head_.weights, self.text_head_.logit_scale)
         of_rows: dict[str, Array] = {}  # values that leave the image out
-        has_labels = rows is not None and labels is not None and len(rows) > 0
-        known, targets = (rows, labels) if has_labels else (None, None)
-        if pool is not None and len(pool[0]) > 1:
-            left_out, parts["recalled"] = left_out_ridge(*pool)
-            if not has_labels:
-                (known, targets), of_rows["recalled"] = pool, left_out
-        if has_labels and known is not None and targets is not None and len(known) > 1:
-            of_rows["labelled"], parts["labelled"] = left_out_ridge(known, targets)
+        has_labels = labelled is not None and len(labelled.X) > 0
+        known = labelled if has_labels else None
+        if pool is not None and len(pool.X) > 1:
+            left_out, parts["recalled"] = left_out_ridge(pool)
+            if known is None:
+                known, of_rows["recalled"] = pool, left_out
+        if has_labels and labelled is not None and len(labelled.X) > 1:
+            of_rows["labelled"], parts["labelled"] = left_out_ridge(labelled)
         if not parts:
             raise ValueError(
                 f"{type(self).__name__} has nothing to tell classes by: give `zero_shot`, or at "
-                "least two labelled or recalled images that are not zero, got n_samples = "
-                f"{0 if rows is None else len(rows)}."
+                "least two labelled or recalled images that differ and are not zero, got "
+                f"n_samples = {0 if labelled is None else len(labelled.X)}."
             )
         usual = usual_intercept(n_classes)
         weights = np.array([prior[name] for name in parts])
         intercepts = np.full(n_classes, usual)
         total = LinearScores(np.zeros((n_classes, width)), intercepts)
         shown: NDArray[np.bool_] = np.zeros(n_classes, dtype=bool)
-        if known is not None and targets is not None:
+        if known is not None:
             if has_labels and self.text_head_ is not None:
-                _warn_of_other_order(self.text_head_, known, targets)
+                _warn_of_other_order(self.text_head_, known)
             # of recalled images, those of other classes say nothing about a class without any
-            shown = np.asarray(targets.any(axis=0) | has_labels)
-            values = [of_rows.get(name, part.of(known))[:, shown] for name, part in parts.items()]
+            shown = np.asarray(known.Y.any(axis=0) | has_labels)
+            values = [of_rows.get(name, part.of(known.X))[:, shown] for name, part in parts.items()]
             weights, intercepts[shown] = fit_label_weights(
-                values, targets[:, shown], weights.tolist(), usual
+                values, known.Y[:, shown], known.weight, weights.tolist(), usual
             )
         self.head_weights_ = dict(zip(parts, weights.tolist(), strict=True))
         for (name, part), weight in zip(parts.items(), weights, strict=True):
@@ -404,20 +421,19 @@ def _as_numbers(table: NDArray[Any], estimator: str) -> NDArray[np.float64]:
         ) from error
 
 
-def _distinct_rows(
-    pool: Any, classes: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+def _recalled_rows(pool: Any, classes: NDArray[Any]) -> LabelledRows:
     """Return recalled images, each once, with all classes it was recalled for."""
     seen = np.flatnonzero(pool.embeddings.any(axis=1))
     rows, at = np.unique(pool.embeddings[seen], axis=0, return_inverse=True)
-    labels = np.zeros((len(rows), len(classes)), dtype=np.int8)
+    labels = np.zeros((len(rows), len(classes)))
     labels[at.ravel(), encode_known(pool.labels[seen], classes, source="The recalled pool")] = 1
-    return unit_rows(rows).astype(np.float64), labels
+    return LabelledRows(unit_rows(rows).astype(np.float64), labels, np.ones(len(rows)))
 
 
-def _warn_of_other_order(text: TextHead, rows: NDArray[Any], labels: NDArray[Any]) -> None:
+def _warn_of_other_order(text: TextHead, rows: LabelledRows) -> None:
     """Warn if the text of images with one label agrees with it by chance only."""
-    single = labels.sum(axis=1) == 1
+    single = (rows.Y.sum(axis=1) == 1) & (rows.Y.max(axis=1) == 1)
     if single.any():
-        scores = text.scores(rows[single])
-        warn_of_disagreement(scores, labels[single].argmax(axis=1), "labelled images", n_errors=1)
+        scores = text.scores(rows.X[single])
+        codes = rows.Y[single].argmax(axis=1)
+        warn_of_disagreement(scores, codes, "labelled images", n_errors=1)

@@ -6,10 +6,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import Tags, get_tags
 
-from skclip._array_api import to_numpy
+from skclip._array_api import cast, in_double, is_elsewhere, like, take_rows, to_numpy
 from skclip._base import ScoreClassifierMixin
-from skclip._compat import HasMethods, StrOptions, fit_context
+from skclip._compat import HasMethods, StrOptions, fit_context, get_namespace_and_device
+from skclip._linalg import nonzero_rows
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known, sample_of
 from skclip.transduction._targets import refuse_split
 from skclip.transduction._transport import sinkhorn_weights
@@ -77,8 +79,12 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
 
     Notes
     -----
-    The marginals are reached to 1e-8, by scaling (Sinkhorn) and Newton's steps on the convex dual.
-    A class with a prior of zero gets one in a billion.
+    The marginals are reached to 1e-8, by scaling (Sinkhorn) and Newton's steps on the convex dual,
+    in numpy. A class with a prior of zero gets one in a billion. Memory grows with rows times
+    classes in ``fit``.
+
+    With ``sklearn.set_config(array_api_dispatch=True)`` and a head that supports it, embeddings may
+    be arrays of other libraries, such as torch tensors on any device.
 
     References
     ----------
@@ -149,58 +155,60 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
             )
         if X is None and X_unlabeled is None:
             raise ValueError(f"{name}.fit got no images: give X or X_unlabeled.")
-        batch: Any = None
-        if X is not None and y is not None:
+        labelled = X is not None and y is not None
+        if labelled:
             X, y = check_labelled_embeddings(self, X, y)
-            batch = X
-            self.head_ = clone(self.head).fit(X, y)
-        else:
-            if X is not None:
-                batch = X = check_embeddings(self, X, reset=True)
-            self.head_ = clone(self.head).fit(None, y)
+        elif X is not None:
+            X = check_embeddings(self, X, reset=True)
+        batch: Any = X
         if X_unlabeled is not None:
             batch = check_embeddings(self, X_unlabeled, reset=X is None)
             refuse_split(name, X, batch)
-        self.classes_ = to_numpy(self.head_.classes_)
-        batch = batch[to_numpy(batch).any(axis=1)]
-        if not len(batch):
+        # without labels, rows say on which device the head lies
+        place = X if labelled else batch if is_elsewhere(batch) else None
+        self.head_ = clone(self.head).fit(place, y)
+        self.classes_ = self.head_.classes_
+        seen = np.flatnonzero(nonzero_rows(to_numpy(batch)))
+        if not len(seen):
             raise ValueError(
                 "No row carries evidence: every embedding is zero. Give at least one that is not."
             )
-        log_proba = self._log_proba(batch)
-        self.head_prior_ = np.exp(log_proba).mean(axis=0)
-        self.head_prior_ = np.maximum(self.head_prior_ / self.head_prior_.sum(), LEAST_PRIOR)
-        self.prior_ = self._resolved_prior(y)
-        self.weight_ = np.zeros(len(self.classes_))
+        if len(seen) < batch.shape[0]:
+            batch = take_rows(batch, seen)
+        log_proba = to_numpy(self._log_proba(batch)).astype(np.float64)
+        head_prior = np.exp(log_proba).mean(axis=0)
+        head_prior = np.maximum(head_prior / head_prior.sum(), LEAST_PRIOR)
+        prior = head_prior if self.prior is None else self._resolved_prior(y)
+        weight = np.zeros(len(prior))
         if self.prior is not None:
             try:
-                self.weight_ = sinkhorn_weights(log_proba, self.prior_)
+                weight = sinkhorn_weights(log_proba, prior)
             except FloatingPointError as error:
                 raise ValueError(
                     f"No weights bring the classes to the prior ({error}): the head {self.head!r} "
                     "is all but certain of too many images. Give it a smaller logit_scale, or a "
                     "prior nearer to head_prior_."
                 ) from error
+        self.head_prior_, self.prior_ = like(head_prior, batch), like(prior, batch)
+        self.weight_ = like(weight, batch)
         return self
 
     def _resolved_prior(self, y: Any) -> Array:
-        n_classes = len(self.classes_)
-        if self.prior is None:
-            own: Array = self.head_prior_
-            return own
+        classes = to_numpy(self.classes_)
+        n_classes = len(classes)
         given: Any = self.prior
         if isinstance(given, str) and given == "uniform":
             given = np.ones(n_classes)
         elif isinstance(given, str):
             if y is None:
                 raise ValueError('prior="labels" counts labels: give X and y, or a prior.')
-            given = 1 + np.bincount(encode_known(y, self.classes_), minlength=n_classes)
+            given = 1 + np.bincount(encode_known(y, classes), minlength=n_classes)
         elif isinstance(given, Mapping):
-            at = encode_known(list(given), self.classes_, source="prior")
+            at = encode_known(list(given), classes, source="prior")
             missing = np.setdiff1d(np.arange(n_classes), at)
             if len(missing):
                 raise ValueError(
-                    f"prior has no number for {sample_of(self.classes_[missing])}: name every "
+                    f"prior has no number for {sample_of(classes[missing])}: name every "
                     "class, with 0 for those that do not occur."
                 )
             numbers, given = np.asarray(list(given.values())), np.empty(n_classes)
@@ -209,16 +217,25 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
         if prior.shape != (n_classes,) or not np.isfinite(prior).all() or (prior < 0).any():
             raise ValueError(
                 f"prior must hold one number of at least 0 for each of the {n_classes} classes "
-                f"{sample_of(self.classes_)}, got {self.prior!r}."
+                f"{sample_of(classes)}, got {self.prior!r}."
             )
         if not prior.any():
             raise ValueError("prior is zero for every class: give at least one a positive number.")
         prior = np.maximum(prior / prior.sum(), LEAST_PRIOR)
         return np.asarray(prior / prior.sum())
 
-    def _log_proba(self, X: Any) -> Array:
-        proba: Array = to_numpy(self.head_.predict_proba(X)).astype(np.float64)
-        return np.asarray(np.log(np.maximum(proba, LEAST_PROBABILITY)))
+    def _log_proba(self, X: Any) -> NDArray[Any]:
+        proba = in_double(self.head_.predict_proba(X))
+        xp, _, _ = get_namespace_and_device(proba)
+        log_proba: NDArray[Any] = xp.log(xp.clip(proba, LEAST_PROBABILITY, None))
+        return log_proba
 
     def _class_scores(self, X: NDArray[Any]) -> NDArray[Any]:
-        return self._log_proba(X) + self.weight_
+        log_proba = self._log_proba(X)
+        moved: NDArray[Any] = log_proba + cast(self.weight_, log_proba.dtype)
+        return moved
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = get_tags(self.head).array_api_support
+        return tags

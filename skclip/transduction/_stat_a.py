@@ -32,7 +32,14 @@ from skclip._array_api import cast
 from skclip._compat import get_namespace_and_device
 from skclip._linalg import gen_row_blocks, softmax, unit_rows
 
-__all__ = ["ClassGaussians", "adapt_gaussians", "batch_weight", "log_density", "text_gaussians"]
+__all__ = [
+    "ClassGaussians",
+    "adapt_gaussians",
+    "batch_weight",
+    "log_density",
+    "part_told_apart",
+    "text_gaussians",
+]
 
 Array = NDArray[np.float64]
 
@@ -102,12 +109,23 @@ def batch_weight(posterior: NDArray[Any]) -> float:
     >>> round(batch_weight(np.full((100, 2), 0.5)), 3)  # the text cannot tell
     0.0
     """
-    of_mean = float(entr(posterior.mean(axis=0, dtype=np.float64)).sum())
-    of_rows = float(entr(posterior.astype(np.float64)).sum()) / len(posterior)
-    if of_rows >= of_mean:
-        return 0.0
-    told_apart = len(posterior) * (1 - of_rows / of_mean) / math.exp(of_mean)
+    per_class = len(posterior) / math.exp(_entropy_of_mean(posterior))
+    told_apart = per_class * part_told_apart(posterior)
     return told_apart / (told_apart + HALF_WEIGHT)
+
+
+def part_told_apart(posterior: NDArray[Any]) -> float:
+    r"""Return :math:`1 - \overline{H(\hat y_i)} / H(\bar y)`: how well posteriors tell rows apart.
+
+    0 where all rows have one posterior, 1 where rows are certain and differ.
+    """
+    of_mean = _entropy_of_mean(posterior)
+    of_rows = float(entr(posterior.astype(np.float64)).sum()) / len(posterior)
+    return 0.0 if of_rows >= of_mean else 1 - of_rows / of_mean
+
+
+def _entropy_of_mean(posterior: NDArray[Any]) -> float:
+    return float(entr(posterior.mean(axis=0, dtype=np.float64)).sum())
 
 
 def text_gaussians(X: NDArray[Any], text: NDArray[Any], posterior: NDArray[Any]) -> ClassGaussians:

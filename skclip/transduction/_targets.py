@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._array_api import to_numpy
 from skclip._compat import inside_cross_validation
 from skclip._linalg import unit_rows
-from skclip._text_head import TextHead, check_same_width, resolve_classes
-from skclip._validation import check_embeddings, check_labelled_embeddings
+from skclip._text_head import Classes, TextHead, check_same_width, resolve_classes
+from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 
 __all__ = ["Targets", "read_targets", "refuse_split"]
 
@@ -51,8 +51,10 @@ def read_targets(
     X: ArrayLike | None,
     y: ArrayLike | None,
     X_unlabeled: ArrayLike | None,
+    *,
+    known: TextHead | None = None,
 ) -> Targets:
-    """Validate what ``fit`` was given.
+    """Validate what ``fit`` or ``partial_fit`` was given.
 
     Parameters
     ----------
@@ -68,6 +70,9 @@ def read_targets(
     X_unlabeled : array-like of shape (n_unlabelled, n_features) or None
         Embeddings of further unlabelled images.
 
+    known : TextHead, default=None
+        That of an earlier call, which stays as it is.
+
     Returns
     -------
     targets : Targets
@@ -82,25 +87,29 @@ def read_targets(
     name = type(estimator).__name__
     if X is None and y is not None:
         raise ValueError(
-            f"{name}.fit got y without X: labels need their images. Name the classes with "
+            f"{name} got y without X: labels need their images. Name the classes with "
             "`classes`, or by the text head."
         )
     if X is None and X_unlabeled is None:
-        raise ValueError(f"{name}.fit got no images: give X, with or without y, or X_unlabeled.")
+        raise ValueError(f"{name} got no images: give X, with or without y, or X_unlabeled.")
     mark = None
     if X is not None and y is not None:
-        X, y = check_labelled_embeddings(estimator, X, y)
+        X, y = check_labelled_embeddings(estimator, X, y, reset=known is None)
         mark = _marked(name, y, estimator.unlabeled)
         y = None if mark.all() else to_numpy(y)[~mark]
     elif X is not None:
-        X = check_embeddings(estimator, X, reset=True)
+        X = check_embeddings(estimator, X, reset=known is None)
     parts = []
-    resolved = resolve_classes(estimator.zero_shot, estimator.classes, y, estimator=name)
+    if known is None:
+        resolved = resolve_classes(estimator.zero_shot, estimator.classes, y, estimator=name)
+    else:
+        codes_of_y = None if y is None else encode_known(y, known.classes)
+        resolved = Classes(known.classes, known, codes_of_y)
     rows = None if X is None else unit_rows(to_numpy(X))
     if rows is not None:
         parts.append(rows if mark is None else rows[mark])
     if X_unlabeled is not None:
-        further = check_embeddings(estimator, X_unlabeled, reset=X is None)
+        further = check_embeddings(estimator, X_unlabeled, reset=known is None and X is None)
         refuse_split(name, rows, further)
         parts.append(unit_rows(to_numpy(further)))
     unlabelled = np.concatenate(parts) if len(parts) > 1 else parts[0]

@@ -23,7 +23,9 @@ __all__ = ["sinkhorn_weights"]
 Array = NDArray[np.float64]
 
 # Scaling steps before Newton's, and at most how many of those.
-N_SCALINGS, N_NEWTON = 20, 100
+N_SCALINGS, N_NEWTON = 5, 100
+# Damping of Newton's steps, where rows are sure and second derivatives say little.
+LEAST_DAMPING, MOST_DAMPING = 1e-12, 1e6
 # Largest difference between the marginals and the prior.
 TOLERANCE = 1e-9
 
@@ -57,22 +59,25 @@ def sinkhorn_weights(log_proba: NDArray[Any], prior: Array) -> Array:
     for _ in range(N_SCALINGS):
         weights = weights + np.log(prior) - np.log(np.maximum(z.mean(axis=0), 1e-300))
         value, z = _plan(logits, weights, prior)
+    damping = 1.0
     for _ in range(N_NEWTON):
-        gradient = z.mean(axis=0) - prior
+        marginal = z.mean(axis=0)
+        gradient = marginal - prior
         if np.abs(gradient).max() < TOLERANCE:
             break
         # adding one number to all weights changes nothing: that direction is filled in
-        hessian = np.diag(z.mean(axis=0)) - z.T @ z / len(z) + 1 / len(prior)
-        hessian[np.diag_indices(len(prior))] += 1e-12
-        step = -scipy.linalg.solve(hessian, gradient, assume_a="pos")
-        length = 1.0
-        while length > 1e-10:
-            moved = weights + length * step
-            changed, plan = _plan(logits, moved, prior)
-            if changed <= value + 1e-4 * length * float(gradient @ step) + 1e-15:
-                weights, value, z = moved, changed, plan
+        hessian = np.diag(marginal) - z.T @ z / len(z) + 1 / len(prior)
+        while damping < MOST_DAMPING:
+            damped = hessian + damping * np.diag(marginal + prior)
+            step = -scipy.linalg.solve(damped, gradient, assume_a="pos")
+            changed, plan = _plan(logits, weights + step, prior)
+            off = np.abs(plan.mean(axis=0) - prior).max()
+            # near the end the value falls by less than it is rounded: there the marginals tell
+            if changed < value or off < np.abs(gradient).max() / 2:
+                weights, value, z = weights + step, changed, plan
+                damping = max(damping / 8, LEAST_DAMPING)
                 break
-            length /= 2
+            damping *= 4
         else:
             break
     reached = float(np.abs(z.mean(axis=0) - prior).max())

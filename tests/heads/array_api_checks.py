@@ -24,8 +24,10 @@ from skclip import (
     GaussianDiscriminantClassifier,
     MixedHeadClassifier,
     NearestClassMean,
+    OnlineAdaptedClassifier,
     PrimedNCMClassifier,
     PrimingPool,
+    PriorShiftAdapter,
     StackedHeadClassifier,
     StatAClassifier,
     ZeroShotClassifier,
@@ -70,6 +72,9 @@ HEADS = [
     MixedHeadClassifier(TEXT, NearestCentroid(), space="proba", alpha=0.5),  # in numpy
     MixedHeadClassifier(TEXT, RidgeClassifier()),
     StatAClassifier(TEXT),
+    OnlineAdaptedClassifier(TEXT),
+    PriorShiftAdapter(ZeroShotClassifier(TEXT, logit_scale=5.0), prior="labels"),
+    PriorShiftAdapter(StackedHeadClassifier(TEXT)),
 ]
 # a text head cannot be given to scikit-learn's checks, which choose the labels
 CHECKABLE = [
@@ -276,6 +281,13 @@ def test_rows_without_labels_say_where_a_primed_head_lies(put):
     assert_same_place(there.coef_, put(X))
     assert_array_equal(to_numpy(there.predict(put(X))), head.fit().predict(X))
     assert_array_equal(to_numpy(there.prime(put(X[:2])).primed_), head.prime(X[:2]).primed_)
+
+
+def test_unlabelled_rows_say_where_a_wrapped_text_head_lies(put):
+    head = PriorShiftAdapter(ZeroShotClassifier(TEXT, logit_scale=5.0), prior=[1, 2, 3])
+    there = clone(head).fit(X_unlabeled=put(X))
+    assert_same_place(there.weight_, put(X))
+    assert_allclose(to_numpy(there.predict_proba(put(X))), head.fit(X).predict_proba(X), atol=1e-9)
 
 
 def test_targets_lie_where_labelled_rows_lie(put):

@@ -18,7 +18,7 @@ from skclip._compat import SUPPORTS_ARRAY_API
 from skclip.exceptions import TextDisagreementWarning
 from skclip.export import save_head
 from skclip.heads import _label_weights
-from skclip.heads._label_weights import fit_label_weights, left_out_ridge
+from skclip.heads._label_weights import LabelledRows, fit_label_weights, left_out_ridge
 
 NAMES = ["ball", "cat", "dog", "fox"]
 N_FEATURES = 12
@@ -72,24 +72,32 @@ def test_text_alone_is_compared_with_the_mean_of_all_texts():
     assert head.head_weights_ == {"text": 1.0}
 
 
-def test_regression_leaves_rows_out_as_brute_force_does():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_regression_leaves_rows_out_as_brute_force_does(weighted):
     _, X, Y = images(15)
-    left_out, scores = left_out_ridge(X, Y)
+    weight = np.random.default_rng(1).uniform(0.2, 3, 15) if weighted else np.ones(15)
+    left_out, scores = left_out_ridge(LabelledRows(X, Y, weight))
     found = []
     for ridge in _label_weights.RIDGES:
         each = [
-            Ridge(ridge).fit(np.delete(X, i, axis=0), np.delete(Y, i, axis=0)).predict(X[[i]])[0]
+            Ridge(ridge)
+            .fit(*(np.delete(part, i, axis=0) for part in (X, Y, weight)))
+            .predict(X[[i]])[0]
             for i in range(len(X))
         ]
-        found.append((float(np.mean((Y - np.array(each)) ** 2)), ridge, np.array(each)))
+        error = float(np.sum(weight @ (Y - np.array(each)) ** 2))
+        found.append((error, ridge, np.array(each)))
     _, ridge, expected = min(found, key=lambda one: one[0])
     np.testing.assert_allclose(left_out, 10 * expected, atol=1e-9)
-    np.testing.assert_allclose(scores.of(X), 10 * Ridge(ridge).fit(X, Y).predict(X), atol=1e-9)
+    np.testing.assert_allclose(
+        scores.of(X), 10 * Ridge(ridge).fit(X, Y, weight).predict(X), atol=1e-9
+    )
 
 
 def test_weights_maximise_the_penalised_likelihood(monkeypatch):
     text, X, Y = images(30)
-    features = [X @ np.stack(list(text.values())).T, left_out_ridge(X, Y)[0]]
+    rows = LabelledRows(X, Y, np.random.default_rng(1).uniform(0.2, 3, 30))
+    features = [X @ np.stack(list(text.values())).T, left_out_ridge(rows)[0]]
     seen = {}
     minimize = _label_weights.minimize
 
@@ -98,7 +106,7 @@ def test_weights_maximise_the_penalised_likelihood(monkeypatch):
         return minimize(objective, start, **options)
 
     monkeypatch.setattr(_label_weights, "minimize", spy)
-    weights, intercepts = fit_label_weights(features, Y, [1.0, 0.5], -1.0)
+    weights, intercepts = fit_label_weights(features, Y, rows.weight, [1.0, 0.5], -1.0)
     objective = seen["objective"]
     off = check_grad(lambda at: objective(at)[0], lambda at: objective(at)[1], seen["start"])
     assert off < 1e-3
@@ -123,6 +131,53 @@ def test_zero_rows_change_nothing(fitted):
     head = MultiLabelTextClassifier(text).fit(more, np.concatenate([Y, np.ones((3, 4), int)]))
     np.testing.assert_array_equal(head.coef_, fitted.coef_)
     np.testing.assert_array_equal(head.decision_function(more[-1:])[0], head.intercept_)
+
+
+def test_a_weight_is_a_number_of_rows():
+    text, X, Y = images(40)
+    Y[1] = 1 - Y[0]
+    X[1] = X[0]  # copies whose labels differ
+    times = np.random.default_rng(0).integers(0, 4, 40)
+    times[:2] = 1, 2
+    weighted = MultiLabelTextClassifier(text).fit(X, Y, sample_weight=times)
+    at = np.random.default_rng(1).permutation(np.repeat(np.arange(40), times))
+    repeated = MultiLabelTextClassifier(text).fit(X[at], Y[at])
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(weighted.intercept_, repeated.intercept_, rtol=1e-6, atol=1e-6)
+    without = MultiLabelTextClassifier(text).fit(X, Y)
+    assert np.abs(without.coef_ - weighted.coef_).max() > 1e-3
+
+
+def test_copies_of_images_are_left_out_together():
+    text, X, Y = images(30)
+    once = MultiLabelTextClassifier(text).fit(X, Y).head_weights_
+    twice = MultiLabelTextClassifier(text).fit(np.tile(X, (2, 1)), np.tile(Y, (2, 1))).head_weights_
+    # a regression that saw the copy of an image would get most of the weight
+    assert twice["labelled"] < 1.5 * once["labelled"]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, pd.Series, np.float32, np.int64])
+def test_weights_of_other_forms(kind):
+    text, X, Y = images(20)
+    given = np.arange(1, 21)
+    before = given.copy()
+    head = MultiLabelTextClassifier(text).fit(X, Y, sample_weight=kind(given))
+    np.testing.assert_array_equal(given, before)
+    expected = MultiLabelTextClassifier(text).fit(X, Y, sample_weight=given.astype(float))
+    np.testing.assert_array_equal(head.coef_, expected.coef_)
+
+
+def test_bad_weights():
+    text, X, Y = images(5)
+    head = MultiLabelTextClassifier(text)
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        head.fit(X, Y, sample_weight=[1, 1, -1, 1, 1])
+    with pytest.raises(ValueError, match="sample_weight"):
+        head.fit(X, Y, sample_weight=[1, 1])
+    with pytest.raises(ValueError, match="Sample weights must be 1D"):
+        head.fit(X, Y, sample_weight=np.ones((5, 2)))
+    with pytest.raises(ValueError, match=r"all zero|at least one non-zero"):
+        head.fit(X, Y, sample_weight=np.zeros(5))
 
 
 def test_columns_of_a_data_frame_are_matched_by_name(fitted):

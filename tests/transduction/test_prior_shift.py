@@ -1,8 +1,10 @@
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import cross_val_score
@@ -126,6 +128,20 @@ def test_bad_input_is_refused(world):
         PriorShiftAdapter(head_of(world)).fit(np.zeros((3, 16)))
     with pytest.raises(ValueError, match="needs a head with predict_proba"):
         PriorShiftAdapter(RidgeClassifier()).fit(X, y)
+
+
+def test_sure_rows_take_few_products_with_all_classes(monkeypatch):
+    rng = np.random.default_rng(0)
+    logits = 40 * np.eye(20)[rng.integers(20, size=400)] + rng.normal(0, 12, (400, 20))
+    log_proba = logits - logsumexp(logits, axis=1, keepdims=True)
+    prior = 1 / np.arange(1, 21)
+    counted = Mock(side_effect=_transport._plan)
+    monkeypatch.setattr(_transport, "_plan", counted)
+    weights = _transport.sinkhorn_weights(log_proba, prior / prior.sum())
+    assert counted.call_count < 80
+    moved = log_proba + weights
+    marginals = np.exp(moved - logsumexp(moved, axis=1, keepdims=True)).mean(axis=0)
+    assert_allclose(marginals, prior / prior.sum(), atol=1e-8)
 
 
 def test_a_prior_that_is_not_reached_is_an_error(world, monkeypatch):

@@ -1,6 +1,5 @@
 """Embeddings with NaN or infinity: they are treated as unreadable images."""
 
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.exceptions import UnreadableImageWarning
 
 __all__ = ["unreadable_rows", "warn_unreadable", "without_unreadable"]
@@ -51,19 +51,16 @@ def without_unreadable(X: NDArray[Any], name: str) -> NDArray[Any]:
     rows = unreadable_rows(X)
     if not len(rows):
         return X
-    warn_unreadable(f"{name} holds", len(rows), len(X), rows.tolist(), stacklevel=4)
+    warn_unreadable(f"{name} holds", len(rows), len(X), rows.tolist())
     X = np.array(X)
     X[rows] = 0
     return X
 
 
-def warn_unreadable(
-    what: str, n_rows: int, n_all: int, names: Iterable[Any], *, stacklevel: int
-) -> None:
+def warn_unreadable(what: str, n_rows: int, n_all: int, names: Iterable[Any]) -> None:
     """Warn that rows with NaN or infinity were set to zero."""
-    warnings.warn(
+    warn_caller(
         f"{what} NaN or infinity in {n_rows} of {n_all} rows ({sample_of(names)}): they count as "
         "unreadable images and are set to zero.",
         UnreadableImageWarning,
-        stacklevel=stacklevel,
     )

@@ -276,7 +276,7 @@ class Corpus(DiskStore):
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
             manifest = self._reopened(embedder)._manifest
             job.commit(embed_shards(job, manifest.shards, embedder))
-        return with_warning(type(self)(self.path), stacklevel=3)
+        return with_warning(type(self)(self.path))
 
     def embed_captions(self, embedder: Embedder, *, verbose: int = 0) -> Self:
         """Embed the captions, for ``CaptionRetriever(select="caption")`` and :meth:`search`.
@@ -372,7 +372,7 @@ class Corpus(DiskStore):
             return self
         with working_on(self.path, model_id=embedder.model_id, verbose=verbose) as job:
             job.commit(retry_shards(job, self._reopened(embedder)._manifest, embedder))
-        return with_warning(type(self)(self.path), stacklevel=3)
+        return with_warning(type(self)(self.path))
 
     @classmethod
     def _add(
@@ -415,7 +415,7 @@ class Corpus(DiskStore):
                 else:
                     job.commit(embed_shards(job, entries, embedder))
         first_new_row = sum(entry.n_rows for entry in kept)
-        return with_warning(cls(directory), first_new_row, stacklevel=4)
+        return with_warning(cls(directory), first_new_row)
 
     def _reopened(self, embedder: Embedder | None) -> Self:
         """Open the current corpus, which may be longer than when this object was opened."""

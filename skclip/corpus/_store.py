@@ -239,7 +239,7 @@ class CaptionStore(ABC):
         if new:
             self._named_unreadable.update(new)
             ids = self.ids(new[:3]).tolist() + new[3:]
-            warn_unreadable(f"{self!r} stores", len(new), len(self), ids, stacklevel=4)
+            warn_unreadable(f"{self!r} stores", len(new), len(self), ids)
 
     def search(
         self,

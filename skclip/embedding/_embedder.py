@@ -196,9 +196,7 @@ class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
         """
         validate_parameters(self)
         items = as_items(X, self.modality)
-        # seen from the generator, the caller is behind the stacking, this method and
-        # scikit-learn's wrapper
-        return stack_batches(self._embed(items, stacklevel=5), items.n)
+        return stack_batches(self._embed(items), items.n)
 
     def iter_transform(self, X: Any) -> Iterator[NDArray[np.float32]]:
         """Embed images or texts as a stream.
@@ -214,7 +212,7 @@ class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
             The embeddings of the next ``batch_size`` items; fewer in the last batch.
         """
         validate_parameters(self)
-        yield from self._embed(as_items(X, self.modality), stacklevel=3)
+        yield from self._embed(as_items(X, self.modality))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the columns ``clip0``, ``clip1`` and so on.
@@ -263,7 +261,7 @@ class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
         validate_parameters(self)
         return get_model(self.model_name, self.pretrained, self.device, self.dtype, self.compile)
 
-    def _embed(self, items: Items, stacklevel: int) -> Iterator[NDArray[np.float32]]:
+    def _embed(self, items: Items) -> Iterator[NDArray[np.float32]]:
         """Yield the rows of each batch; handle failures by ``on_error`` and warn at the end."""
         report = Report()
         loaded = self.load_model()
@@ -291,7 +289,7 @@ class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
                 report.add(batch)
                 progress.update(len(batch.rows))
                 yield unit_rows(batch.rows) if self.normalize else batch.rows
-        report.warn(self.model_name, cache.problems if cache else [], stacklevel=stacklevel)
+        report.warn(self.model_name, cache.problems if cache else [])
 
     def _open_cache(
         self, loaded: LoadedModel

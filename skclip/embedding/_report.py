@@ -1,8 +1,8 @@
 """The warnings at the end of a run: one per kind, with counts and names."""
 
-import warnings
 from dataclasses import dataclass, field
 
+from skclip._warn import warn_caller
 from skclip.embedding._engine import EmbeddedBatch, Failure
 from skclip.exceptions import CacheWarning, TruncatedTextWarning, UnreadableImageWarning
 
@@ -25,28 +25,25 @@ class Report:
         self.n_truncated += batch.n_truncated
         self.failures += batch.failures
 
-    def warn(self, model_name: str, cache_problems: list[str], *, stacklevel: int) -> None:
-        """Issue the warnings; ``stacklevel`` is relative to the caller."""
+    def warn(self, model_name: str, cache_problems: list[str]) -> None:
+        """Issue the warnings."""
         if self.failures:
-            warnings.warn(
+            warn_caller(
                 f"{len(self.failures)} of {self.n_items} images could not be read and have rows "
                 f"of zeros: {'; '.join(map(str, self.failures[:MAX_NAMES]))}"
                 f"{'; …' if len(self.failures) > MAX_NAMES else ''}.",
                 UnreadableImageWarning,
-                stacklevel=stacklevel + 1,
             )
         if self.n_truncated:
-            warnings.warn(
+            warn_caller(
                 f"{self.n_truncated} of {self.n_items} texts are longer than {model_name!r} "
                 "can read; their ends were cut off.",
                 TruncatedTextWarning,
-                stacklevel=stacklevel + 1,
             )
         if cache_problems:
             problems = "; ".join(dict.fromkeys(cache_problems))
-            warnings.warn(
+            warn_caller(
                 f"The cache of embeddings could not be fully used: {problems}. The embeddings are "
                 "not affected.",
                 CacheWarning,
-                stacklevel=stacklevel + 1,
             )

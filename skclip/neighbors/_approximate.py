@@ -1,6 +1,5 @@
 """Nearest embeddings by cosine, approximately: hnswlib and faiss behind one interface."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
 from skclip._optional import import_optional
+from skclip._warn import warn_caller
 from skclip.exceptions import SearchFallbackWarning
 
 __all__ = ["NeighborIndex", "build_index", "search_or_fall_back"]
@@ -70,11 +70,10 @@ def search_or_fall_back(
     try:
         similarities, rows = index.search(unit_rows(Q).astype(np.float32, copy=False), k)
     except RuntimeError as error:
-        warnings.warn(
+        warn_caller(
             f"The approximate search for {k} neighbours failed ({error}); exact search was used "
             "instead. Use method='exact' or a smaller k.",
             SearchFallbackWarning,
-            stacklevel=4,
         )
         return exact()
     # same form as exact search: k columns, and equal cosines in order of row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from os import PathLike
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from skclip._compat import DocumentedMixin, Interval, StrOptions, fit_context, validate_parameters
 from skclip._validation import check_embeddings, sample_of
+from skclip._warn import warn_caller
 from skclip.corpus import Corpus, open_corpus
 from skclip.exceptions import NoMatchWarning
 from skclip.neighbors import NeighborIndex, build_index, nearest_rows, search_or_fall_back
@@ -352,11 +352,10 @@ class NeighborRetriever(DocumentedMixin, TransformerMixin, BaseEstimator):
             similarities[queries] = found
             rows[queries] = np.where(at >= 0, own[at] if len(own) else -1, -1)
         if lacking:
-            warnings.warn(
+            warn_caller(
                 f"The collection has no rows of {sample_of(lacking)} ({len(lacking)} of "
                 f"{len(names)} classes of y): nothing is recalled for their images.",
                 NoMatchWarning,
-                stacklevel=3,
             )
         return similarities, rows
 

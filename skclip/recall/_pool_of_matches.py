@@ -1,6 +1,5 @@
 """From matches to a pool: order, choice and report."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from skclip._linalg import unit_rows
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.captions import Matches
 from skclip.corpus import CaptionStore, Embedder
 from skclip.exceptions import NoMatchWarning, UnreadableImageWarning
@@ -221,16 +221,14 @@ def warn_about(report: RecallReport) -> None:
     """Warn of classes without a match and of unreadable images."""
     unmatched, problems = report.unmatched, report.problems
     if unmatched:
-        warnings.warn(
+        warn_caller(
             f"No caption names {sample_of(unmatched)} ({len(unmatched)} of {len(report.names)} "
             "classes): no images are recalled for them. Give other words for them as synonyms.",
             NoMatchWarning,
-            stacklevel=3,
         )
     if problems:
-        warnings.warn(
+        warn_caller(
             f"{len(problems)} recalled images could not be read and were left out: "
             f"{sample_of(problems)}.",
             UnreadableImageWarning,
-            stacklevel=3,
         )

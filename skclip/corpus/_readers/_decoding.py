@@ -2,9 +2,9 @@
 
 import codecs
 import json
-import warnings
 from typing import Any
 
+from skclip._warn import warn_caller
 from skclip.exceptions import DoubtfulTextWarning
 
 __all__ = ["MAX_TEXT", "Doubts", "decoded", "encoding_of", "json_caption"]
@@ -44,10 +44,9 @@ class Doubts:
         if not self._n:
             return
         more = f" and {self._n - self._SHOWN} more" if self._n > self._SHOWN else ""
-        warnings.warn(
+        warn_caller(
             f"{self._n} texts are doubtful: {'; '.join(self._first)}{more}.",
             DoubtfulTextWarning,
-            stacklevel=3,
         )
         self.__init__()  # type: ignore[misc]
 

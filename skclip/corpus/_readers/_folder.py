@@ -1,7 +1,6 @@
 """A folder of images with captions in tables, or in one small file per image."""
 
 import unicodedata
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.corpus._images import only_urls
 from skclip.corpus._readers._columns import find_columns, rows_table
 from skclip.corpus._readers._csv import has_header
@@ -70,11 +70,10 @@ def read_folder(root: Path, request: Request) -> Iterator[pa.Table]:
             f"({sample_of(path.name for path in chosen)}): give the one to use as the source."
         )
     if unused := tables.unused(chosen):
-        warnings.warn(
+        warn_caller(
             f"Tables of the folder {str(root)!r} are not read: {unused}. The captions come from "
             + (f"{chosen[0].name!r}." if chosen else "the files beside the images."),
             UnusablePairWarning,
-            stacklevel=2,
         )
     if pairs:
         request.refuse_images_root("folders with a file beside each image")

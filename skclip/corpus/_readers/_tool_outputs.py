@@ -1,7 +1,6 @@
 """Read the output folders of img2dataset and clip-retrieval."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from skclip._paths import find_file, is_remote
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.corpus._readers._columns import archive_rows, find_columns, rows_table
 from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._readers._request import Request
@@ -62,13 +62,12 @@ def read_img2dataset(root: Path, request: Request) -> Iterator[pa.Table]:
     unfinished = {path.stem for path in root.glob("*.tar")} - {path.stem for path in tables}
     if unfinished:
         archives = [f"{name}.tar" for name in sorted(unfinished)]
-        warnings.warn(
+        warn_caller(
             f"{len(archives)} archives in {str(root)!r} have no table beside them "
             f"({sample_of(archives)}) and are left out: img2dataset writes the table when a shard "
             "is complete. Run it again to complete them, or give the archives to read what is in "
             "them.",
             UnusablePairWarning,
-            stacklevel=2,
         )
     for path in tables:
         names = column_names(path)

@@ -1,7 +1,6 @@
 """A captioned collection on disk, to be read."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import pyarrow.compute as pc
 
 from skclip._bounded_cache import BoundedCache
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.corpus._hashes import damaged_files, own_files
 from skclip.corpus._manifest import read_manifest
 from skclip.corpus._shards._disk import DiskShard, check_caption_widths
@@ -154,18 +154,17 @@ class DiskStore(CaptionStore):
 Store = TypeVar("Store", bound=DiskStore)
 
 
-def with_warning(store: Store, first_row: int = 0, *, stacklevel: int) -> Store:
+def with_warning(store: Store, first_row: int = 0) -> Store:
     """Warn of rows without an image, starting at ``first_row``; return the corpus."""
     failures = store.failures().filter(pc.field("row") >= first_row)
     if n_failures := failures.num_rows:
         shown = failures.slice(0, _MAX_NAMES).to_pylist()
         names = (f"{row['id']!r}: {row['reason']}" for row in shown)
-        warnings.warn(
+        warn_caller(
             f"{n_failures} of {len(store) - first_row} images could not be read and have no "
             f"embedding: {'; '.join(names)}"
             f"{'; …' if n_failures > _MAX_NAMES else ''}. Corpus.failures() lists them; "
             "retry_failed(embedder) embeds them again.",
             UnreadableImageWarning,
-            stacklevel=stacklevel,
         )
     return store

@@ -1,6 +1,5 @@
 """Choose at most k matches per class."""
 
-import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from skclip._finite import without_unreadable
 from skclip._linalg import unit_rows
 from skclip._paths import is_remote
 from skclip._validation import sample_of
+from skclip._warn import warn_caller
 from skclip.corpus import MISSES, CaptionStore, Embedder, embed_images, image_keys
 from skclip.exceptions import CorpusError, UnreadableImageWarning
 from skclip.recall._matches._duplicates import content_hash, is_near, near_duplicates
@@ -110,11 +110,10 @@ class Excluded:
         hashes = [content_hash(image) for image in files]
         unreadable = [i for i, digest in zip(files, hashes, strict=True) if digest is None]
         if unreadable:
-            warnings.warn(
+            warn_caller(
                 f"exclude_images has {len(unreadable)} images that cannot be read "
                 f"({sample_of(unreadable)}): copies of them are not found.",
                 UnreadableImageWarning,
-                stacklevel=2,
             )
         vectors = None
         if embedder is not None and images:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import _fit_context
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import (
     HasMethods,
     Hidden,
@@ -26,6 +27,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "SUPPORTS_ARRAY_API",
+    "ArrayAPIMixin",
     "CallbackSupportMixin",
     "DocumentedMixin",
     "HasMethods",
@@ -102,6 +104,15 @@ except ImportError:  # 1.7 and 1.8 lack a part of it: numpy only
 
     def check_same_namespace(X: Any, estimator: Any, *, attribute: str, method: str) -> None:
         """Accept any input."""
+
+
+class ArrayAPIMixin:
+    """Tag an estimator as one that accepts arrays of other libraries."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.array_api_support = SUPPORTS_ARRAY_API
+        return tags
 
 
 class DocumentedMixin:

@@ -35,6 +35,8 @@ def row_norms(X: NDArray[Any]) -> NDArray[Any]:
 
 def nonzero_rows(X: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which rows of a numpy array hold anything but zeros: ``(n, d) -> (n,)``."""
+    if not X.shape[1]:  # an empty pool has no columns
+        return np.zeros(len(X), dtype=bool)
     found: NDArray[np.bool_] = X[:, 0] != 0
     found[~found] = X[~found].any(axis=1)  # few rows begin with a zero
     return found

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._linalg import nonzero_rows
 from skclip._paths import find_file
 from skclip.cli._common import (
     as_decided,
@@ -64,7 +65,7 @@ def rows_of(
         # they are counted here
         warnings.simplefilter("ignore", UnreadableImageWarning)
         X: NDArray[Any] = embedder.transform(shots.paths)
-    missing = int((~X.any(axis=1)).sum())
+    missing = int((~nonzero_rows(X)).sum())
     if missing == len(X):
         raise ValueError(f"none of the {len(X)} images of --shots can be read.")
     if missing:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._linalg import nonzero_rows
 from skclip.corpus import Corpus, in_order, open_corpus
 from skclip.distributed._engine import chosen_engine
 from skclip.distributed._labels import LabelledShard, labelled_shards
@@ -157,7 +158,7 @@ def rows_of(taken: Taken) -> tuple[NDArray[np.float32], NDArray[Any]]:
     wanted = {int(np.searchsorted(classes, label)): ranks for label, ranks in taken.ranks}
     seen, found, labels = dict.fromkeys(wanted, 0), [], []
     for rows, X in taken.shard.blocks():
-        own = np.where(X.any(axis=1), codes[rows], -1)
+        own = np.where(nonzero_rows(X), codes[rows], -1)
         for c, ranks in wanted.items():
             at = np.flatnonzero(own == c)
             here = ranks[(ranks >= seen[c]) & (ranks < seen[c] + len(at))] - seen[c]

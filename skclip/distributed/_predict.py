@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skclip._files import replacing
+from skclip._linalg import nonzero_rows
 from skclip._paths import find_file
 from skclip.corpus import Corpus, in_order, open_corpus
 from skclip.distributed._engine import chosen_engine
@@ -123,7 +124,7 @@ class ShardPrediction:
         for _, X in shard.blocks():
             of_rows = np.asarray(self.head.predict_proba(X))
             best = self.head.classes_[of_rows.argmax(axis=1)].tolist()
-            evident = np.asarray(X.any(axis=1))
+            evident = np.asarray(nonzero_rows(X))
             for is_known, label, row in zip(evident, best, of_rows, strict=True):
                 labels.append(label if is_known else None)
                 proba.append(float(row.max()) if is_known else None)

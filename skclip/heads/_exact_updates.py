@@ -9,13 +9,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import Tags
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from skclip._array_api import like, to_numpy
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import (
-    SUPPORTS_ARRAY_API,
+    ArrayAPIMixin,
     HasMethods,
     Interval,
     check_same_namespace,
@@ -30,7 +29,7 @@ from skclip.heads._class_sums import ClassSums
 __all__ = ["ExactUpdatesMixin", "check_evidence"]
 
 
-class ExactUpdatesMixin(ScoreClassifierMixin):
+class ExactUpdatesMixin(ArrayAPIMixin, ScoreClassifierMixin):
     """``fit`` and updates of a head that is a function of the sums of its rows.
 
     A subclass sums rows in ``_sums_of`` and turns sums into a linear head in ``_linear_head``.
@@ -247,11 +246,6 @@ class ExactUpdatesMixin(ScoreClassifierMixin):
         dtype = working_dtype(X)
         self.coef_, self.intercept_ = like(coef, X, dtype), like(intercept, X, dtype)
         return self
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags
 
 
 def check_evidence(evident: NDArray[np.bool_]) -> None:

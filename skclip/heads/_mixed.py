@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from skclip._array_api import is_elsewhere, labels_like, like, take_rows, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import (
-    SUPPORTS_ARRAY_API,
+    ArrayAPIMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -56,7 +56,7 @@ def rows_for(head: Any, X: Any) -> Any:
     return to_numpy(X) if is_elsewhere(X) and not get_tags(head).array_api_support else X
 
 
-class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator):
+class MixedHeadClassifier(WeightsReprMixin, ArrayAPIMixin, ScoreClassifierMixin, BaseEstimator):
     r"""Mix a classifier trained on images with the text head.
 
     .. math:: \mathrm{score}_c(x) = b_0\, t_c \cdot x + b_1\, f_c(x)
@@ -428,8 +428,3 @@ class MixedHeadClassifier(WeightsReprMixin, ScoreClassifierMixin, BaseEstimator)
             self.head_ = head.fit(X, y, **routed.head.fit)
         else:
             self.head_ = fit_on(head, X, y, weight, must_weigh=True)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags

@@ -13,13 +13,13 @@ from sklearn.utils.validation import assert_all_finite, check_consistent_length
 from skclip._array_api import dtype_name, like, to_numpy
 from skclip._base import CosineLinearMixin
 from skclip._compat import (
-    SUPPORTS_ARRAY_API,
+    ArrayAPIMixin,
     HasMethods,
     check_sample_weight,
     fit_context,
     get_namespace_and_device,
 )
-from skclip._linalg import sigmoid, unit_rows, working_dtype
+from skclip._linalg import nonzero_rows, sigmoid, unit_rows, working_dtype
 from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import check_embeddings, encode_known, encode_labels, sample_of
 from skclip.heads._label_weights import (
@@ -40,7 +40,7 @@ __all__ = ["MultiLabelTextClassifier"]
 Array = NDArray[np.float64]
 
 
-class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
+class MultiLabelTextClassifier(ArrayAPIMixin, CosineLinearMixin, BaseEstimator):
     r"""Classify images that may show several classes, one class or none.
 
     .. math:: P(c \mid x) &= \sigma(z_c(x)), \\
@@ -208,7 +208,7 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
         if X is not None and rows is not None and labels is not None:
             check_consistent_length(rows, labels)
             weight = to_numpy(check_sample_weight(sample_weight, X, dtype=working_dtype(X)))
-            labelled = distinct_rows(rows, labels, np.where(rows.any(axis=1), weight, 0))
+            labelled = distinct_rows(rows, labels, np.where(nonzero_rows(rows), weight, 0))
         self.text_head_ = text
         self.pool_ = recall_pool(
             None, self.retriever, "passthrough", text, self.classes_, estimator=name
@@ -323,7 +323,6 @@ class MultiLabelTextClassifier(CosineLinearMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
         tags.target_tags.required = False
         tags.target_tags.single_output = False
         tags.target_tags.multi_output = True
@@ -423,7 +422,7 @@ def _as_numbers(table: NDArray[Any], estimator: str) -> NDArray[np.float64]:
 
 def _recalled_rows(pool: Any, classes: NDArray[Any]) -> LabelledRows:
     """Return recalled images, each once, with all classes it was recalled for."""
-    seen = np.flatnonzero(pool.embeddings.any(axis=1))
+    seen = np.flatnonzero(nonzero_rows(pool.embeddings))
     rows, at = np.unique(pool.embeddings[seen], axis=0, return_inverse=True)
     labels = np.zeros((len(rows), len(classes)))
     labels[at.ravel(), encode_known(pool.labels[seen], classes, source="The recalled pool")] = 1

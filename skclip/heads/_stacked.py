@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from skclip._array_api import like, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import NamedEstimators, check_sample_weight, validate_parameters
-from skclip._linalg import unit_rows, working_dtype
+from skclip._linalg import nonzero_rows, unit_rows, working_dtype
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._class_sums import ClassSums
@@ -308,7 +308,7 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
         self._shots, classes = shots, to_numpy(self.classes_)
         evident = None
         if shots is not None:
-            kept = (shots.weight > 0) & shots.X.any(axis=1)
+            kept = (shots.weight > 0) & nonzero_rows(shots.X)
             evident = shots.at(kept) if kept.any() else None
         self._check_evidence(has_images=evident is not None or self._pool is not None)
         parts = {}

@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
 
 from skclip._array_api import like
 from skclip._base import CosineLinearMixin
 from skclip._compat import (
-    SUPPORTS_ARRAY_API,
+    ArrayAPIMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -48,7 +47,7 @@ from skclip.prompts import build_prompts, encode_prompts
 __all__ = ["ZeroShotClassifier"]
 
 
-class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
+class ZeroShotClassifier(ArrayAPIMixin, CosineLinearMixin, BaseEstimator):
     r"""Classify images by the text embeddings of the class names.
 
     .. math:: t_c = \mathrm{normalize}\Big(\frac{1}{M} \sum_{m=1}^{M}
@@ -391,8 +390,3 @@ class ZeroShotClassifier(CosineLinearMixin, BaseEstimator):
             bias = getattr(self.embedder, "logit_bias", None)
         self.logit_scale_ = float(scale)
         self.logit_bias_ = None if bias is None else float(bias)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags

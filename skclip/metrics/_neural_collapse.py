@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skclip._compat import check_sample_weight
-from skclip._linalg import gen_row_blocks, unit_rows
+from skclip._linalg import gen_row_blocks, nonzero_rows, unit_rows
 from skclip._validation import encode_known, encode_labels, sample_of, unknown_labels
 
 __all__ = ["CollapseStatistics", "neural_collapse_score", "variability_collapse_index"]
@@ -96,7 +96,7 @@ class CollapseStatistics:
         rows = check_array(X, dtype=[np.float64, np.float32, np.float16])
         labels = column_or_1d(y)
         check_consistent_length(rows, labels)
-        weight = check_sample_weight(sample_weight, rows) * rows.any(axis=1)
+        weight = check_sample_weight(sample_weight, rows) * nonzero_rows(rows)
         unknown = unknown_labels(labels, self.classes)
         if unknown:
             raise ValueError(
@@ -309,7 +309,7 @@ def _statistics(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> 
     labels = column_or_1d(y)
     check_consistent_length(rows, labels)
     weight = check_sample_weight(sample_weight, rows)
-    kept = rows.any(axis=1) & (weight > 0)
+    kept = nonzero_rows(rows) & (weight > 0)
     classes, codes = encode_labels(labels[kept])
     if len(classes) < 2:
         raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip._optional import import_optional
 from skclip._warn import warn_caller
 from skclip.exceptions import SearchFallbackWarning
@@ -56,7 +56,7 @@ def build_index(method: str, source: Rows) -> NeighborIndex:
     offset = 0
     for block in source.blocks():
         X = unit_rows(block).astype(np.float32, copy=False)
-        used = np.flatnonzero(X.any(axis=1))
+        used = np.flatnonzero(nonzero_rows(X))
         if len(used):
             index.add(X[used], offset + used)
         offset += len(X)
@@ -125,7 +125,7 @@ class _Faiss:
             n_trained = source.n_rows * self._TRAINED_ROWS_A_LIST // self._ROWS_A_LIST
             rows = np.linspace(0, source.n_rows - 1, n_trained).astype(np.int64)
             spread = unit_rows(source.embeddings(rows)).astype(np.float32, copy=False)
-            spread = spread[spread.any(axis=1)]
+            spread = spread[nonzero_rows(spread)]
         n_lists = len(spread) // self._TRAINED_ROWS_A_LIST
         description = f"IVF{n_lists},SQfp16" if n_lists else "IDMap,Flat"
         metric = faiss.METRIC_INNER_PRODUCT

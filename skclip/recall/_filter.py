@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._compat import DocumentedMixin, HasMethods, Interval, fit_context
-from skclip._linalg import class_proba, gen_row_blocks, unit_rows
+from skclip._linalg import class_proba, gen_row_blocks, nonzero_rows, unit_rows
 from skclip._text_head import TextHead, check_same_width, resolve_text_head
 from skclip._validation import (
     check_embeddings,
@@ -73,7 +73,7 @@ def agreement(
         kept[rows] = (
             (scores.argmax(axis=1) == own_codes)
             & (own[rows] >= threshold)
-            & unit.any(axis=1)
+            & nonzero_rows(unit)
             & np.isfinite(unit).all(axis=1)
         )
     if k is not None:

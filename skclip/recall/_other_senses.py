@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip._validation import sample_of
 from skclip._warn import warn_caller
 from skclip.corpus import CaptionStore
@@ -175,7 +175,7 @@ def compare_with_all(
     for own in ordered:
         some = own[np.linspace(0, len(own) - 1, min(len(own), _SAMPLE)).astype(np.intp)]
         X = unit_rows(embeddings(some))
-        evident = X.any(axis=1) & np.isfinite(X).all(axis=1)
+        evident = nonzero_rows(X) & np.isfinite(X).all(axis=1)
         chosen.append(some[evident])
         winners.append((X[evident] @ text.T).argmax(axis=1))
     rows = np.concatenate(chosen)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._linalg import gen_row_blocks, unit_rows
+from skclip._linalg import gen_row_blocks, nonzero_rows, unit_rows
 from skclip._text_head import TextHead
 
 __all__ = ["Evidence", "class_positions", "text_evidence"]
@@ -63,7 +63,7 @@ def text_evidence(X: NDArray[Any], own: NDArray[np.intp], text_head: TextHead) -
         unit = unit_rows(X[rows])
         proba = text_head.proba(unit)
         at = np.arange(len(unit))
-        seen = unit.any(axis=1)
+        seen = nonzero_rows(unit)
         label[rows] = np.where(seen, proba.argmax(axis=1), -1)
         best[rows] = np.where(seen, proba.max(axis=1), np.nan)
         of_own[rows] = np.where(seen, proba[at, own[rows]], np.nan)

@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from skclip._array_api import to_numpy
 from skclip._compat import HasMethods, Interval, StrOptions, fit_context
+from skclip._linalg import nonzero_rows
 from skclip._validation import check_labelled_embeddings, encode_known, encode_labels
 from skclip.selection._left_out import is_frozen, least_score, left_out
 from skclip.selection._wrapped_head import WrappedHead
@@ -156,7 +157,7 @@ class ConformalHead(WrappedHead):
         self.is_guaranteed_ = self.calibration != "left_out" or is_frozen(self.head)
         self.head_ = clone(self.head).fit(rows[known], labels[known])
         self.classes_ = to_numpy(self.head_.classes_)
-        calibrating = calibrating[rows[calibrating].any(axis=1)]
+        calibrating = calibrating[nonzero_rows(rows[calibrating])]
         if self.is_guaranteed_:
             own = self._own_proba(self.head_, rows[calibrating], labels[calibrating])
         else:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skclip._array_api import to_numpy
 from skclip._compat import HasMethods, Interval, StrOptions, fit_context
+from skclip._linalg import nonzero_rows
 from skclip._validation import (
     check_embeddings,
     check_labelled_embeddings,
@@ -158,7 +159,7 @@ class OpenSetClassifier(WrappedHead):
         self.head_ = clone(self.head).fit(rows, labels)
         self.classes_ = to_numpy(self.head_.classes_)
         self._reference = (rows, labels) if self.criterion == "distance" else (rows[:0], labels[:0])
-        evident = rows.any(axis=1)
+        evident = nonzero_rows(rows)
         scores, _ = left_out(self.head, rows[evident], labels[evident], self._tell)
         self.n_left_out_ = len(scores)
         self.threshold_ = least_score(scores, self.false_reject_rate, "no image is rejected")
@@ -188,7 +189,7 @@ class OpenSetClassifier(WrappedHead):
         check_is_fitted(self)
         rows = to_numpy(check_embeddings(self, X, reset=False))
         scores = np.asarray(self._tell(self.head_, *self._reference, rows), dtype=np.float64)
-        scores[~rows.any(axis=1)] = -np.inf
+        scores[~nonzero_rows(rows)] = -np.inf
         return scores
 
     def is_known(self, X: ArrayLike) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skclip._array_api import to_numpy
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip._validation import encode_known, sample_of
 from skclip.selection import _strategies
 from skclip.selection._strategies import Pool, Rows
@@ -115,7 +115,7 @@ def query(
         )
     check_is_fitted(head)
     rows = unit_rows(check_array(to_numpy(X), dtype=[np.float64, np.float32], input_name="X"))
-    readable = np.flatnonzero(rows.any(axis=1))
+    readable = np.flatnonzero(nonzero_rows(rows))
     if not (isinstance(n, int | np.integer) and 1 <= n <= len(readable)):
         raise ValueError(
             f"n must be a whole number from 1 to {len(readable)}, the number of rows of X that "

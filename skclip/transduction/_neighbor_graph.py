@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from skclip._linalg import nonzero_rows
 from skclip.neighbors import nearest_rows
 
 __all__ = ["neighbor_graph"]
@@ -42,7 +43,7 @@ def neighbor_graph(X: NDArray[Any], k: int) -> sp.csr_array:
     if k < 1:
         return sp.csr_array((n, n), dtype=np.float32)
     similarities, rows = nearest_rows(X, [X], k + 1)
-    similarities[~X.any(axis=1)] = 0
+    similarities[~nonzero_rows(X)] = 0
     own = rows == np.arange(n)[:, None]
     # among more than k copies a row need not be one of its own nearest
     own[~own.any(axis=1), -1] = True

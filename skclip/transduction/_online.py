@@ -6,16 +6,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
 
 from skclip._array_api import like, take_labels, to_numpy
 from skclip._base import CosineLinearMixin
 from skclip._compat import (
-    SUPPORTS_ARRAY_API,
+    ArrayAPIMixin,
     HasMethods,
     check_same_namespace,
     fit_context,
 )
+from skclip._linalg import nonzero_rows
 from skclip._text_head import TextHead, resolve_classes
 from skclip._validation import encode_known
 from skclip.heads import GaussianDiscriminantClassifier
@@ -30,7 +30,7 @@ BANK_SIZE = 16
 ROW_BLOCK = 8192
 
 
-class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
+class OnlineAdaptedClassifier(ArrayAPIMixin, CosineLinearMixin, BaseEstimator):
     r"""Classify a stream of images by the text and by the surest images so far.
 
     .. math:: \mathrm{score}_c(x) = s\, t_c \cdot x + w\, s' g_c(x)
@@ -253,7 +253,7 @@ class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
         return self._add(targets, before, place, self.classes_ if y is None and not first else y)
 
     def _add(self, targets: Targets, before: list[Bank], place: Any, labels: Any) -> Self:
-        seen = targets.unlabelled[targets.unlabelled.any(axis=1)]
+        seen = targets.unlabelled[nonzero_rows(targets.unlabelled)]
         text = targets.text._replace(weights=to_numpy(targets.text.weights))
         bank = surest([*before, Bank.labelled(targets.labelled, targets.codes)], BANK_SIZE)
         for start in range(0, len(seen), ROW_BLOCK):
@@ -294,8 +294,3 @@ class OnlineAdaptedClassifier(CosineLinearMixin, BaseEstimator):
         self.bank_embeddings_ = like(bank.rows, place, dtype)
         self.coef_ = like(coef, place, dtype)
         self.intercept_ = like(intercept, place, dtype)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags

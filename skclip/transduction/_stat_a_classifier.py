@@ -6,12 +6,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags
 
 from skclip._array_api import cast, like, take_labels, to_numpy
 from skclip._base import ScoreClassifierMixin
-from skclip._compat import SUPPORTS_ARRAY_API, HasMethods, fit_context, get_namespace_and_device
-from skclip._linalg import softmax, unit_rows
+from skclip._compat import ArrayAPIMixin, HasMethods, fit_context, get_namespace_and_device
+from skclip._linalg import nonzero_rows, softmax, unit_rows
 from skclip._text_head import TextHead
 from skclip.transduction._neighbor_graph import neighbor_graph
 from skclip.transduction._stat_a import (
@@ -29,7 +28,7 @@ __all__ = ["StatAClassifier"]
 N_NEIGHBORS = 3
 
 
-class StatAClassifier(ScoreClassifierMixin, BaseEstimator):
+class StatAClassifier(ArrayAPIMixin, ScoreClassifierMixin, BaseEstimator):
     r"""Classify by the text and by Gaussians that unlabelled images move away from it (StatA).
 
     .. math:: \mathrm{score}_c(x) = s\, t_c \cdot x + w \log N(x; \mu_c, \sigma_c) / 50
@@ -191,11 +190,6 @@ class StatAClassifier(ScoreClassifierMixin, BaseEstimator):
         share = self.batch_weight_ * LIKELIHOOD_SHARE
         return text_logits(self.text_head_, rows) + share * log_density(rows, gaussians)
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags
-
 
 def text_logits(text: TextHead, X: NDArray[Any]) -> NDArray[Any]:
     """Return logits whose softmax are the probabilities of the text, for unit rows."""
@@ -210,7 +204,7 @@ def _adapted(targets: Targets) -> Adapted:
     """Return the Gaussians, and the probabilities of the unlabelled rows, zero rows included."""
     logits = text_logits(targets.text, targets.unlabelled)
     posterior = softmax(logits)
-    seen = targets.unlabelled.any(axis=1)
+    seen = nonzero_rows(targets.unlabelled)
     n_labelled = len(targets.labelled)
     X = np.concatenate([targets.labelled, targets.unlabelled[seen]])
     if not len(X):

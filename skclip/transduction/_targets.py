@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skclip._array_api import to_numpy
 from skclip._compat import inside_cross_validation
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip._text_head import Classes, TextHead, check_same_width, resolve_classes
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 
@@ -116,7 +116,7 @@ def read_targets(
     labelled, codes = unlabelled[:0], np.zeros(0, dtype=np.int32)
     if rows is not None and resolved.codes is not None:
         own = rows if mark is None else rows[~mark]
-        evident = own.any(axis=1)
+        evident = nonzero_rows(own)
         labelled, codes = own[evident], resolved.codes[evident]
     text = resolved.text_head
     if text is None:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from skclip._files import replacing
+from skclip._linalg import nonzero_rows
 from skclip._row_file import npy_header
 from skclip.cli._inputs._vectors import NOTES_FORMAT, notes_file
 
@@ -62,7 +63,7 @@ class GrowingRows:
 
     def _count(self, rows: NDArray[Any]) -> None:
         self.n_rows += len(rows)
-        self.n_zero += int(np.sum(~rows.any(axis=1)))
+        self.n_zero += int(np.sum(~nonzero_rows(rows)))
 
 
 @contextmanager

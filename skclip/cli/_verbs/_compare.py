@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skclip import ZeroShotClassifier
 from skclip._files import replacing
+from skclip._linalg import nonzero_rows
 from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder
@@ -218,7 +219,7 @@ def embedded(embedder: Any, data: Any, *, quiet: bool) -> Part:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnreadableImageWarning)
         X = np.asarray(embedder.set_params(verbose=int(not quiet)).transform(data.images))
-    seen = X.any(axis=1)
+    seen = nonzero_rows(X)
     if not seen.all():
         say(f"{int((~seen).sum())} images could not be read and are left out")
     return Part(X[seen], data.target[seen])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
+from skclip._linalg import nonzero_rows
 from skclip._optional import import_optional
 from skclip._paths import find_file
 from skclip._validation import sample_of
@@ -170,7 +171,7 @@ def score(head: LoadedHead, batches: Iterable[Batch], *, keep_rows: bool) -> Sco
 def as_pool(shots: Labelled, embedder: CLIPEmbedder | None, *, quiet: bool) -> PrimingPool:
     """Return labelled images as neighbours to show; those that cannot be read are left out."""
     X = rows_of(shots, None, embedder, quiet=quiet)
-    seen = X.any(axis=1)
+    seen = nonzero_rows(X)
     paths = np.array(shots.paths, dtype=object)[seen].tolist()
     return PrimingPool(shots.labels[seen], X[seen], images=paths)
 

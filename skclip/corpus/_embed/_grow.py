@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._linalg import nonzero_rows
 from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip.corpus._engine import ShardTask
 from skclip.exceptions import CorpusError
@@ -111,7 +112,7 @@ def as_stored(
         half = vectors.astype("<f2")
     too_large, found = ~np.isfinite(half).all(axis=1), list(reasons)
     half[too_large] = 0
-    for i in np.flatnonzero(vectors.any(axis=1) & ~half.any(axis=1)):
+    for i in np.flatnonzero(nonzero_rows(vectors) & ~nonzero_rows(half)):
         size = "large" if too_large[i] else "small"
         found[i] = f"its embedding is too {size} for half precision: normalise it"
         if not np.isfinite(vectors[i]).all():

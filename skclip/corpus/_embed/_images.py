@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skclip._linalg import nonzero_rows
 from skclip._row_file import append_bytes
 from skclip._validation import sample_of
 from skclip.corpus._embed._grow import as_stored, grow_file
@@ -80,7 +81,7 @@ def _embed_items(
         for i in np.flatnonzero(~finite):
             reasons[i] = "its embedding has NaN or infinity"
     strict = _on_error(embedder, "raise")
-    for i in np.flatnonzero(finite & ~vectors.any(axis=1)):
+    for i in np.flatnonzero(finite & ~nonzero_rows(vectors)):
         reasons[i] = "its embedding is zero"
         try:
             strict.transform([items[i]])

@@ -20,6 +20,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from skclip._linalg import nonzero_rows
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant._mean_prior import MeanPrior, posterior_means
 
@@ -283,7 +284,7 @@ def left_out_in_axes(
     """
     d, own = len(eigenvalues), (np.arange(len(X)), codes)
     shrink = 1 / (eigenvalues + factor)
-    weight = weight * X.any(axis=1)
+    weight = weight * nonzero_rows(X)
     rest = counts[codes] - weight
     alone = (weight > 0) & (rest <= 1e-9 * np.maximum(counts[codes], 1))
     rest[alone] = 0

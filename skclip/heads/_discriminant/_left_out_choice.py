@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from skclip._linalg import softmax
+from skclip._linalg import nonzero_rows, softmax
 from skclip.heads._discriminant._formulas import left_out_in_axes, ridge_axes
 from skclip.heads._discriminant._mean_prior import MeanPrior
 
@@ -63,7 +63,7 @@ def distinct_rows_of_classes(
     weight : ndarray of shape (n_rows,)
         Weight of each row with its copies.
     """
-    evident = np.flatnonzero((weight > 0) & X.any(axis=1))
+    evident = np.flatnonzero((weight > 0) & nonzero_rows(X))
     # copies are adjacent in this order, unless other rows equal them in three features
     keys = (X[evident, -1], X[evident, X.shape[1] // 2], X[evident, 0], codes[evident])
     by_keys = np.lexsort(keys)

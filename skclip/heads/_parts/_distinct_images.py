@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from skclip._array_api import to_numpy
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 
 __all__ = ["Images", "as_images", "distinct_images", "spread_sample"]
 
@@ -61,7 +61,7 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     >>> distinct_images(Images(X, np.array([0, 0, 0, 1]), np.ones(4))).weight
     array([0.75, 1.5 , 0.75])
     """
-    evident = np.flatnonzero((images.weight > 0) & images.X.any(axis=1))
+    evident = np.flatnonzero((images.weight > 0) & nonzero_rows(images.X))
     # sorted by features, so that the result does not depend on the order of the rows
     keys = images.X[evident, -1], images.X[evident, 0], images.codes[evident]
     order = evident[np.lexsort(keys)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip._text_head import TextHead, check_same_width
 from skclip._validation import encode_known, sample_of
 from skclip._warn import warn_caller
@@ -103,7 +103,7 @@ def recall_pool(
         return pool
     if text_head is not None:
         check_same_width(pool.embeddings.shape[1], text_head)
-        evident = np.flatnonzero(pool.embeddings.any(axis=1))
+        evident = np.flatnonzero(nonzero_rows(pool.embeddings))
         codes = encode_known(pool.labels[evident], classes, source="The recalled pool")
         scores = text_head.scores(unit_rows(pool.embeddings[evident]))
         warn_of_disagreement(scores, codes, "recalled images", n_errors=1)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from skclip._array_api import dtype_name, like
 from skclip._compat import (
-    SUPPORTS_ARRAY_API,
+    ArrayAPIMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["RecallingHeadMixin"]
 
 
-class RecallingHeadMixin(WeightsReprMixin):
+class RecallingHeadMixin(WeightsReprMixin, ArrayAPIMixin):
     """``fit``, ``partial_fit`` and ``forget`` of a head that recalls images of its classes.
 
     A subclass fits the first rows in ``_start``, and adds or removes others in ``_update``.
@@ -244,8 +243,3 @@ class RecallingHeadMixin(WeightsReprMixin):
             scale, self.logit_bias_ = self.text_head_.logit_scale, self.text_head_.logit_bias
         self.logit_scale_ = float(scale if self.logit_scale == "auto" else self.logit_scale)
         return float(scale)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags: Tags = super().__sklearn_tags__()  # type: ignore[misc]
-        tags.array_api_support = SUPPORTS_ARRAY_API
-        return tags

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._linalg import nonzero_rows
 from skclip._text_head import TextHead
 from skclip._warn import warn_caller
 from skclip.exceptions import BelowZeroShotWarning
@@ -205,7 +206,7 @@ def _recalled(
     pool: Images, text_head: TextHead | None, n_classes: int, scale: float
 ) -> _Recalled | None:
     """Return the part of recalled images."""
-    evident = (pool.weight > 0) & pool.X.any(axis=1)
+    evident = (pool.weight > 0) & nonzero_rows(pool.X)
     if not evident.any():
         return None
     images = pool.at(evident)

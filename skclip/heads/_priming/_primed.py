@@ -17,7 +17,7 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted
 from skclip._array_api import like, take_rows, to_numpy
 from skclip._base import CosineLinearMixin
 from skclip._compat import Interval, StrOptions, check_sample_weight
-from skclip._linalg import unit_rows, working_dtype
+from skclip._linalg import nonzero_rows, unit_rows, working_dtype
 from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._parts import (
@@ -411,7 +411,7 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
             )
         # recalled images are in numpy
         targets = to_numpy(targets)
-        readable = targets[targets.any(axis=1)]
+        readable = targets[nonzero_rows(targets)]
         _, rows = nearest_rows(readable, [self.pool_.embeddings], self.n_neighbors)
         primed = np.zeros(len(self.pool_), dtype=bool)
         primed[rows[rows >= 0]] = True

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import check_sample_weight
 from skclip._device import check_device, resolve_device
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip.heads._prompting._attention import ClassPrompts
 from skclip.heads._prompting._generator import (
     Generator,
@@ -129,7 +129,7 @@ def evident_rows(
     if X is None or codes is None:
         return None
     weight = check_sample_weight(sample_weight, X, dtype=X.dtype)
-    evident = X.any(axis=1) & (weight > 0)
+    evident = nonzero_rows(X) & (weight > 0)
     if not evident.any():
         return None
     return LabelledRows(X[evident], codes[evident], weight[evident])

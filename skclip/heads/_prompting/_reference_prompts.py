@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip._validation import sample_of
 from skclip._warn import warn_caller
 from skclip.exceptions import ModelMismatchError, NoEvidenceWarning
@@ -178,5 +178,5 @@ def _encoded(texts: dict[Any, list[str]], embedder: Any) -> dict[Any, NDArray[An
 
 def _as_set(rows: NDArray[Any]) -> NDArray[Any]:
     """Return the distinct rows that are not zero, sorted."""
-    distinct: NDArray[Any] = np.unique(rows[rows.any(axis=1)], axis=0)
+    distinct: NDArray[Any] = np.unique(rows[nonzero_rows(rows)], axis=0)
     return distinct

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip._finite import without_unreadable
-from skclip._linalg import unit_rows
+from skclip._linalg import nonzero_rows, unit_rows
 from skclip._paths import is_remote
 from skclip._validation import sample_of
 from skclip._warn import warn_caller
@@ -103,7 +103,7 @@ class Excluded:
         array = images if isinstance(images, np.ndarray) else None
         if array is not None and array.ndim == 2 and array.dtype.kind == "f":
             unit = unit_rows(without_unreadable(array, "exclude_images"))
-            return cls(frozenset(), frozenset(), unit[unit.any(axis=1)], threshold)
+            return cls(frozenset(), frozenset(), unit[nonzero_rows(unit)], threshold)
         images = list(images)
         urls = frozenset(i for i in images if isinstance(i, str) and is_remote(i))
         files = [i for i in images if not (isinstance(i, str) and is_remote(i))]
@@ -118,7 +118,7 @@ class Excluded:
         vectors = None
         if embedder is not None and images:
             vectors = unit_rows(embed_images(embedder, images)[0])
-            vectors = vectors[vectors.any(axis=1)]
+            vectors = vectors[nonzero_rows(vectors)]
         return cls(urls, frozenset(hashes) - {None}, vectors, threshold)
 
     def among(
@@ -296,7 +296,7 @@ class Chooser:
                 reason[i] = "repeated"
             seen.add(key)
         if vectors is not None:
-            reason[(reason == "") & ~vectors.any(axis=1)] = "unreadable"
+            reason[(reason == "") & ~nonzero_rows(vectors)] = "unreadable"
         if self._excluded is not None:
             left = np.flatnonzero(reason == "")
             among = self._excluded.among(

@@ -13,16 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from skclip._array_api import cast, to_numpy
+from skclip._class_names import check_class_names, check_names
 from skclip._compat import classes_behind_binary_part
 from skclip._linalg import class_proba, unit_rows
-from skclip._validation import (
-    check_class_names,
-    check_names,
-    encode_known,
-    encode_labels,
-    sample_of,
-    unknown_labels,
-)
+from skclip._validation import encode_known, encode_labels, sample_of, unknown_labels
 
 __all__ = [
     "Classes",

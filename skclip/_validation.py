@@ -1,8 +1,7 @@
 """Validation of embeddings, labels and class names, shared by all estimators."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
-from numbers import Integral, Number
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,12 @@ from skclip._compat import get_namespace_and_device
 from skclip._linalg import is_half
 
 __all__ = [
-    "check_class_names",
     "check_embeddings",
     "check_labelled_embeddings",
-    "check_names",
+    "check_optional_embeddings",
     "encode_known",
     "encode_labels",
+    "is_missing",
     "sample_of",
     "union_classes",
     "unknown_labels",
@@ -126,6 +125,36 @@ def check_labelled_embeddings(
         estimator, _widen_half(X), y, reset=reset, ensure_all_finite=ensure_all_finite, **_floats(X)
     )
     return X, y
+
+
+def check_optional_embeddings(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    reset: bool = True,
+    ensure_all_finite: bool = True,
+    keep_half: bool = False,
+) -> tuple[NDArray[Any] | None, Any]:
+    """Validate images and labels of a ``fit`` that may have both, ``X`` alone, or ``y`` alone.
+
+    The options are those of :func:`check_labelled_embeddings`; the last two are for labelled rows.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features) or None
+        None if no images are given.
+
+    y : ndarray of shape (n_samples,), array-like or None
+        Without ``X`` as given: class names of any length.
+    """
+    if X is None:
+        return None, y
+    if y is None:
+        return check_embeddings(estimator, X, reset=reset), None
+    return check_labelled_embeddings(
+        estimator, X, y, reset=reset, ensure_all_finite=ensure_all_finite, keep_half=keep_half
+    )
 
 
 def encode_labels(y: Any, *, source: str = "y") -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -313,7 +342,7 @@ def _refuse_missing(y: Any) -> None:
         return
     array = np.asarray(y)
     labels = array.ravel().tolist() if array.dtype.kind == "O" else []
-    if any(_is_missing(label) for label in labels):
+    if any(is_missing(label) for label in labels):
         raise TypeError(_of_several_types(labels, "y"))
 
 
@@ -327,7 +356,7 @@ def _of_several_types(labels: Sequence[Any], source: str) -> str:
 
 def _kind(label: Any) -> str:
     """Return the kind of a label; labels of two kinds cannot be ordered."""
-    if _is_missing(label):
+    if is_missing(label):
         return "missing"
     for kind, types in (("text", str), ("bool", bool | np.bool_), ("integer", Integral)):
         if isinstance(label, types):
@@ -335,7 +364,7 @@ def _kind(label: Any) -> str:
     return type(label).__name__
 
 
-def _is_missing(label: Any) -> bool:
+def is_missing(label: Any) -> bool:
     """Return whether a label is None, NaN, or a missing value of pandas."""
     if isinstance(label, str):
         return False
@@ -374,108 +403,3 @@ def _widen_half(X: Any) -> Any:
     xp, _, _ = get_namespace_and_device(X)
     half = [getattr(xp, name) for name in ("float16", "bfloat16") if hasattr(xp, name)]
     return xp.astype(X, xp.float32) if getattr(X, "dtype", None) in half else X
-
-
-def check_class_names(names: Any, *, parameter: str = "names") -> list[Any]:
-    """Validate class names: at least one, each with a visible character, no duplicates.
-
-    Parameters
-    ----------
-    names : iterable
-        Class labels; ``str(name)`` is used in queries and prompts. A data frame must have one
-        column.
-
-    parameter : str, default="names"
-        Name of the caller's parameter, for the message.
-
-    Returns
-    -------
-    names : list
-        The names as given.
-
-    Examples
-    --------
-    >>> from skclip._validation import check_class_names
-    >>> check_class_names(["cat", "dog", "cat"])
-    Traceback (most recent call last):
-        ...
-    ValueError: names holds duplicates: 'cat'. Give every class once; synonyms go to `synonyms`.
-    """
-    if isinstance(names, str):
-        raise ValueError(
-            f"{parameter} must be a list of class names, got the single string {names!r}: "
-            f"write [{names!r}]."
-        )
-    names = [n.item() if isinstance(n, np.generic) else n for n in _only_column(names, parameter)]
-    if not names:
-        raise ValueError(f"{parameter} is empty: give at least one class name.")
-    check_names(names, parameter=parameter)
-    seen: set[Any] = set()
-    duplicates = [n for n in names if n in seen or seen.add(n)]  # type: ignore[func-returns-value]
-    if duplicates:
-        remedy = "synonyms go to `synonyms`"
-        if parameter == "classes":
-            remedy = (
-                "two classes with the same name need integer labels: give "
-                "class_names={label: name} with the embedder"
-            )
-        raise ValueError(
-            f"{parameter} holds duplicates: {sample_of(dict.fromkeys(duplicates))}. "
-            f"Give every class once; {remedy}."
-        )
-    _check_unicode_forms(names, parameter)
-    kinds = {str if isinstance(n, str) else type(n) for n in names}
-    if str in kinds and len(kinds) > 1:
-        raise ValueError(
-            f"{parameter} mixes strings with other types ({sample_of(names)}), which cannot be "
-            "ordered. Write all names as strings."
-        )
-    checked: list[Any] = names
-    return checked
-
-
-def _check_unicode_forms(names: list[Any], parameter: str) -> None:
-    """Raise if two names are the same text with composed and decomposed letters."""
-    forms: dict[str, str] = {}
-    for name in names:
-        if isinstance(name, str) and not name.isascii():
-            first = forms.setdefault(unicodedata.normalize("NFC", name), name)
-            if first != name:
-                raise ValueError(
-                    f"{parameter} holds {name!r} twice, as {first!a} and {name!a}: both "
-                    "are the same text, with composed and decomposed letters. Bring all names and "
-                    "labels into one form: unicodedata.normalize('NFC', name)."
-                )
-
-
-def check_names(names: list[Any], *, parameter: str) -> None:
-    """Raise if a class name is missing, blank, or neither text nor number."""
-    wrong = [n for n in names if not isinstance(n, str | bool | Number) or _is_missing(n)]
-    if wrong:
-        raise ValueError(
-            f"{parameter} holds invalid class names: {sample_of(wrong)} (position "
-            f"{_first(names, wrong[0])}). Give one text or number per class."
-        )
-    blank = [n for n in names if not str(n).strip()]
-    if blank:
-        raise ValueError(
-            f"{parameter} holds blank class names: {sample_of(blank)} (position "
-            f"{names.index(blank[0])}). Every class needs a name with at least one character."
-        )
-
-
-def _first(names: list[Any], wanted: Any) -> int:
-    return next(i for i, name in enumerate(names) if name is wanted)
-
-
-def _only_column(names: Any, parameter: str) -> Any:
-    """Return the column of a data frame or matrix; iterating over a frame gives its header."""
-    shape: tuple[int, ...] = getattr(names, "shape", ())
-    if len(shape) < 2:
-        return names
-    if len(shape) > 2 or shape[1] != 1:
-        raise ValueError(
-            f"{parameter} must be a list of class names, got a table of shape {tuple(shape)}: give "
-            "one column of it."
-        )
-    return np.asarray(names)[:, 0]

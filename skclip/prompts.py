@@ -18,10 +18,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skclip._further_names import of_each_name
+from skclip._class_names import check_class_names, normalize_names, of_each_name
 from skclip._linalg import unit_rows
-from skclip._normalize_names import normalize_names
-from skclip._validation import check_class_names, sample_of
+from skclip._validation import sample_of
 from skclip._warn import warn_caller
 from skclip.embedding import CLIPEmbedder, as_text_embedder, check_texts
 from skclip.exceptions import BareNumberWarning
@@ -123,7 +122,7 @@ def load_class_names(name: str) -> list[str]:
     >>> build_prompts(load_class_names("eurosat"), "eurosat")["Forest"]
     ['a centered satellite photo of Forest.']
     """
-    content = files("skclip").joinpath("_class_names.json").read_text(encoding="utf-8")
+    content = files("skclip._class_names").joinpath("published.json").read_text(encoding="utf-8")
     class_names: dict[str, list[str]] = json.loads(content)
     if not isinstance(name, str) or name not in class_names:
         close = difflib.get_close_matches(str(name), class_names, n=1)

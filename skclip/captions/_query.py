@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from skclip._further_names import of_each_name
+from skclip._class_names import of_each_name
 from skclip._validation import sample_of
 from skclip._warn import warn_caller
 from skclip.captions._words import tokenize

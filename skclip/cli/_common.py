@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skclip._device import check_device, resolve_device
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.cli._terminal import say
 from skclip.corpus import MANIFEST, OPERATORS, UNFINISHED, Corpus

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._files import find_file
 from skclip._linalg import nonzero_rows
-from skclip._paths import find_file
 from skclip.cli._common import (
     as_decided,
     check_folder,

@@ -16,7 +16,7 @@ from skclip import (
     ZeroShotClassifier,
     ZeroShotFilter,
 )
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.cli._common import (
     CLASSES_HELP,

@@ -13,9 +13,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from skclip._files import replacing
-from skclip._paths import find_file
-from skclip._spreadsheet import guard_cell
+from skclip._files import find_file, guard_cell, replacing
 from skclip.cli._terminal import escaped, is_terminal, standard_output
 
 __all__ = [

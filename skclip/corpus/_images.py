@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from skclip._files import is_remote
 from skclip._optional import import_optional
-from skclip._paths import is_remote
 
 __all__ = ["ImageSlice", "image_keys", "load_images", "only_urls"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
+from skclip._files import find_file, is_remote
 from skclip._optional import import_optional
-from skclip._paths import find_file, is_remote
 from skclip.exceptions import CorpusError
 
 __all__ = [

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 from sklearn.utils import Bunch, check_random_state
 
+from skclip._class_names import check_class_names
 from skclip._compat import Interval, StrOptions, validate_params
-from skclip._validation import check_class_names, sample_of
+from skclip._validation import sample_of
 from skclip.datasets._captions import write_caption
 from skclip.datasets._shapes import CLASS_NAMES, SYNONYMS, Part, draw_shape
 from skclip.datasets._styles import BACKGROUNDS, COLORS, STYLES, Palette, render

@@ -8,7 +8,7 @@ from pathlib import Path
 from sklearn.utils import Bunch
 
 from skclip._compat import StrOptions, validate_params
-from skclip._paths import find_file
+from skclip._files import find_file
 
 
 @validate_params(

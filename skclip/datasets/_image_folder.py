@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skclip._compat import validate_params
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.corpus import list_files
 from skclip.embedding import IMAGE_SUFFIXES

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 from sklearn.utils import Bunch
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.corpus import IMAGE_COLUMNS, ImageSlice
 from skclip.datasets._image_folder import load_image_folder

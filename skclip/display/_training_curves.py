@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.utils.validation import check_is_fitted
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.display._axes import axes_of
 from skclip.display._plain import show_as_they_are

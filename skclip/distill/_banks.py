@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from skclip._files import append_bytes, find_file, resume_rows, start_rows
 from skclip._linalg import unit_rows
-from skclip._paths import find_file
 from skclip._progress import progress_bar
-from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip._validation import sample_of
 from skclip.distill._damage import damaged_file
 from skclip.distill._neighbors import Guides, find_guides

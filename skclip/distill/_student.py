@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from skclip._files import replacing
-from skclip._paths import find_file
+from skclip._files import find_file, replacing
 from skclip._validation import sample_of
 from skclip.embedding import create_tokenizer, create_untrained_model, expand_folder, known_models
 from skclip.exceptions import ModelNotFoundError

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skclip._compat import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
 from skclip._device import check_device, resolve_device, resolve_dtype
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._warn import warn_caller
 from skclip.distill._banks import Banks, make_banks, open_teacher, teacher_identity
 from skclip.distill._images import PixelReader, Scan, scan_images, usable_pairs

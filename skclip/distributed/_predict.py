@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skclip._files import replacing
+from skclip._files import find_file, replacing
 from skclip._linalg import nonzero_rows
-from skclip._paths import find_file
 from skclip.corpus import Corpus, in_order, open_corpus
 from skclip.distributed._engine import chosen_engine
 from skclip.distributed._labels import LabelledShard, labelled_shards

@@ -8,9 +8,8 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
-from skclip._files import replacing
+from skclip._files import find_file, replacing
 from skclip._optional import import_optional
-from skclip._paths import find_file
 from skclip.corpus import MANIFEST, Corpus, file_hash, open_corpus, read_manifest
 from skclip.exceptions import CorpusError, CorpusNotFoundError
 

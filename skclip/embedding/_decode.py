@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._paths import find_file, is_remote
+from skclip._files import find_file, is_remote
 from skclip.embedding._complete import ends_early
 from skclip.embedding._formats import PROGRAM_FORMATS, readable_formats, unreadable_because
 from skclip.exceptions import UnreadableImageError

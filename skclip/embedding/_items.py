@@ -10,7 +10,7 @@ from os import PathLike, fspath
 from os.path import isdir
 from typing import Any
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.embedding._item_datasets import dataset_column
 

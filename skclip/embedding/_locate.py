@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.embedding._spellings import spelled_elsewhere
 from skclip.exceptions import ModelNotFoundError

@@ -3,7 +3,7 @@
 import io
 from typing import TYPE_CHECKING, Any
 
-from skclip._paths import is_remote
+from skclip._files import is_remote
 from skclip.embedding._decode import decode_image, fetch_image
 from skclip.exceptions import UnreadableImageError
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from skclip._files import replacing
-from skclip._paths import find_file
+from skclip._files import find_file, replacing
 from skclip.exceptions import HeadFileError
 
 __all__ = ["FORMAT_VERSION", "HeadFile", "read_head_file", "write_head_file"]

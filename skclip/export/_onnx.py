@@ -6,9 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from skclip._files import replacing
+from skclip._files import find_file, replacing
 from skclip._optional import import_optional
-from skclip._paths import find_file
 from skclip.embedding import CLIPEmbedder
 from skclip.export._facts import model_facts
 from skclip.export._torch import as_loaded, to_torch

@@ -15,7 +15,7 @@ from skclip._array_api import like, to_numpy
 from skclip._base import ScoreClassifierMixin, linear_scores
 from skclip._compat import NamedEstimators, check_sample_weight, validate_parameters
 from skclip._linalg import nonzero_rows, unit_rows, working_dtype
-from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
+from skclip._validation import check_labelled_embeddings, check_optional_embeddings, encode_known
 from skclip.heads._class_mean import NearestClassMean
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._discriminant import GaussianDiscriminantClassifier
@@ -236,12 +236,10 @@ class StackedHeadClassifier(RecallingHeadMixin, ScoreClassifierMixin, NamedEstim
                 f"heads of {type(self).__name__} holds the name {taken[0]!r}, which is reserved "
                 "for another part: choose another name."
             )
+        X, y = check_optional_embeddings(self, X, y, keep_half=True)
         weight = None
         if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y, keep_half=True)
             weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
-        elif X is not None:
-            X = check_embeddings(self, X, reset=True)
         codes = self._recall(X, y, y if sums is None else sums.classes, classes)
         names, shots = to_numpy(self.classes_), None
         if weight is not None and codes is not None:

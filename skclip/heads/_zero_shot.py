@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 from skclip._array_api import like
 from skclip._base import CosineLinearMixin
+from skclip._class_names import check_class_names
 from skclip._compat import (
     ArrayAPIMixin,
     HasMethods,
@@ -31,9 +32,7 @@ from skclip._text_head import (
     names_of,
 )
 from skclip._validation import (
-    check_class_names,
-    check_embeddings,
-    check_labelled_embeddings,
+    check_optional_embeddings,
     encode_known,
     encode_labels,
     sample_of,
@@ -235,10 +234,7 @@ class ZeroShotClassifier(ArrayAPIMixin, CosineLinearMixin, BaseEstimator):
             If nothing names the classes, a label has no text embedding, or images and text differ
             in their number of features.
         """
-        if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y)
-        elif X is not None:
-            X = check_embeddings(self, X, reset=True)
+        X, y = check_optional_embeddings(self, X, y)
         labels = None if y is None else encode_labels(y)[0]
         classes, has_codes = self._classes(labels)
         if self.text_embeddings is None and self.embedder is None:

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, check_random_state
 
+from skclip._class_names import check_class_names
 from skclip._compat import (
     DocumentedMixin,
     HasMethods,
@@ -23,7 +24,6 @@ from skclip._compat import (
     fit_context,
     validate_parameters,
 )
-from skclip._validation import check_class_names
 from skclip.captions import Disambiguator, Matches, Spellings, warn_of_shared
 from skclip.corpus import (
     CaptionStore,

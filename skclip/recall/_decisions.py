@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._spreadsheet import unguard_cell
+from skclip._files import unguard_cell
 from skclip._validation import sample_of
 
 __all__ = ["COLUMNS", "Decided", "Decision", "decide", "read_decisions"]

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skclip._bounded_cache import BoundedCache
+from skclip._class_names import check_class_names
 from skclip._finite import without_unreadable
 from skclip._optional import import_optional
-from skclip._validation import check_class_names, sample_of
+from skclip._validation import sample_of
 from skclip._warn import warn_caller
 from skclip.corpus import as_values, is_missing
 from skclip.exceptions import UnusedDecisionWarning

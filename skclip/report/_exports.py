@@ -11,10 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from skclip._files import replacing
+from skclip._files import find_file, guard_cell, replacing
 from skclip._linalg import unit_rows
-from skclip._paths import find_file
-from skclip._spreadsheet import guard_cell
 from skclip._text_head import resolve_text_head
 from skclip._validation import sample_of
 from skclip.recall import PrimingPool

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from skclip._files import replacing
-from skclip._paths import find_file
+from skclip._files import find_file, replacing
 
 __all__ = ["FOLDER", "Page", "output_path", "page_path"]
 

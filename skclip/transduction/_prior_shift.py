@@ -12,7 +12,7 @@ from skclip._array_api import cast, in_double, is_elsewhere, like, take_rows, to
 from skclip._base import ScoreClassifierMixin
 from skclip._compat import HasMethods, StrOptions, fit_context, get_namespace_and_device
 from skclip._linalg import nonzero_rows
-from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known, sample_of
+from skclip._validation import check_embeddings, check_optional_embeddings, encode_known, sample_of
 from skclip.transduction._targets import refuse_split
 from skclip.transduction._transport import sinkhorn_weights
 
@@ -155,11 +155,8 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
             )
         if X is None and X_unlabeled is None:
             raise ValueError(f"{name}.fit got no images: give X or X_unlabeled.")
+        X, y = check_optional_embeddings(self, X, y)
         labelled = X is not None and y is not None
-        if labelled:
-            X, y = check_labelled_embeddings(self, X, y)
-        elif X is not None:
-            X = check_embeddings(self, X, reset=True)
         batch: Any = X
         if X_unlabeled is not None:
             batch = check_embeddings(self, X_unlabeled, reset=X is None)

@@ -9,7 +9,7 @@ from skclip._array_api import to_numpy
 from skclip._compat import inside_cross_validation
 from skclip._linalg import nonzero_rows, unit_rows
 from skclip._text_head import Classes, TextHead, check_same_width, resolve_classes
-from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
+from skclip._validation import check_embeddings, check_optional_embeddings, encode_known
 
 __all__ = ["Targets", "read_targets", "refuse_split"]
 
@@ -92,13 +92,11 @@ def read_targets(
         )
     if X is None and X_unlabeled is None:
         raise ValueError(f"{name} got no images: give X, with or without y, or X_unlabeled.")
+    X, y = check_optional_embeddings(estimator, X, y, reset=known is None)
     mark = None
-    if X is not None and y is not None:
-        X, y = check_labelled_embeddings(estimator, X, y, reset=known is None)
+    if y is not None:
         mark = _marked(name, y, estimator.unlabeled)
         y = None if mark.all() else to_numpy(y)[~mark]
-    elif X is not None:
-        X = check_embeddings(estimator, X, reset=known is None)
     parts = []
     if known is None:
         resolved = resolve_classes(estimator.zero_shot, estimator.classes, y, estimator=name)

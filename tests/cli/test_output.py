@@ -9,7 +9,7 @@ import sys
 import pytest
 from pyarrow import parquet
 
-from skclip._spreadsheet import unguard_cell
+from skclip._files import unguard_cell
 from skclip.cli._output import choose_format, open_rows
 
 ROWS = [["a\rb.jpg", "=1+1", 0.5], ['a "b",\nc', "-é猫", None], ["caf\udce9.png", "'@x", 0.25]]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip.cli._common import is_corpus, refuse_where
 from skclip.cli._temporary import temporary_folder
 from skclip.cli._terminal import say

@@ -16,9 +16,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from skclip._files import replacing
+from skclip._files import npy_header, replacing
 from skclip._linalg import nonzero_rows
-from skclip._row_file import npy_header
 from skclip.cli._inputs._vectors import NOTES_FORMAT, notes_file
 
 __all__ = ["GrowingRows", "grow_vectors"]

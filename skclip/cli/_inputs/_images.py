@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip.cli._inputs._vectors import Vectors, read_vectors
 from skclip.cli._terminal import say
 from skclip.corpus import ImageFinder

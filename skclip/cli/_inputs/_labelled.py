@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from skclip._paths import find_file
-from skclip._spreadsheet import unguard_cell
+from skclip._files import find_file, unguard_cell
 from skclip._validation import sample_of
 from skclip.cli._inputs._vectors import Vectors
 from skclip.corpus import IMAGE_COLUMNS, ImageFinder

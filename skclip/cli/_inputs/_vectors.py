@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip.cli._output import check_output_file
 
 __all__ = ["NOTES_FORMAT", "Vectors", "check_vectors_file", "notes_file", "read_vectors"]

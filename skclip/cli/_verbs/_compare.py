@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip import ZeroShotClassifier
-from skclip._files import replacing
+from skclip._files import find_file, replacing
 from skclip._linalg import nonzero_rows
-from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder
 from skclip.cli._terminal import say, tell

@@ -3,7 +3,7 @@
 import warnings
 from argparse import ArgumentParser, Namespace
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip.cli._common import (
     DEFAULT_MODEL,
     add_engine_arguments,

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
+from skclip._files import find_file
 from skclip._linalg import nonzero_rows
 from skclip._optional import import_optional
-from skclip._paths import find_file
 from skclip._validation import sample_of
 from skclip.cli._common import add_model_arguments, add_quiet_argument
 from skclip.cli._fitting import rows_of

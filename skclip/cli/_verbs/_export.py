@@ -3,8 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from skclip._files import replacing
-from skclip._paths import find_file
+from skclip._files import find_file, replacing
 from skclip.cli._common import add_model_arguments, add_quiet_argument
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import check_output_file

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip.cli._common import (
     DEFAULT_MODEL,
     add_model_arguments,

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip.cli._output import open_rows
 from skclip.cli._terminal import standard_output, tell
 from skclip.corpus import MANIFEST, Corpus, WorkLeft, work_left

@@ -4,8 +4,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from skclip import ZeroShotClassifier
+from skclip._files import find_file
 from skclip._optional import import_optional
-from skclip._paths import find_file
 from skclip.cli._common import (
     CLASSES_HELP,
     DEFAULT_MODEL,

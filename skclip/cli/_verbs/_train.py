@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip.cli._common import (
     add_quiet_argument,
     add_table_arguments,

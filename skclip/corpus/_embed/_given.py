@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._files import replacing
-from skclip._row_file import append_bytes, start_rows
+from skclip._files import append_bytes, replacing, start_rows
 from skclip.corpus._build import Job
 from skclip.corpus._embed._grow import as_stored
 from skclip.corpus._manifest import Manifest, ShardEntry

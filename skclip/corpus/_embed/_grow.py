@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._files import append_bytes, resume_rows, start_rows
 from skclip._linalg import nonzero_rows
-from skclip._row_file import append_bytes, resume_rows, start_rows
 from skclip.corpus._engine import ShardTask
 from skclip.exceptions import CorpusError
 

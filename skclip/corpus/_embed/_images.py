@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skclip._files import append_bytes
 from skclip._linalg import nonzero_rows
-from skclip._row_file import append_bytes
 from skclip._validation import sample_of
 from skclip.corpus._embed._grow import as_stored, grow_file
 from skclip.corpus._embedder import Embedder

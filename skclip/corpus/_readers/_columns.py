@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from skclip._paths import find_file
+from skclip._files import find_file
 from skclip._validation import sample_of
 from skclip.corpus._readers._decoding import Doubts
 from skclip.corpus._stored_paths import stored_path, writable_text

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.csv
 
-from skclip._spreadsheet import unguard_column
+from skclip._files import unguard_column
 from skclip.corpus._readers._columns import Columns, find_columns
 from skclip.corpus._readers._decoding import MAX_TEXT, encoding_of
 from skclip.corpus._stored_paths import arrow_source

@@ -5,7 +5,7 @@ import unicodedata
 from functools import cached_property
 from pathlib import Path
 
-from skclip._paths import find_file, is_remote
+from skclip._files import find_file, is_remote
 from skclip._validation import sample_of
 from skclip.exceptions import CorpusError
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skclip._paths import is_remote
+from skclip._files import is_remote
 from skclip._validation import sample_of
 from skclip.corpus._readers._braces import expand_braces
 from skclip.corpus._readers._columns import is_missing

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skclip._paths import find_file, is_remote
+from skclip._files import find_file, is_remote
 from skclip._validation import sample_of
 from skclip._warn import warn_caller
 from skclip.corpus._readers._columns import archive_rows, find_columns, rows_table

@@ -18,7 +18,12 @@ from skclip._array_api import like, take_rows, to_numpy
 from skclip._base import CosineLinearMixin
 from skclip._compat import Interval, StrOptions, check_sample_weight
 from skclip._linalg import nonzero_rows, unit_rows, working_dtype
-from skclip._validation import check_embeddings, check_labelled_embeddings, encode_known
+from skclip._validation import (
+    check_embeddings,
+    check_labelled_embeddings,
+    check_optional_embeddings,
+    encode_known,
+)
 from skclip.heads._class_sums import ClassSums
 from skclip.heads._parts import (
     MEANS,
@@ -362,13 +367,11 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
         *,
         most: int | None = None,
     ) -> Self:
+        X, y = check_optional_embeddings(self, X, y, ensure_all_finite=False, keep_half=True)
         weight = targets = labels = None
         if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y, ensure_all_finite=False, keep_half=True)
             weight = check_sample_weight(sample_weight, X, dtype=working_dtype(X))
             labels = to_numpy(y)
-        elif X is not None:
-            X = check_embeddings(self, X, reset=True)
         shots = X if labels is not None else None
         if labels is not None and (is_target := self._is_target(labels)).any():
             targets, labelled = take_rows(X, np.flatnonzero(is_target)), np.flatnonzero(~is_target)

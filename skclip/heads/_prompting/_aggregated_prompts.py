@@ -20,7 +20,7 @@ from skclip._compat import (
 )
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, check_same_width
-from skclip._validation import check_embeddings, check_labelled_embeddings
+from skclip._validation import check_optional_embeddings
 from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._prompting._attention import ClassPrompts, mean_weights, prompt_scores
@@ -374,10 +374,7 @@ class AggregatedPromptClassifier(
             names and prompts differ in their number of features.
         """
         self._forget_generator()
-        if X is not None and y is not None:
-            X, y = check_labelled_embeddings(self, X, y)
-        elif X is not None:
-            X = check_embeddings(self, X, reset=True)
+        X, y = check_optional_embeddings(self, X, y)
         names, text_head, rows, counts, codes = class_text(
             self.zero_shot,
             self.prompts,

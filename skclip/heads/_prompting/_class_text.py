@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._class_names import check_class_names
 from skclip._linalg import unit_rows
 from skclip._text_head import TextHead, are_codes, check_no_binary_part, names_of, resolve_classes
-from skclip._validation import check_class_names, encode_labels, sample_of
+from skclip._validation import encode_labels, sample_of
 from skclip._warn import warn_caller
 from skclip.exceptions import NoEvidenceWarning
 from skclip.heads._class_sums import class_sums

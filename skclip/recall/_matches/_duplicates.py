@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._files import is_remote
 from skclip._linalg import unit_rows
-from skclip._paths import is_remote
 from skclip.embedding import content_key, fetch_image
 from skclip.exceptions import UnreadableImageError
 

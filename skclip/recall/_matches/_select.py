@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skclip._files import is_remote
 from skclip._finite import without_unreadable
 from skclip._linalg import nonzero_rows, unit_rows
-from skclip._paths import is_remote
 from skclip._validation import sample_of
 from skclip._warn import warn_caller
 from skclip.corpus import MISSES, CaptionStore, Embedder, embed_images, image_keys

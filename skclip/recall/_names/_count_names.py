@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skclip._further_names import of_each_name
+from skclip._class_names import of_each_name
 from skclip._validation import sample_of
 from skclip.captions import Disambiguator, Matching, Spellings, make_queries, tokenize
 from skclip.corpus import CaptionStore

@@ -8,9 +8,6 @@ removes one quote, so that every text is unchanged.
 import re
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 __all__ = ["guard_cell", "unguard_cell", "unguard_column"]
 
 # Leading quotes count: else '=1 and =1 would be written the same.
@@ -22,7 +19,7 @@ def guard_cell(text: str) -> str:
 
     Examples
     --------
-    >>> from skclip._spreadsheet import guard_cell, unguard_cell
+    >>> from skclip._files import guard_cell, unguard_cell
     >>> guard_cell("=1+1"), guard_cell("a cat"), unguard_cell(guard_cell("'=1+1"))
     ("'=1+1", 'a cat', "'=1+1")
     """
@@ -36,6 +33,9 @@ def unguard_cell(cell: str) -> str:
 
 def unguard_column(cells: Any) -> Any:
     """Return the texts of an Arrow column of cells."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     if not pa.types.is_string(cells.type) and not pa.types.is_large_string(cells.type):
         return cells
     return pc.replace_substring_regex(cells, pattern=r"^'('*[=+\-@\t\r])", replacement=r"\1")

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from skclip._paths import find_file, is_remote
+from skclip._files import find_file, is_remote
 
 NFC, NFD = (unicodedata.normalize(form, "café.png") for form in ("NFC", "NFD"))
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 
-from skclip._spreadsheet import guard_cell, unguard_cell, unguard_column
+from skclip._files import guard_cell, unguard_cell, unguard_column
 
 CELLS = st.text(alphabet="'=+-@\t\ra ", max_size=6)
 

@@ -40,7 +40,7 @@ def of_each_name(names: Sequence[Any], given: Mapping[Any, Any], parameter: str)
 
     Examples
     --------
-    >>> from skclip._further_names import of_each_name
+    >>> from skclip._class_names import of_each_name
     >>> of_each_name(["car_side", "cat"], {"car side": ["car"]}, "synonyms")
     [['car'], ()]
     """

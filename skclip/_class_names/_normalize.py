@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from html import unescape
 
-from skclip._validation import check_class_names, sample_of
+from skclip._class_names._check import check_class_names
+from skclip._validation import sample_of
 
 __all__ = ["normalize_names"]
 

@@ -32,7 +32,7 @@ def find_file(path: str | os.PathLike[str]) -> Path:
 
     Examples
     --------
-    >>> from skclip._paths import find_file
+    >>> from skclip._files import find_file
     >>> find_file("file:///photos/a%20b.png").as_posix()
     '/photos/a b.png'
     """

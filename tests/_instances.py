@@ -52,7 +52,6 @@ ARGUMENTS: dict[type, list[dict[str, Any]]] = {
     KernelTextClassifier: [
         {},
         {"bandwidth": "published", "ridge": "published", "weight": "published"},
-        {"max_keys": 10},
     ],
     TipAdapterClassifier: [
         {},

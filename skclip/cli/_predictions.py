@@ -1,5 +1,6 @@
-"""Labels and probabilities of images, one line an image, as batches come."""
+"""Labels and probabilities of images, one line per image, as batches come."""
 
+import warnings
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from typing import Any
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from skclip._progress import progress_bar
 from skclip.cli._inputs import Batch
 from skclip.cli._output import open_rows
+from skclip.cli._terminal import say
+from skclip.exceptions import UnreadableImageWarning
 
-__all__ = ["add_output_argument", "check_top", "write_predictions"]
+__all__ = ["add_output_argument", "check_top", "classify"]
 
 
 def add_output_argument(parser: ArgumentParser) -> None:
@@ -28,29 +31,29 @@ def add_output_argument(parser: ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="labels an image, the most probable first: label, probability, label_2, "
+        help="labels per image, the most probable first: label, probability, label_2, "
         "probability_2, … (default: %(default)s)",
     )
 
 
 def check_top(top: int, n_classes: int) -> int:
-    """Return how many labels to write an image; all, where more are asked for."""
+    """Return how many labels to write per image; all, where more are asked for."""
     if top < 1:
         raise ValueError(f"--top must be at least 1, got {top}.")
     return min(top, n_classes)
 
 
-def write_predictions(
+def classify(
     head: Any,
     batches: Iterable[Batch],
     n_images: int,
     output: str,
     kind: str,
     *,
-    top: int = 1,
+    top: int,
     quiet: bool,
 ) -> int:
-    """Write predictions and return how many images have none.
+    """Write predictions, and say how many images were classified.
 
     Parameters
     ----------
@@ -61,22 +64,44 @@ def write_predictions(
         The images in order.
 
     n_images : int
-        How many there are.
+        Number of images.
 
     output, kind : str
         For :func:`open_rows`.
 
-    top : int, default=1
-        Labels an image.
+    top : int
+        Number of labels per image.
 
     quiet : bool
-        Whether to show no progress bar.
+        Whether to show no progress bar and no summary.
 
     Returns
     -------
-    n_failures : int
-        Images that could not be read; their lines have the reason.
+    status : int
+        1 if no image could be read, else 0.
     """
+    with warnings.catch_warnings():
+        # the reason is in the line of the image
+        warnings.simplefilter("ignore", UnreadableImageWarning)
+        n_failures = _write(head, batches, n_images, output, kind, top=top, quiet=quiet)
+    if not quiet:
+        say(f"classified {n_images - n_failures} of {n_images} images")
+    if n_failures:
+        say(f"{n_failures} images could not be read: see the column `error`")
+    return 0 if n_failures < n_images else 1
+
+
+def _write(
+    head: Any,
+    batches: Iterable[Batch],
+    n_images: int,
+    output: str,
+    kind: str,
+    *,
+    top: int,
+    quiet: bool,
+) -> int:
+    """Write one line per image; return how many images could not be read."""
     n_failures = 0
     ranks = ["" if i == 1 else f"_{i}" for i in range(1, top + 1)]
     columns = [f"{name}{rank}" for rank in ranks for name in ("label", "probability")]

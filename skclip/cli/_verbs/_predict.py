@@ -1,6 +1,5 @@
 """Classify images by a head that `skclip fit` wrote."""
 
-import warnings
 from argparse import ArgumentParser, Namespace
 
 from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder, take_model
@@ -14,10 +13,8 @@ from skclip.cli._inputs import (
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import choose_format
-from skclip.cli._predictions import add_output_argument, check_top, write_predictions
-from skclip.cli._terminal import say
+from skclip.cli._predictions import add_output_argument, check_top, classify
 from skclip.embedding import CLIPEmbedder
-from skclip.exceptions import UnreadableImageWarning
 from skclip.export import LoadedHead, load_head
 
 __all__ = ["HEAD_HELP", "add_arguments", "check_vectors", "embedder_of", "run"]
@@ -59,17 +56,7 @@ def run(args: Namespace) -> int:
         if is_dry_run(args):
             return 0
         batches = batches_of_images(embedder, paths)
-    with warnings.catch_warnings():
-        # the reason stands in the image's own line
-        warnings.simplefilter("ignore", UnreadableImageWarning)
-        failures = write_predictions(
-            head, batches, n_images, args.output, kind, top=top, quiet=args.quiet
-        )
-    if not args.quiet:
-        say(f"classified {n_images - failures} of {n_images} images")
-    if failures:
-        say(f"{failures} images could not be read: see the column `error`")
-    return 0 if failures < n_images else 1
+    return classify(head, batches, n_images, args.output, kind, top=top, quiet=args.quiet)
 
 
 def embedder_of(head: LoadedHead, args: Namespace) -> CLIPEmbedder:

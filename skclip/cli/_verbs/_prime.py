@@ -1,6 +1,5 @@
 """Classify images by class names and a captioned collection: recall, filter, prime, predict."""
 
-import warnings
 from argparse import ArgumentParser, Namespace
 
 from skclip.cli._common import (
@@ -22,9 +21,7 @@ from skclip.cli._inputs import (
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
 from skclip.cli._output import choose_format
-from skclip.cli._predictions import add_output_argument, check_top, write_predictions
-from skclip.cli._terminal import say
-from skclip.exceptions import UnreadableImageWarning
+from skclip.cli._predictions import add_output_argument, check_top, classify
 
 __all__ = ["add_arguments", "run"]
 
@@ -71,14 +68,4 @@ def run(args: Namespace) -> int:
     batches = batches_of_images(embedder, paths)
     if vectors is not None:
         batches = batches_of_vectors(vectors)
-    with warnings.catch_warnings():
-        # the reason stands in the image's own line
-        warnings.simplefilter("ignore", UnreadableImageWarning)
-        failures = write_predictions(
-            head, batches, n_images, args.output, kind, top=top, quiet=args.quiet
-        )
-    if not args.quiet:
-        say(f"classified {n_images - failures} of {n_images} images")
-    if failures:
-        say(f"{failures} images could not be read: see the column `error`")
-    return 0 if failures < n_images else 1
+    return classify(head, batches, n_images, args.output, kind, top=top, quiet=args.quiet)

@@ -1,6 +1,6 @@
 """Kernel ridge regression of what the text head leaves unexplained (ProKeR's form)."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +28,8 @@ PUBLISHED_RIDGE = [0.05, 0.05, 0.05, 0.07, 0.1]
 # To choose from; the official grids are 0.1 to 10 and 0.001 to 10.
 BANDWIDTHS = np.geomspace(0.25, 16, 5)
 RIDGES = np.geomspace(0.01, 10, 7)
+# So many distinct images stand for the kernel of more.
+MAX_KEYS = 5000
 # The bandwidth is chosen on so many images at most, or so many of each class, by these ridges.
 BANDWIDTH_IMAGES, BANDWIDTH_SHOTS = 400, 3
 BANDWIDTH_RIDGES = (0.03, 0.3, 3.0)
@@ -62,10 +64,6 @@ class KernelTextClassifier(TextAdapterBase):
         Weight :math:`\omega` of the correction. ``"loo"`` takes :math:`\omega` and the text's
         :math:`b` of the best leave-one-out likelihood; ``"published"`` is :math:`\lambda`. With it,
         and with a number, :math:`b` is 1.
-
-    max_keys : int, default=5000
-        With more distinct images than this, so many of them, spread over all classes, stand for
-        the kernel of all (Nyström). Every image still counts in the regression.
 
     classes : array-like of shape (n_classes,), default=None
         Classes to know, whether labelled images of them are given or not. By default those of
@@ -128,6 +126,9 @@ class KernelTextClassifier(TextAdapterBase):
     :class:`TipAdapterClassifier` tells of, and where every class has one image, the same images
     are thought of.
 
+    Of more than 5000 distinct images, 5000 that are spread over all classes stand for the kernel
+    of all (Nyström). Every image still counts in the regression.
+
     The residuals of a row are centred over classes, which changes no label and no probability.
     Classes without images get the correction that the text predicts; without a text head they are
     never predicted. Where classes have very different numbers of images,
@@ -157,7 +158,6 @@ class KernelTextClassifier(TextAdapterBase):
         "bandwidth": [StrOptions({"loo", "published"}), Interval(Real, 0, None, closed="neither")],
         "ridge": [StrOptions({"loo", "published"}), Interval(Real, 0, None, closed="neither")],
         "weight": [StrOptions({"loo", "published"}), Interval(Real, 0, None, closed="left")],
-        "max_keys": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -167,7 +167,6 @@ class KernelTextClassifier(TextAdapterBase):
         bandwidth: str | float = "loo",
         ridge: str | float = "loo",
         weight: str | float = "loo",
-        max_keys: int = 5000,
         classes: ArrayLike | None = None,
         logit_scale: str | float = "auto",
     ) -> None:
@@ -175,20 +174,19 @@ class KernelTextClassifier(TextAdapterBase):
         self.bandwidth = bandwidth
         self.ridge = ridge
         self.weight = weight
-        self.max_keys = max_keys
         self.classes = classes
         self.logit_scale = logit_scale
 
     def _fit_part(self, images: LabelledImages, text: Array | None, judge: LeftOutJudge) -> None:
         R = self._residuals(images, text)
-        few_keys = len(images.X) > self.max_keys
+        few_keys = len(images.X) > MAX_KEYS
         has_others = bool(len(judge.rows)) and not (few_keys and judge.own_similarity is not None)
         self.bandwidth_ = self._settled("bandwidth", images)
         if self.bandwidth == "loo" and has_others:
             self.bandwidth_ = self._choose_bandwidth(images, text, R)
         keys = None
         if few_keys:
-            keys = images.X[_spread(len(images.X), self.max_keys)]
+            keys = images.X[_spread(len(images.X), MAX_KEYS)]
         rows = kernel_rows(images.X, images.weight, self.bandwidth_, keys)
         ridges = [self._settled("ridge", images)]
         if not has_others or ("loo" not in (self.ridge, self.weight) and self._known.all()):

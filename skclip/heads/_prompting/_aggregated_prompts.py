@@ -123,15 +123,9 @@ class AggregatedPromptClassifier(
         Maximum number of epochs. An epoch is one pass over the images, and at least ten steps.
 
     early_stopping : bool, default=False
-        Whether to hold out a part of the labelled images, stop after ``patience`` epochs without
-        a better score on it, and keep the weights of the best epoch. If all classes have too few
-        images for a validation part, all epochs run.
-
-    validation_fraction : float, default=0.2
-        Fraction of the images of each class to hold out, rounded down.
-
-    patience : int, default=10
-        Number of epochs without a better score before ``early_stopping`` stops.
+        Whether to hold out a fifth of the images of each class, rounded down, stop after 10 epochs
+        without a better score on them, and keep the weights of the best epoch. If no class has
+        five images, all epochs run.
 
     device : str, default="cpu"
         Torch device for training; ``"auto"`` takes the accelerator if there is one. Prediction
@@ -282,8 +276,6 @@ class AggregatedPromptClassifier(
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
         "logit_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
@@ -310,8 +302,6 @@ class AggregatedPromptClassifier(
         batch_size: int = 128,
         max_epochs: int = 50,
         early_stopping: bool = False,
-        validation_fraction: float = 0.2,
-        patience: int = 10,
         device: str = "cpu",
         logit_scale: str | float = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -334,8 +324,6 @@ class AggregatedPromptClassifier(
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
         self.device = device
         self.logit_scale = logit_scale
         self.random_state = random_state

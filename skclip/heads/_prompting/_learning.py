@@ -23,6 +23,9 @@ from skclip.heads._prompting._prompt_loss import LabelledRows, LossParameters
 
 __all__ = ["PromptGeneratorMixin", "as_attributes", "evident_rows"]
 
+# Early stopping: the images of each class to hold out, and the epochs without a better score.
+VALIDATION_FRACTION, PATIENCE = 0.2, 10
+
 # Attributes that the next fit may not set, and must delete.
 _LEARNED = (
     "coefs_",
@@ -50,8 +53,6 @@ class PromptGeneratorMixin(ScoreClassifierMixin):
     batch_size: int
     max_epochs: int
     early_stopping: bool
-    validation_fraction: float
-    patience: int
     device: str
     random_state: int | np.random.RandomState | None
     temperature_: float
@@ -74,7 +75,7 @@ class PromptGeneratorMixin(ScoreClassifierMixin):
         labelled, codes = np.unique(rows.codes, return_inverse=True)
         rows, validation = LabelledRows(unit_rows(rows.X), codes, rows.weight), None
         if self.early_stopping:
-            rows, validation = held_out(rows, self.validation_fraction, random_state)
+            rows, validation = held_out(rows, VALIDATION_FRACTION, random_state)
         generator, history = train_generator(
             rows,
             validation,
@@ -93,7 +94,7 @@ class PromptGeneratorMixin(ScoreClassifierMixin):
                 weight_decay=self.weight_decay,
                 batch_size=self.batch_size,
                 max_epochs=self.max_epochs,
-                patience=self.patience,
+                patience=PATIENCE,
                 device=device,
             ),
             random_state,

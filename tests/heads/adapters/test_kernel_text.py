@@ -5,6 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV
 
 from skclip import KernelTextClassifier, ZeroShotClassifier
+from skclip.heads._adapters import _kernel_text
 from tests.heads.adapters.data import NAMES, task
 from tests.heads.strategies import labelled_rows
 
@@ -82,11 +83,12 @@ def test_one_image_per_class_is_believed_where_the_text_is_wrong():
     assert head.score(*task(10, noise=0.4)[:2]) > 0.8
 
 
-def test_few_keys_stand_for_many_images():
+def test_few_keys_stand_for_many_images(monkeypatch):
     rows, labels, text = task(60, noise=0.8)
     new, labels_new, _ = task(20, noise=0.8)
     exact = KernelTextClassifier(text, **GIVEN).fit(rows, labels)
-    few = KernelTextClassifier(text, **GIVEN, max_keys=40).fit(rows, labels)
+    monkeypatch.setattr(_kernel_text, "MAX_KEYS", 40)
+    few = KernelTextClassifier(text, **GIVEN).fit(rows, labels)
     assert few.keys_.shape == (40, 12)
     assert np.mean(few.predict(new) == exact.predict(new)) > 0.95
     assert few.score(new, labels_new) > 0.8
@@ -117,9 +119,7 @@ def test_constants_can_be_searched():
     assert search.fit(X, Y).best_params_.keys() == {"ridge", "weight"}
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"bandwidth": 0.0}, {"ridge": 0.0}, {"weight": -1.0}, {"max_keys": 0}]
-)
+@pytest.mark.parametrize("wrong", [{"bandwidth": 0.0}, {"ridge": 0.0}, {"weight": -1.0}])
 def test_wrong_parameters_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         KernelTextClassifier(**wrong).fit(X, Y)

@@ -26,6 +26,7 @@ from skclip import (
 from skclip._compat import SUPPORTS_ARRAY_API
 from skclip.embedding._registry import LoadedModel
 from skclip.exceptions import ModelMismatchError, NoEvidenceWarning
+from skclip.heads._prompting import _learning
 
 NAMES = np.array(["cat", "dog", "fox", "yak"])
 KINDS = ["generator", "attention", "max", "mean"]
@@ -169,10 +170,10 @@ def test_seed_decides(animals):
     assert not np.array_equal(scores[0], scores[2])
 
 
-def test_early_stopping_takes_the_best_epoch(animals):
-    head = head_of(
-        animals, early_stopping=True, validation_fraction=0.4, patience=3, max_epochs=30
-    ).fit(animals.X, animals.y)
+def test_early_stopping_takes_the_best_epoch(animals, monkeypatch):
+    monkeypatch.setattr(_learning, "VALIDATION_FRACTION", 0.4)
+    monkeypatch.setattr(_learning, "PATIENCE", 3)
+    head = head_of(animals, early_stopping=True, max_epochs=30).fit(animals.X, animals.y)
     assert len(head.validation_scores_) == head.n_epochs_
     assert head.best_epoch_ == 1 + np.argmax(head.validation_scores_)
     assert head.n_epochs_ in (30, head.best_epoch_ + 3)
@@ -518,7 +519,7 @@ def test_prediction_needs_no_torch(animals, trained):
         ({"aggregation": "median"}, (), ValueError, "The 'aggregation' parameter"),
         ({"prompts": ["a cat"]}, (), ValueError, "The 'prompts' parameter"),
         ({"prompts": "recal"}, (), ValueError, "The 'prompts' parameter"),
-        ({"validation_fraction": 1.0}, (), ValueError, "The 'validation_fraction' parameter"),
+        ({"early_stopping": 1.5}, (), ValueError, "The 'early_stopping' parameter"),
     ],
 )
 def test_bad_input(params, args, error, message):

@@ -224,8 +224,11 @@ def _cell(values: list[float] | None, digits: int) -> str:
     return mean if len(values) == 1 else f"{mean} ± {np.std(values):.{digits}f}"
 
 
-def write_into(page: Path, tables: dict[str, str]) -> None:
-    """Replace the tables of a page: what lies between `<!-- table NAME -->` and `<!-- end -->`."""
+def show(tables: dict[str, str], page: Path | None) -> None:
+    """Print tables, or replace those of a page, from `<!-- table NAME -->` to `<!-- end -->`."""
+    if page is None:
+        print("\n\n".join(f"**{name}**\n\n{table}" for name, table in tables.items()))
+        return
     text = page.read_text(encoding="utf-8")
     for name, table in tables.items():
         place = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -255,10 +258,7 @@ def main() -> None:
         with path.open(newline="", encoding="utf-8") as file:
             rows += list(csv.DictReader(file))
     tables = make_tables(rows)
-    if args.page is not None:
-        write_into(args.page, tables)
-    else:
-        print("\n\n".join(f"**{name}**\n\n{table}" for name, table in tables.items()))
+    show(tables, args.page)
 
 
 if __name__ == "__main__":

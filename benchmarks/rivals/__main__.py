@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.clip_sets import SETS, ImageSet
 from benchmarks.rivals.lp_plus_plus import LPPlusPlusClassifier
 from benchmarks.rivals.text_rows import TextRowsDiscriminant
-from benchmarks.which_head import write_into
+from benchmarks.which_head import show
 from skclip import (
     ConstrainedProbeClassifier,
     GaussianDiscriminantClassifier,
@@ -207,10 +207,7 @@ def main() -> None:
         path.stem: HeadComparison.from_json(path.read_text(encoding="utf-8")) for path in paths
     }
     tables = {"paired": _paired(comparisons)} if args.paired else make_tables(comparisons)
-    if args.page is not None:
-        write_into(args.page, tables)
-    else:
-        print("\n\n".join(f"**{name}**\n\n{table}" for name, table in tables.items()))
+    show(tables, args.page)
 
 
 if __name__ == "__main__":

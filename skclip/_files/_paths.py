@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-__all__ = ["find_file", "is_remote"]
+__all__ = ["file_to_write", "find_file", "is_remote"]
 
 
 def is_remote(path: str) -> bool:
@@ -50,6 +50,27 @@ def find_file(path: str | os.PathLike[str]) -> Path:
         if not text.isascii() and not os.path.lexists(text):
             text = _other_form(text)
     return Path(text)
+
+
+def file_to_write(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Return the file that a user's path means; raise where none can be written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        As for :func:`find_file`.
+
+    name : str, default="path"
+        What holds the path, for the message.
+    """
+    target = find_file(path)
+    if target.is_dir():
+        raise ValueError(f"{name} {str(target)!r} is a folder: name a file in it.")
+    if not target.parent.is_dir():
+        raise ValueError(
+            f"{name} {str(target)!r} is in a folder that does not exist: make it first."
+        )
+    return target
 
 
 def _other_form(path: str) -> str:

@@ -13,13 +13,12 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from skclip._files import find_file, guard_cell, replacing
+from skclip._files import file_to_write, find_file, guard_cell, replacing
 from skclip.cli._terminal import escaped, is_terminal, standard_output
 
 __all__ = [
     "FORMATS",
     "add_output_arguments",
-    "check_output_file",
     "choose_format",
     "open_rows",
     "output_file",
@@ -69,11 +68,7 @@ def choose_format(output: str, wanted: str | None = None) -> str:
             raise ValueError("Parquet is not text: give a file as --output.")
         standard_output()
         return wanted or "csv"
-    path = find_file(output)
-    if path.is_dir():
-        raise ValueError(f"--output {output!r} is a folder: give a file in it.")
-    if not path.parent.is_dir():
-        raise ValueError(f"--output {output!r} is in a folder that does not exist: create it.")
+    path = file_to_write(output, "--output")
     if not os.access(path if _is_special(path) else path.parent, os.W_OK):
         raise ValueError(f"--output {output!r} is not writable.")
     suffix = path.suffix.lower()
@@ -86,16 +81,6 @@ def choose_format(output: str, wanted: str | None = None) -> str:
     if wanted is not None and by_ending not in (None, wanted):
         raise ValueError(f"--output {output!r} does not have the suffix of --format {wanted}.")
     return wanted or by_ending or "csv"
-
-
-def check_output_file(given: str, option: str = "--output") -> Path:
-    """Return the file that is to be written, or raise where none can be."""
-    path = find_file(given)
-    if path.is_dir():
-        raise ValueError(f"{option} {given!r} is a folder: name a file in it.")
-    if not path.parent.is_dir():
-        raise ValueError(f"{option} {given!r} is in a folder that does not exist: make it first.")
-    return path
 
 
 def _is_special(path: Path) -> bool:

@@ -11,13 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from skclip._files import find_file, guard_cell, replacing
+from skclip._files import file_to_write, find_file, guard_cell, replacing
 from skclip._linalg import unit_rows
 from skclip._text_head import resolve_text_head
 from skclip._validation import sample_of
 from skclip.recall import PrimingPool
 from skclip.report._evidence import class_positions, text_evidence
-from skclip.report._page import output_path
 
 __all__ = ["to_embedding_atlas", "to_fiftyone", "to_lightly"]
 
@@ -109,7 +108,7 @@ def to_lightly(pool: PrimingPool, path: str | os.PathLike[str], *, zero_shot: An
     file_path_abs,class_name,caption
     /cats/1.jpg,cat,a cat
     """
-    target = output_path(path)
+    target = file_to_write(path)
     columns = {"file_path_abs": _image_files(pool, "to_lightly"), **_columns(pool, zero_shot)}
     names = {"label": "class_name", "probability": "confidence"}
     with (
@@ -163,7 +162,7 @@ def to_embedding_atlas(
             "to_embedding_atlas needs the embeddings of the pool: recall from a corpus that has "
             "some, or with an embedder."
         )
-    target = output_path(path)
+    target = file_to_write(path)
     columns = {name: pa.array(_clean(values)) for name, values in _columns(pool, zero_shot).items()}
     if pool.images is not None:
         columns["file_path"] = pa.array(_clean([_file_of(image) for image in pool.images]))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from skclip._files import find_file, replacing
+from skclip._files import file_to_write, replacing
 
-__all__ = ["FOLDER", "Page", "output_path", "page_path"]
+__all__ = ["FOLDER", "Page", "page_path"]
 
 
 @dataclass(frozen=True)
@@ -69,21 +69,9 @@ class Page:
         return target
 
 
-def output_path(path: str | os.PathLike[str], name: str = "path") -> Path:
-    """Return the file to write, or raise where none can be."""
-    target = find_file(path)
-    if target.is_dir():
-        raise ValueError(f"{name} {str(target)!r} is a folder: name a file in it.")
-    if not target.parent.is_dir():
-        raise ValueError(
-            f"{name} {str(target)!r} is in a folder that does not exist: make it first."
-        )
-    return target
-
-
 def page_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     """Return the page to write, or raise where none can be or its name is not of a page."""
-    target = output_path(path, name)
+    target = file_to_write(path, name)
     if target.suffix.lower() not in (".html", ".htm"):
         raise ValueError(
             f"{name} {str(target)!r} does not end in .html: a page is HTML, whatever it is called."

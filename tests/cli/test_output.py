@@ -72,7 +72,7 @@ def test_format_and_ending_must_agree(tmp_path):
 
 
 def test_places_where_nothing_can_be_written(tmp_path):
-    with pytest.raises(ValueError, match="is a folder: give a file in it"):
+    with pytest.raises(ValueError, match="is a folder: name a file in it"):
         choose_format(str(tmp_path))
     with pytest.raises(ValueError, match="in a folder that does not exist"):
         choose_format(str(tmp_path / "none" / "p.csv"))

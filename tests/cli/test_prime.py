@@ -261,7 +261,7 @@ def test_the_ending_of_the_output_decides(images, classes, corpus_path, tmp_path
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--output", "FOLDER", "is a folder: give a file in it"),
+        ("--output", "FOLDER", "is a folder: name a file in it"),
         ("--output", "none/p.csv", "in a folder that does not exist"),
         ("--output", "p.txt", "is not a known format"),
         ("--device", "gpu", "--device 'gpu' cannot be used"),

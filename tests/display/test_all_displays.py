@@ -49,18 +49,6 @@ MAKERS = {
 }
 
 
-@pytest.fixture
-def pyplot():
-    pytest.importorskip("matplotlib", reason="needs the extra `plot`")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    yield pyplot
-    pyplot.close("all")
-
-
 def test_all_are_here():
     assert sorted(MAKERS) == display.__all__
 

@@ -7,18 +7,6 @@ from skclip.evaluation import LEFT_OUT, ORACLE, HeadComparison
 from skclip.evaluation._comparison import Run
 
 
-@pytest.fixture
-def pyplot():
-    pytest.importorskip("matplotlib", reason="needs the extra `plot`")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    yield pyplot
-    pyplot.close("all")
-
-
 @pytest.fixture(scope="module")
 def comparison():
     rng = np.random.default_rng(0)

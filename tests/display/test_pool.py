@@ -18,18 +18,6 @@ def pool() -> PrimingPool:
     )
 
 
-@pytest.fixture
-def pyplot():
-    pytest.importorskip("matplotlib", reason="needs the extra `plot`")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    yield pyplot
-    pyplot.close("all")
-
-
 def test_one_line_a_class_in_pool_order(pool):
     display = PoolDisplay.from_pool(pool, size=16)
     assert list(display.thumbnails) == ["cat", "dog"]

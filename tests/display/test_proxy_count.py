@@ -13,18 +13,6 @@ from skclip.heads import MultiProxyImprinter
 SCORES = {1: [0.5, 0.6], 2: [0.8, 0.9], 5: [0.9, 0.8], 10: [0.7, 0.7]}
 
 
-@pytest.fixture
-def pyplot():
-    pytest.importorskip("matplotlib", reason="needs the extra `plot`")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    yield pyplot
-    pyplot.close("all")
-
-
 @pytest.fixture(scope="module")
 def digits():
     return load_digits(n_class=3, return_X_y=True)

@@ -13,18 +13,6 @@ LOG = [
 
 
 @pytest.fixture
-def pyplot():
-    pytest.importorskip("matplotlib", reason="needs the extra `plot`")
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    yield pyplot
-    pyplot.close("all")
-
-
-@pytest.fixture
 def run(tmp_path):
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in LOG))
     return tmp_path

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -99,23 +100,29 @@ def finished_run_that_draws(make_trainer, pairs, tmp_path_factory):
     return folder
 
 
+@contextmanager
+def out_of_memory_after_step(number, monkeypatch):
+    step = Learner.step
+
+    def failing(self, *batch):
+        step(self, *batch)
+        if self.step_number == number:
+            raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", failing)
+        with pytest.raises(MemoryError):
+            yield
+
+
 @pytest.mark.parametrize("k", [1, 2, 5])
 def test_a_student_that_draws_goes_on_as_if_it_had_not_stopped(
     make_trainer, pairs, finished_run_that_draws, tmp_path, monkeypatch, k
 ):
     broken = tmp_path / "broken"
     options = {"student": DROPPING, "checkpoint_every": 2}
-    step = Learner.step
-
-    def failing(self, *batch):
-        step(self, *batch)
-        if self.step_number == k + 1:
-            raise MemoryError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", failing)
-        with pytest.raises(MemoryError):
-            make_trainer(output=broken, **options).fit(pairs.images, pairs.captions)
+    with out_of_memory_after_step(k + 1, monkeypatch):
+        make_trainer(output=broken, **options).fit(pairs.images, pairs.captions)
     make_trainer(output=broken, **options).fit(pairs.images, pairs.captions)
     assert_same_runs(broken, finished_run_that_draws)
     runs = (finished_run_that_draws, broken)
@@ -128,17 +135,8 @@ def test_failed_in_any_step_and_resumed(
     make_trainer, pairs, finished_run, tmp_path, monkeypatch, k
 ):
     broken = tmp_path / "broken"
-    step = Learner.step
-
-    def failing(self, *batch):
-        step(self, *batch)
-        if self.step_number == k + 1:
-            raise MemoryError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", failing)
-        with pytest.raises(MemoryError):
-            make_trainer(output=broken, checkpoint_every=2).fit(pairs.images, pairs.captions)
+    with out_of_memory_after_step(k + 1, monkeypatch):
+        make_trainer(output=broken, checkpoint_every=2).fit(pairs.images, pairs.captions)
     make_trainer(output=broken, checkpoint_every=2).fit(pairs.images, pairs.captions)
     assert_same_runs(broken, finished_run)
 

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skclip._files import find_file
-from skclip.cli._output import check_output_file
+from skclip._files import file_to_write, find_file
 
 __all__ = ["NOTES_FORMAT", "Vectors", "check_vectors_file", "notes_file", "read_vectors"]
 
@@ -58,7 +57,7 @@ def check_vectors_file(given: str) -> Path:
     path = find_file(given)
     if path.suffix.lower() != ".npy":
         raise ValueError(f"--output {given!r} must end in .npy: embeddings are a NumPy array.")
-    return check_output_file(given)
+    return file_to_write(given, "--output")
 
 
 def read_vectors(given: str, option: str = "--embeddings") -> Vectors:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skclip import ZeroShotClassifier
-from skclip._files import find_file, replacing
+from skclip._files import file_to_write, find_file, replacing
 from skclip._linalg import nonzero_rows
 from skclip._validation import sample_of
 from skclip.cli._common import add_model_arguments, add_quiet_argument, make_embedder
@@ -97,8 +97,8 @@ def run(args: Namespace) -> int:
     if args.replay is not None:
         saved = HeadComparison.from_json(find_file(args.replay).read_text(encoding="utf-8"))
     shots = read_shots(args.shots)
-    if args.output is not None and not find_file(args.output).parent.is_dir():
-        raise ValueError(f"--output {args.output!r} is in a folder that does not exist.")
+    if args.output is not None:
+        file_to_write(args.output, "--output")
     names = None if args.classes is None else read_class_names(args.classes)
     train, test, text = read_data(args, names)
     heads = chosen_heads(text, args.heads)

@@ -3,10 +3,9 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from skclip._files import find_file, replacing
+from skclip._files import file_to_write, find_file, replacing
 from skclip.cli._common import add_model_arguments, add_quiet_argument
 from skclip.cli._job import add_job_arguments, is_dry_run
-from skclip.cli._output import check_output_file
 from skclip.cli._terminal import say
 from skclip.cli._verbs._predict import HEAD_HELP, embedder_of
 from skclip.embedding import CLIPEmbedder
@@ -40,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Write the file."""
-    path = check_output_file(args.output)
+    path = file_to_write(args.output, "--output")
     ending = path.suffix.lower()
     if ending not in FORMATS:
         raise ValueError(f"--output {args.output!r} must end in one of {', '.join(FORMATS)}.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skclip._files import find_file
+from skclip._files import file_to_write, find_file
 from skclip.cli._common import (
     DEFAULT_MODEL,
     add_model_arguments,
@@ -25,7 +25,6 @@ from skclip.cli._inputs import (
     read_labelled,
 )
 from skclip.cli._job import add_job_arguments, is_dry_run
-from skclip.cli._output import check_output_file
 from skclip.cli._terminal import say
 from skclip.export import save_head
 
@@ -51,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Fit a head and write it."""
-    output = check_output_file(args.output)
+    output = file_to_write(args.output, "--output")
     vectors = given_vectors(args)
     shots = None
     if args.shots is not None:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from skclip import ZeroShotClassifier
-from skclip._files import find_file
+from skclip._files import file_to_write, find_file
 from skclip._optional import import_optional
 from skclip.cli._common import (
     CLASSES_HELP,
@@ -25,7 +25,6 @@ from skclip.cli._common import (
 from skclip.cli._heads import check_readable, check_templates
 from skclip.cli._inputs import open_collection
 from skclip.cli._job import add_job_arguments, is_dry_run
-from skclip.cli._output import check_output_file
 from skclip.cli._terminal import say
 from skclip.corpus import Corpus
 from skclip.recall import CaptionRetriever
@@ -91,7 +90,7 @@ def run(args: Namespace) -> int:
         output = page_path(args.output, "--output")
         import_optional("jinja2", extra="report", purpose="The page")
     else:
-        output = check_output_file(args.output)
+        output = file_to_write(args.output, "--output")
     names, synonyms = read_classes(args.classes)
     check_templates(names, args.templates)
     options = table_options(args)

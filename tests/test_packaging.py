@@ -55,6 +55,7 @@ def config() -> ConfigParser:
     "name",
     [
         "skclip/py.typed",
+        "skclip/_class_names/published.json",
         "skclip/embedding/tiny/skclip-tiny.json",
         "skclip/embedding/tiny/skclip-tiny.safetensors",
         "skclip/cli/__init__.py",
@@ -129,6 +130,12 @@ def test_hooks_need_no_network():
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     assert set(re.findall(r"repo: (.*)", hooks)) == {"local"}
     assert set(re.findall(r"language: (.*)", hooks)) == {"system"}
+
+
+def test_addresses_are_those_of_the_papers(metadata):
+    addresses = {line.split(", ")[1] for line in metadata.get_all("Project-URL")}
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert addresses == set(re.findall(r'url: "(.*)"', citation))
 
 
 def test_version_is_the_same_everywhere(metadata):

@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 def entries_of(heads: Mapping[str, Any]) -> list[Entry]:
-    """Return what is compared, from the ``heads`` of a comparison.
+    """Return the entries to compare, from the ``heads`` of a comparison.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def entries_of(heads: Mapping[str, Any]) -> list[Entry]:
     Raises
     ------
     ValueError
-        If there is none, a choice is unknown, or candidates stand beside another choice.
+        If there is none, a choice is unknown, or candidates are given with another choice.
     """
     if not isinstance(heads, Mapping) or not heads:
         raise ValueError(

@@ -50,18 +50,18 @@ def compare_heads(
 ) -> HeadComparison:
     """Compare heads on the same few labelled images.
 
-    Of every seed the same images are labelled for all heads, and those of fewer shots are among
-    those of more. Test images are for measuring alone: what is chosen on them is called an
-    oracle and never stands beside a method.
+    For every seed, all heads get the same labelled images, and those of fewer shots are among those
+    of more shots. Test images are only used to measure. Whatever is chosen on them is called an
+    oracle and is shown apart from the methods.
 
     Parameters
     ----------
     heads : mapping of str to classifier, or None
-        What is compared, by name; every head is cloned. A classifier chooses what it chooses on
-        the labelled images. To tell choices apart, give a mapping of choice to classifier:
-        ``{"as published": head, "left-out choice": head, "oracle on test (not a method)": [head,
-        …]}``. Of the candidates of an oracle, the one of the best mean test accuracy over all seeds
-        is shown, for each number of shots. None is :func:`usual_heads`.
+        Heads by name; every head is cloned. A classifier chooses its constants on the labelled
+        images. To compare ways of choosing them, give a mapping of choice to classifier: ``{"as
+        published": head, "left-out choice": head, "oracle on test (not a method)": [head, …]}``. An
+        oracle shows the candidate with the best mean test accuracy over all seeds, for each number
+        of shots. None is :func:`usual_heads`.
 
     X : array-like of shape (n_samples, n_features)
         Embeddings to draw labelled images from.
@@ -76,22 +76,24 @@ def compare_heads(
         Their labels.
 
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head: a row of its own, and in the heads of :func:`usual_heads`. Heads that are
-        given are used as they are.
+        The text head. It is compared as a head of its own, and is part of the heads of
+        :func:`usual_heads`. Given heads are used as they are.
 
     shots : sequence of int or tuple of int, default=(1, 2, 4, 8, 16)
-        Labelled images per class. A tuple deals its numbers to the classes in a random order:
-        ``(0, 1, 15)`` gives a third of the classes no image, a third one, a third fifteen.
+        Labelled images per class. The numbers of a tuple are assigned to the classes in a random
+        order: with ``(0, 1, 15)``, a third of the classes have no image, a third one, and a third
+        fifteen.
 
     seeds : int or sequence of int, default=5
-        How many draws of labelled images, or their seeds.
+        Number of random samples of labelled images, or their seeds.
 
     pool : PrimingPool, default=None
-        Recalled images; looked through for test images, and in the heads of :func:`usual_heads`.
+        Recalled images. They are searched for test images, and are part of the heads of
+        :func:`usual_heads`.
 
     near_duplicates : float or None, default=0.995
-        Cosine from which a test image and another are taken for the same, see
-        :func:`find_near_duplicates`. None looks for none, which the result tells.
+        Cosine from which two images count as the same, see :func:`find_near_duplicates`. None does
+        not search; the result says so.
 
     verbose : bool, default=False
         Whether to show a progress bar.
@@ -111,15 +113,14 @@ def compare_heads(
     See Also
     --------
     usual_heads : The heads that are compared by default.
-    HeadComparison : What comes out.
+    HeadComparison : The result.
 
     Notes
     -----
-    A head that cannot be fitted on a draw has no number there and its error is kept:
-    cross-validation needs more than one image per class, say. Warnings of the heads are not shown.
-
-    Seconds are those of one fit and of one ``predict`` of all test images, with whatever else the
-    machine was doing. The calibration error has 15 bins of equal width.
+    If a head cannot be fitted on a random sample, the result has its error instead of numbers;
+    cross-validation, for example, needs more than one image per class. Warnings of the heads are
+    not shown. Seconds are those of one fit and of one ``predict`` of all test images; other work of
+    the machine affects them. The calibration error has 15 bins of equal width.
 
     Examples
     --------
@@ -159,12 +160,12 @@ def replay_comparison(
     pool: Any = None,
     verbose: bool = False,
 ) -> HeadComparison:
-    """Run a comparison again, on the images that it was made on.
+    """Run a comparison again on the same images.
 
     Parameters
     ----------
     comparison : HeadComparison
-        As :meth:`HeadComparison.from_json` reads it.
+        From :meth:`HeadComparison.from_json`.
 
     heads, X, y, X_test, y_test, zero_shot, pool
         As they were given to :func:`compare_heads`.
@@ -181,7 +182,7 @@ def replay_comparison(
     Raises
     ------
     ValueError
-        If images, draws or heads are not those of the comparison, before anything is fitted.
+        If images, random samples or heads are not those of the comparison. Nothing is fitted then.
 
     See Also
     --------

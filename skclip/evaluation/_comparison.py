@@ -25,7 +25,7 @@ DIGITS = 6
 
 
 class Run(NamedTuple):
-    """One head on one draw of labelled images.
+    """One head on one random sample of labelled images.
 
     Attributes
     ----------
@@ -39,10 +39,10 @@ class Run(NamedTuple):
         Of the draw.
 
     right : ndarray of shape (n_test,) of bool, or None
-        Test images that it is right about; None where it could not be fitted.
+        Correctness of each test image; None if the head could not be fitted.
 
     nll, ece : float
-        Mean log loss and calibration error; not a number without probabilities.
+        Mean log loss and calibration error; NaN without probabilities.
 
     fit_seconds, predict_seconds : float
         Of one fit, and of one prediction of all test images.
@@ -51,7 +51,7 @@ class Run(NamedTuple):
         Why it could not be fitted.
 
     candidate : int or None
-        Of an oracle, which candidate was the best at these shots.
+        The best candidate of an oracle at this number of shots.
     """
 
     head: str
@@ -76,18 +76,18 @@ class Run(NamedTuple):
 class HeadComparison:
     """Runs of several heads on the same labelled images.
 
-    :func:`~skclip.evaluation.compare_heads` makes one.
+    It is the result of :func:`~skclip.evaluation.compare_heads`.
 
     Parameters
     ----------
     runs : tuple of Run
-        Every head on every draw, in the order of the heads.
+        Every head on every random sample, in the order of the heads.
 
     settings : mapping
         Shots, seeds, sizes and heads of the comparison.
 
     rows : mapping
-        Digests of the images, the test images and of every draw.
+        Digests of the images, of the test images and of every random sample.
 
     See Also
     --------
@@ -181,8 +181,8 @@ class HeadComparison:
         ----------
         measure : {"accuracy", "worst_tenth", "nll", "ece", "fit_seconds", "predict_seconds"}, \
 default="accuracy"
-            What is shown: mean ± standard deviation over seeds for accuracy, log loss and
-            calibration error, means for the others.
+            Measure to show: as mean ± standard deviation over seeds for accuracy, log loss and
+            calibration error, and as means for the others.
 
         Returns
         -------
@@ -202,7 +202,7 @@ default="accuracy"
         return "\n\n".join(tables)
 
     def differences(self, reference: str) -> list[Difference]:
-        r"""Return how much better a head is than each other, run by run.
+        r"""Return the paired differences in accuracy between one head and each other head.
 
         Parameters
         ----------

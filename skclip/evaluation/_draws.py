@@ -30,7 +30,7 @@ def draw_rows(
 ) -> NDArray[np.intp]:
     """Draw labelled images.
 
-    Of one seed, the images of fewer shots are among those of more.
+    For one seed, the images of fewer shots are among those of more shots.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ def draw_rows(
         Labels, for the message.
 
     shots : int or tuple of int
-        Images per class. A tuple deals its numbers to the classes in a random order: ``(0, 1, 15)``
-        gives a third of the classes no image, a third one, and a third fifteen.
+        Images per class. The numbers of a tuple are assigned to the classes in a random order: with
+        ``(0, 1, 15)``, a third of the classes have no image, a third one, and a third fifteen.
 
     seed : int
-        The same number, the same images.
+        Seed. Equal seeds give equal images.
 
     Returns
     -------

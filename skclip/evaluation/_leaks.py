@@ -26,8 +26,9 @@ def find_near_duplicates(
         Embeddings that a head may learn from.
 
     similarity : float, default=0.995
-        Least cosine of near-duplicates. An image that was stored in half precision or compressed
-        again is above, two images of one scene are below. Rows of zeros are like none.
+        Least cosine of near-duplicates. The cosine of an image with its copy in half precision, or
+        compressed again, is higher; that of two images of one scene is lower. Rows of zeros have no
+        near-duplicates.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def find_near_duplicates(
 
     See Also
     --------
-    compare_heads : Refuses data in which there are any.
+    compare_heads : Raises an error if there are any.
 
     Examples
     --------

@@ -16,10 +16,10 @@ LEAST_PROBABILITY = 1e-12
 
 
 class Measured(NamedTuple):
-    """Which test images a head is right about, mean log loss and calibration error.
+    """Correctness of each test image, mean log loss and calibration error.
 
-    The last two are not a number where the head gives no probabilities, or does not know all
-    classes of the test images.
+    The last two are NaN if the head gives no probabilities, or does not know all classes of the
+    test images.
     """
 
     right: NDArray[np.bool_]
@@ -33,7 +33,7 @@ def measure(head: Any, X: NDArray[Any], y: NDArray[Any]) -> Measured:
     Parameters
     ----------
     head : classifier
-        Fitted. Without ``predict_proba`` it has no probabilities; its scores are no substitute.
+        Fitted. Without ``predict_proba`` log loss and calibration error are NaN.
 
     X : ndarray of shape (n_test, n_features)
         Test embeddings.
@@ -44,7 +44,7 @@ def measure(head: Any, X: NDArray[Any], y: NDArray[Any]) -> Measured:
     Returns
     -------
     measured : Measured
-        One mark per image, and two numbers.
+        One truth value per image, and two numbers.
     """
     right = to_numpy(head.predict(X)) == y
     if not hasattr(head, "predict_proba"):

@@ -24,7 +24,7 @@ class Summary(NamedTuple):
     Attributes
     ----------
     head, choice, shots : str
-        Name, who chose the constants, images per class.
+        Name, how constants were chosen, images per class.
 
     n_runs : int
         Seeds on which it could be fitted.
@@ -86,7 +86,7 @@ class Summary(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How much better the reference is than a head, in points of accuracy.
+    """Accuracy of the reference minus that of a head, in points.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ __all__ = ["usual_heads"]
 
 
 def usual_heads(zero_shot: Any = None, *, pool: Any = None) -> dict[str, Any]:
-    """Return the heads that people would otherwise pick, for :func:`compare_heads`.
+    """Return the heads that are commonly used, for :func:`compare_heads`.
 
     Parameters
     ----------

@@ -24,25 +24,26 @@ def model_card(
 ) -> str:
     """Write the card of a head, as Markdown with the header that model hubs read.
 
-    What the head knows of itself is filled in. What only you know is given; what is not is said not
-    to be stated.
+    Facts that the head stores are filled in. The other facts are parameters; the card says which of
+    them are not stated.
 
     Parameters
     ----------
     head : classifier
-        Fitted, of a form that :func:`save_head` stores; or loaded, which knows more of its model.
+        Fitted, of a form that :func:`save_head` stores; or loaded, which stores more facts of its
+        model.
 
     title : str, default="A head of skclip"
         First line.
 
     file_name : str, default="head.skclip"
-        What the file of the head is called beside the card.
+        Name of the file of the head, beside the card.
 
     data : str, default=None
-        What the labelled and recalled images are, and where they came from.
+        Description and source of the labelled and recalled images.
 
     licences : mapping of source to licence, default=None
-        Of the sources of images, as far as known. A corpus that the head names and this does not
+        Licences of the sources of images. The licence of a corpus of the head that is missing here
         is listed as unknown.
 
     accuracy : mapping, default=None

@@ -40,7 +40,7 @@ def is_same_model(one: str, other: str) -> bool:
 
 
 def model_facts(head: Any, embedder: Any) -> dict[str, Any] | None:
-    """Return which model the embeddings of a head are of; None if nobody knows.
+    """Return the model of the embeddings of a head; None if it is unknown.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def prompt_facts(head: Any) -> dict[str, Any] | None:
 
 
 def provenance_facts(head: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return where a head came from: its class and parameters, its images, what the user adds.
+    """Return the provenance of a head: class, parameters, images and facts of the user.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ KEY = "skclip"
 
 
 class HeadFile(NamedTuple):
-    """What a file holds.
+    """Contents of the file of a head.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def write_head_file(path: str | os.PathLike[str], content: HeadFile) -> Path:
 
 
 def read_head_file(path: str | os.PathLike[str]) -> HeadFile:
-    """Read a file and check that it is whole.
+    """Read a file and check that it is complete and unchanged.
 
     Parameters
     ----------

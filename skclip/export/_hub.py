@@ -36,19 +36,19 @@ def push_to_hub(
         The card, or what :func:`model_card` is to be given for it.
 
     file_name : str, default="head.skclip"
-        What the head is called there.
+        Name of the file of the head in the repository.
 
     embedder : CLIPEmbedder or str, default=None
         As for :func:`save_head`.
 
     private : bool, default=False
-        Whether a new repository is for its owners alone.
+        Whether a new repository is private.
 
     commit_message : str, default="Upload a head of skclip"
-        What the history of the repository says.
+        Message of the commit.
 
     api : huggingface_hub.HfApi, default=None
-        What uploads; None is a new one, with the token that you are logged in with.
+        Client that uploads. None makes a new one, with the token of the login.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def push_to_hub(
 
     See Also
     --------
-    model_card : Says what belongs into a card.
+    model_card : Writes the card.
 
     Examples
     --------

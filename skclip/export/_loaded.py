@@ -106,7 +106,7 @@ class LoadedHead(ScoreClassifierMixin, BaseEstimator):
         return None if self.model_ is None else self.model_["id"]
 
     def fit(self, X: Any = None, y: Any = None) -> NoReturn:
-        """Refuse: what the head learnt from is not in its file.
+        """Raise an error: the file of a head does not hold its training images.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ __all__ = ["FusedHead", "HeadModule", "ImageHead", "LinearModule", "Probabilitie
 
 
 class HeadModule(nn.Module):
-    """From features to logits: what a head scores, times its logit scale, plus its logit bias.
+    """Features to logits: scores of a head times its logit scale, plus its logit bias.
 
     Attributes
     ----------

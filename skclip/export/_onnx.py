@@ -35,10 +35,10 @@ def to_onnx(head: Any, path: str | os.PathLike[str], embedder: CLIPEmbedder | No
     path : pathlib.Path
         The file. Its input is ``image``, float32 of shape (n, 3, height, width), or ``features``,
         float32 of shape (n, n_features); its output is ``probabilities``, float32 of shape
-        (n, n_classes). Its metadata say the rest in JSON: ``labels`` in the order of the columns,
-        ``model``, and ``preprocess``, which has to be done to an RGB image first: it is resized as
-        ``resize_mode`` and ``interpolation`` say and cut to ``size``, divided by 255, and of each
-        channel ``mean`` is taken away and ``std`` divided by.
+        (n, n_classes). Its metadata are in JSON: ``labels`` in the order of the columns, ``model``,
+        and ``preprocess``. An RGB image is first resized by ``resize_mode`` and ``interpolation``,
+        cropped to ``size`` and divided by 255; then ``mean`` is subtracted from each channel, and
+        the result is divided by ``std``.
 
     Raises
     ------

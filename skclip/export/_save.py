@@ -29,7 +29,7 @@ def save_head(
     embedder: Any = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Save a fitted head as a file that predicts the same, and learns no more.
+    """Save a fitted head as a file that gives the same predictions and cannot be fitted.
 
     The file is a safetensors file: arrays, and JSON in its metadata. Reading it runs no code, and
     needs neither skclip nor torch; the user guide has the lines.
@@ -43,8 +43,8 @@ def save_head(
         returned.
 
     path : path-like
-        File to write, such as ``"birds.skclip"``. It appears when it is complete, and takes the
-        place of one that is there.
+        File to write, such as ``"birds.skclip"``. An existing file is replaced once the new one is
+        complete.
 
     embedder : CLIPEmbedder or str, default=None
         The model that images are embedded by, or its ``model_id``. Its identity and preprocessing
@@ -61,14 +61,14 @@ def save_head(
     Raises
     ------
     ValueError
-        If the head cannot be written as arrays, as a stack of a random forest.
+        If the head cannot be written as arrays, such as a stack with a random forest.
 
     ModelMismatchError
         If the embedder is another model than the one of the head's text or pool.
 
     See Also
     --------
-    load_head : The way back.
+    load_head : Load the head.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def load_head(path: str | os.PathLike[str], *, embedder: Any = None) -> LoadedHe
     Returns
     -------
     head : LoadedHead
-        Predicts what the saved head predicted, to the bit.
+        Its predictions are bit-equal to those of the saved head.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def load_head(path: str | os.PathLike[str], *, embedder: Any = None) -> LoadedHe
 
     See Also
     --------
-    save_head : The way there.
+    save_head : Save a head.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def stored_form(
 ) -> HeadFile:
     """Return the arrays and facts that a head predicts from.
 
-    What is stored is tried: it has to score random rows as the head does, to the bit.
+    The stored form is tested: its scores of random rows must be bit-equal to those of the head.
 
     Parameters
     ----------

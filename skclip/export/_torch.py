@@ -31,10 +31,10 @@ def to_torch(head: Any, embedder: CLIPEmbedder | None = None, *, fuse: bool = Fa
         (``embedder.load_model().preprocess``) instead of features.
 
     fuse : bool, default=False
-        Whether the head is multiplied into the last matrix of the encoder: the projection
-        :math:`P` becomes :math:`W P`. The labels are the same; the outputs are scores times the
-        length of the features, of which no probabilities can be made, since these need the length.
-        It needs a head without intercepts, as the text head and class means are.
+        Whether to multiply the head into the last matrix of the encoder: the projection :math:`P`
+        becomes :math:`W P`. The labels are the same. The outputs are scores times the length of the
+        features; they have no probabilities, since the length is not computed. The head must have
+        no intercepts, such as the text head and class means.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def to_torch(head: Any, embedder: CLIPEmbedder | None = None, *, fuse: bool = Fa
 def to_open_clip(head: Any) -> "torch.Tensor":
     """Return a head as the zero-shot weights of open_clip.
 
-    It takes the place of what ``open_clip.build_zero_shot_classifier`` returns.
+    It replaces the result of ``open_clip.build_zero_shot_classifier``.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ _MAX_PAIRS = 50
 def confused_pairs(
     own: NDArray[np.intp], label: NDArray[np.intp], classes: list[str]
 ) -> list[dict[str, Any]]:
-    """Return the most frequent pairs of a class and what is said in its place.
+    """Return the most frequent pairs of a true and a predicted class.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def confused_pairs(
         True classes, or those that images were recalled for.
 
     label : ndarray of shape (n_samples,)
-        What is said; -1 is nothing.
+        Predicted classes; -1 for none.
 
     classes : list of str
         Names.

@@ -14,7 +14,7 @@ __all__ = ["Evidence", "class_positions", "text_evidence"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the text head says of each image.
+    """Zero-shot label, probability and similarity of each image.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Evidence:
 
 
 def text_evidence(X: NDArray[Any], own: NDArray[np.intp], text_head: TextHead) -> Evidence:
-    """Compare images with the text of every class, a block at a time.
+    """Compare images with the text of every class, in blocks.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def text_evidence(X: NDArray[Any], own: NDArray[np.intp], text_head: TextHead) -
 
 
 def class_positions(labels: list[Any], text_head: TextHead) -> NDArray[np.intp]:
-    """Return where the text head has each label, by label or by name.
+    """Return the position of each label, or class name, in the text head.
 
     Raises
     ------

@@ -24,12 +24,12 @@ def nearest_rows(
         Embeddings to choose from.
 
     k : int
-        How many; all where there are fewer.
+        Number of rows; all of them if there are fewer.
 
     Returns
     -------
     rows : ndarray of shape (n_samples, min(k, n_fitted))
-        Rows of ``fitted``; earlier ones win ties.
+        Rows of ``fitted``; of equal cosines, the first.
 
     cosines : ndarray of the same shape
         Their cosines.

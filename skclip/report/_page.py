@@ -18,11 +18,10 @@ class Page:
     Parameters
     ----------
     html : str
-        The document. It asks for nothing from the network, and its scripts are those of skclip
-        alone.
+        The document. It loads nothing from the network, and runs no scripts but those of skclip.
 
     files : mapping of str to bytes, default={}
-        What it needs beside it, by path in a folder that is called as the page; empty for most.
+        Contents of further files, by path in a folder named after the page; empty for most pages.
 
     Examples
     --------
@@ -56,7 +55,7 @@ class Page:
         Raises
         ------
         ValueError
-            If the path is a folder, lies in one that does not exist, or ends otherwise.
+            If the path is a folder, its folder does not exist, or it does not end in ``.html``.
         """
         target = page_path(path)
         html = self.html.replace(FOLDER, quote(f"{target.stem}_files"))

@@ -43,10 +43,10 @@ def pool_page(
 ) -> Page:
     """Make a page to look through a pool in a browser and to decide what is wrong.
 
-    The page is one HTML file that asks for nothing from the network. It shows each image with its
-    caption, what the text says of it, and its duplicates; images can be searched, filtered and
-    sorted, and each can be kept, rejected or given another class, by mouse or by keyboard.
-    Decisions stay in the browser until they are exported; :meth:`PrimingPool.apply_decisions
+    The page is one HTML file that loads nothing from the network. It shows each image with its
+    caption, its zero-shot label and its duplicates. Images can be searched, filtered and sorted,
+    and each can be kept, rejected or given another class, by mouse or by keyboard. Decisions stay
+    in the browser until they are exported; :meth:`PrimingPool.apply_decisions
     <skclip.recall.PrimingPool.apply_decisions>` takes the exported file.
 
     Parameters
@@ -56,19 +56,20 @@ def pool_page(
         fetched and have no picture.
 
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        The text head: adds the zero-shot label and probability of each image, its similarity to
-        the name, what the filter keeps, and which classes are taken for which. None takes that of
-        ``head``.
+        The text head. With it, the page shows the zero-shot label and probability of each image,
+        its similarity to the class name, what the filter keeps, and which classes are confused.
+        None takes that of ``head``.
 
     head : fitted classifier, default=None
-        Shows its mixing weights, and lends its text head.
+        Its mixing weights are shown. It also gives the text head, if ``zero_shot`` is None.
 
     embedder : CLIPEmbedder or transformer, default=None
         Encodes the captions, for their similarity to the class name; needs a text head.
 
     kept : array-like of shape (n_samples,) of bool, default=None
         What a filter keeps, for instance the ``support_`` of a fitted
-        :class:`~skclip.recall.ZeroShotFilter`. None is what the text head labels as recalled.
+        :class:`~skclip.recall.ZeroShotFilter`. None is the images whose zero-shot label is the
+        class they were recalled for.
 
     synonyms : mapping of class name to list of str, default=None
         Further names to mark in captions.
@@ -77,10 +78,10 @@ def pool_page(
         Heading of the page.
 
     thumbnail_size : int, default=64
-        Most pixels of width and height of a picture.
+        Maximum width and height of a picture, in pixels.
 
     n_jobs : int or None, default=None
-        Threads that read images.
+        Number of threads that read images.
 
     Returns
     -------

@@ -44,8 +44,7 @@ def predictions_page(
 
     With labels it shows accuracy, the confusion matrix, a table per class and the reliability of
     the probabilities. All images can be searched, filtered and sorted, the most and the least
-    confident first. Beside each stand the images nearest to it among those that the head was
-    fitted on.
+    confident first. Each is shown with the nearest images that the head was fitted on.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ def predictions_page(
         The pictures: paths, bytes, PIL images or arrays. None takes ``X`` where it is a list.
 
     ids : sequence of length n_samples, default=None
-        What the images are called. None takes their paths.
+        Names of the images. None takes their paths.
 
     recalled : PrimingPool, default=None
         Recalled images to look for neighbours among. None takes ``pool_`` of the head.
@@ -71,16 +70,16 @@ def predictions_page(
         Labelled images to look for neighbours among: ``PrimingPool(y, X, images=paths)``.
 
     n_neighbors : int, default=5
-        Nearest images to show beside each.
+        Number of nearest images to show beside each.
 
     title : str, default="Predictions"
         Heading of the page.
 
     thumbnail_size : int, default=64
-        Most pixels of width and height of a picture.
+        Maximum width and height of a picture, in pixels.
 
     n_jobs : int or None, default=None
-        Threads that read images.
+        Number of threads that read images.
 
     Returns
     -------

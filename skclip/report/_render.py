@@ -14,9 +14,9 @@ __all__ = ["render"]
 def render(template: str, *, script: str, local_images: bool = False, **values: Any) -> str:
     """Fill a template.
 
-    The content security policy of the page allows no request, no style and no script but those
-    that this function puts in, which are named by their hashes: whatever stands in a caption is
-    text, even where a template should fail to escape it.
+    The content security policy of the page allows no requests, and only the styles and scripts that
+    this function inserts, by their hashes. Captions are shown as text even if a template fails to
+    escape them.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ def make_thumbnails(
         Length of the result.
 
     size : int
-        Most pixels of width and height.
+        Maximum width and height, in pixels.
 
     n_jobs : int or None
         Threads, as joblib counts them.
@@ -32,7 +32,7 @@ def make_thumbnails(
     Returns
     -------
     contents : list of bytes or None
-        WebP files; None where there is nothing to read, and for URLs, which are not fetched.
+        WebP files; None for images that cannot be read, and for URLs, which are not fetched.
     """
     if images is None:
         return [None] * n_images

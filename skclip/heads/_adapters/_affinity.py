@@ -86,7 +86,7 @@ def left_out_affinities(
         As in :func:`affinities`.
 
     own_similarity : ndarray of shape (n_rows,), default=None
-        What the inner product with the own key is taken for. None leaves the own key out.
+        Predicted inner product of each image with its own key. None leaves the own key out.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def train_keys(
         Logits of the text head for the labelled images.
 
     alpha, beta : float
-        Weight and sharpness, which stay.
+        Weight and sharpness; they are not trained.
 
     Returns
     -------

@@ -80,15 +80,15 @@ def take_images(
 
 
 class LeftOutJudge:
-    """Judges image parts by the labels of images that were left out.
+    """Compares image parts by the likelihood of the labels of left-out images.
 
-    Where every class has one image, nothing is left of a class without it. Then a new image is
-    thought of in its place: as similar to the others, and to itself as two images of one class
-    are expected to be.
+    If every class has one image, no image can be left out. Each is then scored as a new image of
+    its class: its similarities to the others are its own, and its similarity to its own class is
+    the expected one of two images of a class.
 
-    By the share of classes of which no image can be left out, the others count once more with
-    their class hidden from the part: its score is then predicted from the text, as that of a class
-    without images is.
+    If only some classes have an image to leave out, these images are also scored with their class
+    hidden from the part: its score is then predicted from the text, as for a class without images.
+    The weight of these scores is the fraction of classes without an image to leave out.
 
     Parameters
     ----------
@@ -110,14 +110,14 @@ class LeftOutJudge:
         Images that are left out together.
 
     rows : ndarray of int
-        Images that are judged by, fold after fold; each several times where the similarity to
-        the own class is predicted.
+        Images that are scored, fold after fold; each several times if the similarity to its own
+        class is predicted.
 
     own_similarity : ndarray or None
         Predicted similarity of each of ``rows`` to itself, at the quantiles of its error.
 
     hidden : float
-        Share of classes of which no image can be left out.
+        Fraction of classes without an image to leave out.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class TextAdapterBase(ScoreClassifierMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Keep the labelled images and settle how much to believe them.
+        """Store the labelled images and choose their mixing weight.
 
         Parameters
         ----------

@@ -28,7 +28,7 @@ MAX_FOLDS = 3
 
 
 def own_confidence(images: LabelledImages, start: Array, logit_scale: float) -> Array:
-    r"""Return how sure the start is of the images of each class: 1 for a class without images.
+    r"""Return the mean probability of the label for each class at the start; 1 without images.
 
     .. math:: a_c = \frac{\sum_{i: y_i = c} w_i\, \mathrm{softmax}(s\, x_i T^\top)_c}
                          {\sum_{i: y_i = c} w_i}
@@ -116,20 +116,21 @@ class ConstrainedProbeClassifier(CosineLinearMixin, BaseEstimator):
     .. math:: \min_W \operatorname{mean}_i \mathrm{CE}(\mathrm{softmax}(s\, x_i W^\top), y_i)
               + \lambda \operatorname{mean}_c a_c \lVert w_c - t_c \rVert^2
 
-    :math:`t_c` is the text row of a class, and :math:`a_c` the mean probability that the text gives
-    the right class of its images: rows that the text knows well are held more firmly. The problem
-    is convex and solved by L-BFGS. It is CLAP [1]_ without the outer step on the multipliers.
+    :math:`t_c` is the text row of a class, and :math:`a_c` the mean probability of the right class
+    by the text, over the images of the class. The more accurate a text row is, the larger is its
+    penalty. The problem is convex and solved by L-BFGS. It is CLAP [1]_ without the outer step on
+    the multipliers.
 
     Parameters
     ----------
     zero_shot : ZeroShotClassifier or mapping of class name to vector, default=None
-        Text head. Without it, the class means of the images stand in its place.
+        The text head. Without one, the class means of the images replace it.
 
     penalty : "folds" or float, default=1.0
         Factor :math:`\lambda`; 1 is published. 0 is a probe that starts at the text and stops after
         ``max_iter`` steps (ZS-LP). ``"folds"`` takes the best of 0.1, 1 and 10 by the likelihood
-        of up to three left-out folds, in up to ten times the time; with one image per class it
-        takes 1. It helps most where good text stands beside very uneven numbers of images.
+        of up to three left-out folds, and takes up to ten times as long; with one image per class
+        it is 1. It improves accuracy most if the text is good and the numbers of images are uneven.
 
     cross_modal : bool, default=False
         Whether each text row also counts as one labelled image [2]_.
@@ -172,14 +173,15 @@ class ConstrainedProbeClassifier(CosineLinearMixin, BaseEstimator):
 
     See Also
     --------
-    StackedHeadClassifier : Holds its accuracy where classes have no image or few.
+    StackedHeadClassifier : More accurate if some classes have few images or none.
     KernelTextClassifier : Closed form, with a correction to the text that need not be linear.
 
     Notes
     -----
-    At one to four images per class this head is ahead of the stack by 1 to 4 points on some sets.
-    Where some classes have many images and others none, it falls below the text: by 24 points on
-    CIFAR-10. The guide page *Rivals, compared* has the tables.
+    With one to four images per class, this head is more accurate than
+    :class:`StackedHeadClassifier` on some sets, by 1 to 4 points. If some classes have many images
+    and others none, it is less accurate than the text, by 24 points on CIFAR-10. The guide page
+    *Rivals, compared* has the tables.
 
     References
     ----------

@@ -29,7 +29,7 @@ LEAST_RIDGE = 10 * float(np.finfo(np.float64).eps)
 
 
 class KernelRows(NamedTuple):
-    r"""Weighted images and what their kernel says of them, in double precision.
+    r"""Kernel matrices of weighted images, in double precision.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ class KernelTextClassifier(TextAdapterBase):
     bandwidth : {"loo", "published"} or float, default="loo"
         :math:`\beta` of the kernel. ``"loo"`` is the one of the best leave-one-out likelihood
         among five from 0.25 to 16; ``"published"`` is 3, 2.6, 1.5, 1.66, 1.7 for 1, 2, 4, 8, 16
-        images per class, and what lies between.
+        images per class, interpolated between them.
 
     ridge : {"loo", "published"} or float, default="loo"
         :math:`\lambda`. ``"loo"`` is the best among seven from 0.01 to 10; ``"published"`` is 0.05,
@@ -66,8 +66,8 @@ class KernelTextClassifier(TextAdapterBase):
         and with a number, :math:`b` is 1.
 
     classes : array-like of shape (n_classes,), default=None
-        Classes to know, whether labelled images of them are given or not. By default those of
-        the text head where it names them, else the labels in ``y``.
+        All classes, including those without labelled images. None takes the classes of the text
+        head if it names them, else the labels in ``y``.
 
     logit_scale : "auto" or float, default="auto"
         Scale of the probabilities; ``"auto"`` is the text head's, 1 without one.
@@ -117,14 +117,13 @@ class KernelTextClassifier(TextAdapterBase):
 
     Notes
     -----
-    One image of every class is left out at a time: a class that lost one beside classes that did
-    not would be at a disadvantage. The predictions for the left-out images :math:`B` are those of
-    a refit, :math:`R_B - (G_{BB})^{-1} A_B` with :math:`G = (K + \lambda D^{-1})^{-1}` and
-    :math:`A = G R`; each :math:`\lambda` takes one Cholesky decomposition, in double precision.
-    The bandwidth is chosen on at most 400 images, or three per class; ridge and weights on all.
-    Copies of an image count as one of their weight. The weights have the priors that
-    :class:`TipAdapterClassifier` tells of, and where every class has one image, the same images
-    are thought of.
+    One image of every class is left out at a time: if one class alone lost an image, it would be at
+    a disadvantage. The predictions for the left-out images :math:`B` are those of a refit,
+    :math:`R_B - (G_{BB})^{-1} A_B` with :math:`G = (K + \lambda D^{-1})^{-1}` and :math:`A = G R`;
+    each :math:`\lambda` takes one Cholesky decomposition, in double precision. The bandwidth is
+    chosen on at most 400 images, or three per class; ridge and weights on all. Equal images count
+    as one image with the sum of their weights. The weights have the priors of
+    :class:`TipAdapterClassifier`, which also describes the case of one image per class.
 
     Of more than 5000 distinct images, 5000 that are spread over all classes stand for the kernel
     of all (Nyström). Every image still counts in the regression.

@@ -36,7 +36,7 @@ def left_out_folds(
 ) -> list[NDArray[np.intp]]:
     """Return which images are left out together: one of every class that has others.
 
-    A class that lost an image beside classes that did not would be at a disadvantage.
+    If one class alone lost an image, it would be at a disadvantage.
 
     Parameters
     ----------
@@ -96,7 +96,8 @@ def weigh_left_out(
     Parameters
     ----------
     text : ndarray of shape (n_samples, n_classes) or None
-        Logits of the text head; without them the part gets the scale that suits it best.
+        Logits of the text head; without them, the likelihood alone determines the scale of the
+        part.
 
     part : ndarray of shape (n_samples, n_classes)
         Scores of the image part, each row by the part without that image.
@@ -105,7 +106,7 @@ def weigh_left_out(
         Labels.
 
     weight : ndarray of shape (n_samples,)
-        Weight of each image; their sum is how many images the priors are weighed against.
+        Weight of each image; their sum is the number of images, relative to the priors.
 
     start : Weights, default=None
         Weights of a neighbouring setting, to begin with.

@@ -48,13 +48,14 @@ class TipAdapterClassifier(TextAdapterBase):
         ten from 0.5 to 32, ``"published"`` is 1.
 
     keys : {"images", "trained"}, default="images"
-        Where keys are. ``"trained"`` moves them from the images by L-BFGS on the log loss, every
-        image scored by all keys but its own, with a normal prior of deviation 0.2 about the
-        images. Weights and sharpness are settled first.
+        What the keys are: the labelled images, or ``"trained"`` rows. Training starts at the images
+        and minimises the log loss by L-BFGS. Every image is scored by all keys but its own, and the
+        keys have a normal prior of deviation 0.2 about the images. Weights and sharpness are chosen
+        before.
 
     classes : array-like of shape (n_classes,), default=None
-        Classes to know, whether labelled images of them are given or not. By default those of
-        the text head where it names them, else the labels in ``y``.
+        All classes, including those without labelled images. None takes the classes of the text
+        head if it names them, else the labels in ``y``.
 
     logit_scale : "auto" or float, default="auto"
         Scale of the probabilities; ``"auto"`` is the text head's, 1 without one.
@@ -102,21 +103,22 @@ class TipAdapterClassifier(TextAdapterBase):
     Notes
     -----
     A left-out image is scored by all keys but its own and its equal copies. The sum over its own
-    class is multiplied by :math:`n_c / (n_c - w_i)`, to be as large as that of a new image. Every
-    class counts alike in the likelihood, and so that few images do not overrule the text, the
-    weights have normal priors: 1 ± 2 for :math:`b`, and for :math:`\alpha` zero with 0.7 times
-    the deviation at which affinities spread as the text's logits do. Where every class has one
-    image, nothing is left of a class without it: a new image is thought of instead, as similar to
-    the other images, and to its own class as two images of one class are expected to be, by how
-    similar images and texts of different classes are. A single image has published constants.
+    class is multiplied by :math:`n_c / (n_c - w_i)`, to be as large as that of a new image. All
+    classes have the same weight in the likelihood. The weights have normal priors, so that a few
+    images do not outweigh the text: 1 ± 2 for :math:`b`, and for :math:`\alpha` zero with 0.7 times
+    the deviation at which affinities spread as the logits of the text do. If every class has one
+    image, no image can be left out. Each is then scored as a new image of its class: its
+    similarities to the others are its own, and its similarity to its own class is the expected one
+    of two images of a class, predicted from the similarities of images and texts of different
+    classes. A single image gives the published constants.
 
     Sums favour the classes that have more images; this is the published form. A class without
-    images gets the affinity that the text predicts for it, and the weights are judged by hidden
-    classes too; without a text head it is never predicted. Where classes have very different
-    numbers of images, :class:`StackedHeadClassifier` is the better choice.
+    images gets the affinity that the text predicts for it; the weights are chosen with hidden
+    classes, too. Without a text head it is never predicted. If classes have very different numbers
+    of images, :class:`StackedHeadClassifier` is the better choice.
 
     The official programs search :math:`\alpha` and :math:`\beta` on a labelled validation set, and
-    keep the epoch of trained keys that is best on test images. Nothing of this is done here.
+    select the epoch of the trained keys on test images. Here no test images are used.
 
     References
     ----------

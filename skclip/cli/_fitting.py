@@ -39,9 +39,9 @@ def prepare(args: Namespace, vectors: Vectors | None = None) -> CLIPEmbedder | N
             return None
         if args.model is None and vectors.model_id is None:
             raise ValueError(
-                f"--head {args.head} embeds class names, and nobody knows which model made "
-                "--embeddings: name it by --model, or choose --head class-means, discriminant or "
-                "proxies."
+                f"--head {args.head} embeds class names, but the model of "
+                "--embeddings is unknown: name it by --model, or choose --head class-means, "
+                "discriminant or proxies."
             )
         take_model(args, vectors.model_id, f"{str(vectors.path)!r} was")
     embedder = make_embedder(args)

@@ -171,7 +171,7 @@ def class_names(args: Namespace, shots: Labelled | None) -> tuple[Classes, Label
     """
     if args.classes is None:
         if shots is None:
-            raise ValueError("--classes is missing: name a text file, one class a line.")
+            raise ValueError("--classes is missing: name a text file with one class per line.")
         return _checked(args, Classes(sorted(set(shots.labels.tolist())), {}, {})), shots
     names, synonyms = read_classes(args.classes)
     classes = _checked(args, Classes(names, synonyms, {}))
@@ -182,7 +182,7 @@ def class_names(args: Namespace, shots: Labelled | None) -> tuple[Classes, Label
     unknown = sorted({n for n, name in zip(shots.labels, labels, strict=True) if name is None})
     if unknown:
         raise ValueError(
-            f"--shots has labels that are no class of --classes: {sample_of(unknown)}. The classes "
+            f"--shots has labels that are not in --classes: {sample_of(unknown)}. The classes "
             f"are {sample_of(names)}."
         )
     return classes, shots._replace(labels=np.asarray(labels))
@@ -196,7 +196,7 @@ def _checked(args: Namespace, classes: Classes) -> Classes:
     names, words = read_classes(args.exclude, option="--exclude")
     unknown = [name for name in names if name not in classes.names]
     if unknown:
-        raise ValueError(f"--exclude names what is no class: {sample_of(unknown)}.")
+        raise ValueError(f"--exclude has names that are not classes: {sample_of(unknown)}.")
     bare = [name for name in names if name not in words]
     if bare:
         raise ValueError(

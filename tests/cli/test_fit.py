@@ -192,7 +192,7 @@ def test_embeddings_of_nobody_knows_whom_need_a_model(table, vectors, tmp_path, 
     np.save(tmp_path / "X.npy", np.load(vectors))
     given = ["--shots", str(table), "--embeddings", str(tmp_path / "X.npy")]
     assert main(["fit", *given, "--output", str(tmp_path / "head.skclip")]) == 2
-    assert "nobody knows which model made --embeddings" in capsys.readouterr().err
+    assert "the model of --embeddings is unknown: name it by --model" in capsys.readouterr().err
     path = tmp_path / "head.skclip"
     assert main(["fit", *given, "--output", str(path), *MODEL]) == 0
 
@@ -216,7 +216,7 @@ def test_names_alone_are_enough(names, tmp_path, captioned_images):
         (["--classes", "NAMES", "--corpus", "none"], "--corpus 'none' does not exist"),
         (["--classes", "NAMES", "--embeddings", "X"], "is no file"),
         (["--shots", "none"], "--shots 'none' does not exist"),
-        (["--shots", "SHOTS", "--classes", "OTHER"], "no class of --classes"),
+        (["--shots", "SHOTS", "--classes", "OTHER"], "labels that are not in --classes"),
         (["--classes", "NAMES", "--head", "zero-shot", "--corpus", "CORPUS"], "takes no recalled"),
         (["--shots", "SHOTS", "--head", "zero-shot"], "learns nothing from labelled images"),
         (["--classes", "NAMES", "--templates", "a {name}"], "--templates holds 'a {name}'"),

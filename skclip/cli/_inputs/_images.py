@@ -45,7 +45,7 @@ def add_embeddings_argument(parser: ArgumentParser, instead_of: str) -> None:
         "--embeddings",
         metavar="X.npy",
         help=f"embeddings that `skclip embed {instead_of} --output X.npy` or another program made: "
-        "one row an image. No model is loaded for images then",
+        "one row per image. No model is loaded for images then",
     )
 
 

@@ -80,7 +80,7 @@ def read_labelled(
         if len(vectors.rows) != len(labels):
             raise ValueError(
                 f"{option} {given!r} has {len(labels)} rows, and --embeddings has "
-                f"{len(vectors.rows)}: give one label a row."
+                f"{len(vectors.rows)}: give one label per row."
             )
         return Labelled(None, np.asarray(labels))
     image = _column(columns, getattr(args, "image_column", None), IMAGE_COLUMNS, "image", option)

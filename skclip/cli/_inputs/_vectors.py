@@ -78,8 +78,8 @@ def read_vectors(given: str, option: str = "--embeddings") -> Vectors:
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype.kind not in "fiu":
         what = f"{rows.dtype} of shape {rows.shape}" if hasattr(rows, "shape") else "an archive"
         raise ValueError(
-            f"{option} {given!r} must be one row of numbers an image, (n_images, n_features), and "
-            f"is {what}."
+            f"{option} {given!r} must have one row of numbers per image, (n_images, n_features), "
+            f"got {what}."
         )
     if not len(rows):
         raise ValueError(f"{option} {given!r} has no rows.")

@@ -43,11 +43,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--test", metavar="PATH", help="labelled images to measure on")
     parser.add_argument(
-        "--labels", metavar="FILE", help="labels of embeddings: an .npy file, or one a line"
+        "--labels",
+        metavar="FILE",
+        help="labels of embeddings: an .npy file, or one per line",
     )
     parser.add_argument("--test-labels", metavar="FILE", help="labels of the test embeddings")
     parser.add_argument(
-        "--text", metavar="FILE.npy", help="text embeddings, one row a class, as --classes names it"
+        "--text",
+        metavar="FILE.npy",
+        help="text embeddings, one row per class of --classes",
     )
     parser.add_argument(
         "--classes",
@@ -247,7 +251,7 @@ def read_part(path: Path, labels: str, option: str, names: Sequence[str] | None)
 
 
 def read_labels(given: str, option: str) -> NDArray[Any]:
-    """Read labels from an .npy file, or one a line; lines of digits are numbers."""
+    """Read labels from an .npy file or the lines of a text file; digits are numbers."""
     if find_file(given).suffix == ".npy":
         return read_array(find_file(given))
     lines = read_lines(given, option)

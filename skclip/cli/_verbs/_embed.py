@@ -36,7 +36,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--output",
         metavar="X.npy",
-        help="write the embeddings of images to this file, one row an image, and beside it "
+        help="write the embeddings of images to this file, one row per image, and beside it "
         "X.npy.json with the images and the model. An image that cannot be read has a row of zeros",
     )
     parser.add_argument(

@@ -186,7 +186,7 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
               + \tfrac12 ((b_2 - 0.1) / 0.3)^2
 
     over :math:`b \ge 0`, with left-out scores of every image. A fraction of the labels, fitted by
-    maximum likelihood, is treated as random, so that labels which no part predicts count less. All
+    maximum likelihood, is treated as random: labels that no part predicts have less influence. All
     classes have the same weight. Copies of an image (cosine of at least 0.99) count as one image.
     For a class with one image, the left-out score of the class is predicted from the similarities
     of the other classes. Without labels the mixing weights are 1 for the text and 0.1 for recalled

@@ -136,7 +136,7 @@ def accuracies(study: Study, draw: int, ks: list[int]) -> dict[tuple[str, ...], 
 
 
 def compare_names(data: Path) -> None:
-    """Print what names of CIFAR-10 are worth as text, and which the captions suggest."""
+    """Print the accuracy of names of CIFAR-10 as text, and which names the captions suggest."""
     study, task = weak(data, "cifar10"), Task(data, "cifar10")
     from joint import text_embeddings
 

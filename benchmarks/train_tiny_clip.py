@@ -1,4 +1,4 @@
-"""Train skclip-tiny, the CLIP inside the package, on drawn images and their captions.
+"""Train skclip-tiny, the CLIP inside the package, on synthetic images and their captions.
 
 Run from the repository root; CPU only, within an hour on two cores:
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.rivals --data DATA --sets cifar10,caltech101 --output results/
     python -m benchmarks.rivals --tables results/*.json --page docs/user_guide/rivals.md
-    python -m benchmarks.rivals                       # drawn images: needs no data, two minutes
+    python -m benchmarks.rivals                       # synthetic images: needs no data, two minutes
 
 `clip_sets.py` says which files the sets need.
 """

@@ -206,7 +206,7 @@ class AccuracyOverShotsDisplay:
             repetitions.
 
         head : str, default="head"
-            Column of what the curves are called.
+            Column with the names of the curves.
 
         shots : str, default="shots"
             Column of numbers of shots.

@@ -21,7 +21,7 @@ __all__ = ["ClassSimilarityDisplay"]
 class ClassSimilarityDisplay:
     r"""Cosines between classes: texts above the diagonal, images below it, text with image on it.
 
-    In the title stands the modality gap, the distance of the mean text from the mean image,
+    The title has the modality gap, the distance of the mean text from the mean image,
 
     .. math:: \Big\lVert \frac{1}{C} \sum_c t_c - \frac{1}{C} \sum_c \mu_c \Big\rVert
 

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 
 from skclip._validation import (
     check_labelled_embeddings,
+    check_optional_embeddings,
     encode_known,
     encode_labels,
     union_classes,
@@ -136,3 +137,18 @@ def test_union_of_classes_is_exact():
 def test_names_do_not_join_numbers():
     with pytest.raises(TypeError, match="y holds 1, but the labels so far are of another type"):
         union_classes(np.array(["cat"]), np.array([1]))
+
+
+def test_images_and_labels_may_be_left_out():
+    rows, labels = [[1, 0], [0, 1]], ["b", "a"]
+    head = BaseEstimator()
+    assert check_optional_embeddings(head, None, ["a", "b", "c"]) == (None, ["a", "b", "c"])
+    assert not hasattr(head, "n_features_in_")
+    X, y = check_optional_embeddings(head, rows, None)
+    assert_array_equal(X, rows)
+    assert y is None
+    X, y = check_optional_embeddings(head, rows, labels)
+    assert_array_equal(y, labels)
+    assert head.n_features_in_ == 2
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        check_optional_embeddings(head, rows, ["a", "b", "c"])

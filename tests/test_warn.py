@@ -1,6 +1,7 @@
 """Warnings name the file of the user, not ours."""
 
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 
+import skclip
 from skclip import (
     AggregatedPromptClassifier,
     CaptionRetriever,
@@ -19,6 +21,7 @@ from skclip import (
 )
 from skclip.exceptions import UnusablePairWarning
 
+SOURCES = sorted(Path(skclip.__file__).parent.rglob("*.py"))
 X, Y = [[0.0, 3.0], [2.0, 0.0]], ["b", "a"]
 
 
@@ -76,3 +79,8 @@ def test_a_corpus_warns_at_the_line_of_the_user(tmp_path):
     embedder = CLIPEmbedder("skclip-tiny", on_error="skip")
     assert files_of_warnings(lambda: corpus.embed(embedder)) == {__file__}
     assert files_of_warnings(lambda: list(embedder.iter_transform([b"no image"]))) == {__file__}
+
+
+def test_all_warnings_are_given_by_the_helper():
+    own = [path.name for path in SOURCES if "warnings.warn(" in path.read_text(encoding="utf-8")]
+    assert own == ["_warn.py"]

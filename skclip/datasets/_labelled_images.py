@@ -140,8 +140,8 @@ def _of_tars(archives: Sequence[Path]) -> tuple[list[ImageSlice], list[Any]]:
         own = {key: _label_of(found.get(key, {})) for key in places}
         if missing := [key for key, label in own.items() if label is None]:
             raise ValueError(
-                f"{str(archive)!r} has images without a label: {sample_of(missing)}. Beside every "
-                "image must stand a member .cls, .txt, or .json with a `label`."
+                f"{str(archive)!r} has images without a label: {sample_of(missing)}. Every image "
+                "needs a member .cls, .txt, or .json with a `label` beside it."
             )
         images += list(places.values())
         labels += list(own.values())

@@ -54,7 +54,7 @@ def entries_of(heads: Mapping[str, Any]) -> list[Entry]:
         if unknown := [choice for choice in by_choice if choice not in CHOICES]:
             raise ValueError(
                 f"heads[{name!r}] has the choice {unknown[0]!r}: give one of "
-                f"{', '.join(map(repr, CHOICES))}, which say who chose the constants of the head."
+                f"{', '.join(map(repr, CHOICES))}, which say how its constants were chosen."
             )
         for choice, head in by_choice.items():
             several = isinstance(head, list | tuple)
@@ -62,7 +62,7 @@ def entries_of(heads: Mapping[str, Any]) -> list[Entry]:
             if choice != ORACLE and several:
                 raise ValueError(
                     f"heads[{name!r}][{choice!r}] holds {len(candidates)} classifiers: only under "
-                    f"{ORACLE!r} the best of several is shown. Give one."
+                    f"{ORACLE!r} several are allowed. Give one."
                 )
             wrong = [one for one in candidates if not hasattr(one, "fit")]
             if wrong or not candidates:

@@ -218,8 +218,8 @@ def replay_comparison(
     ):
         if then != now:
             raise ValueError(
-                f"The comparison cannot be replayed: {what} differ from what it was made of. Give "
-                "what was given then; what it was is in its `settings` and `rows`."
+                f"The comparison cannot be replayed: {what} differ from those of the first "
+                "run. Give the same ones; `settings` and `rows` of the comparison describe them."
             )
     return _carry_out(plan, zero_shot, verbose=verbose)
 
@@ -359,8 +359,7 @@ def _checked_shots(shots: Sequence[Any]) -> list[Shots]:
         numbers = of if isinstance(of, tuple) else (of,)
         if not numbers or any(not isinstance(n, Integral) or n < 0 for n in numbers):
             raise ValueError(
-                "shots must hold numbers of images per class, or tuples of them to deal out, got "
-                f"{of!r}."
+                f"shots must hold numbers of images per class, or tuples of numbers, got {of!r}."
             )
         found.append(tuple(map(int, of)) if isinstance(of, tuple) else int(of))
     names = [name_of_shots(of) for of in found]

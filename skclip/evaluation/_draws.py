@@ -73,8 +73,8 @@ def draw_rows(
         )
     if not numbers.any():
         raise ValueError(
-            f"shots={name_of_shots(shots)} labels no image: zero-shot is a row of its own wherever "
-            "`zero_shot` is given."
+            f"shots={name_of_shots(shots)} labels no image: leave it out. Zero-shot is compared "
+            "if `zero_shot` is given."
         )
     own = [order[codes[order] == c][:n] for c, n in enumerate(numbers)]
     return np.concatenate(own).astype(np.intp)

@@ -94,7 +94,7 @@ def read_head_file(path: str | os.PathLike[str]) -> HeadFile:
         If there is no such file.
 
     HeadFileError
-        If it is no head, of a later version, or not as it was written.
+        If it is no head, of a later version, or was changed.
     """
     file = find_file(path)
     if not file.is_file():
@@ -123,12 +123,12 @@ def read_head_file(path: str | os.PathLike[str]) -> HeadFile:
             f"{FORMAT_VERSION}: install a later skclip."
         )
     if type(version) is not int or version != FORMAT_VERSION:
-        raise HeadFileError(f"{str(file)!r} names no format version that there is: {version!r}.")
+        raise HeadFileError(f"{str(file)!r} has no format version of skclip: {version!r}.")
     digest = facts.pop("digest", None)
     if digest != _digest(HeadFile(tensors, facts)):
         raise HeadFileError(
-            f"{str(file)!r} is not as it was written: its content does not have the digest that "
-            "it names. Fetch it again, or fit the head again."
+            f"{str(file)!r} was changed after it was written: its content does not match its "
+            "digest. Fetch it again, or fit the head again."
         )
     return HeadFile(tensors, facts)
 

@@ -119,8 +119,9 @@ class LoadedHead(ScoreClassifierMixin, BaseEstimator):
             In any case.
         """
         raise TypeError(
-            f"A head of a file predicts only: fit a {self.provenance_.get('estimator', 'head')} "
-            "and save it again. To keep an estimator that learns on, use skops."
+            "A head from a file cannot be fitted: fit a "
+            f"{self.provenance_.get('estimator', 'head')} and save it again. To save an estimator "
+            "that can be fitted further, use skops."
         )
 
     def _set_facts(self, content: HeadFile) -> Self:

@@ -83,7 +83,7 @@ def to_torch(head: Any, embedder: CLIPEmbedder | None = None, *, fuse: bool = Fa
     if model.n_features != loaded.n_features_in_:
         raise ValueError(
             f"The model gives {model.n_features} features, and the head scores "
-            f"{loaded.n_features_in_}: they do not belong together."
+            f"{loaded.n_features_in_}: give the embedder of the head."
         )
     visual: Any = model.model.visual
     if fuse:
@@ -164,8 +164,8 @@ def _matrix(head: LoadedHead, what: str) -> NDArray[np.float32]:
     if not (intercept == intercept[0]).all():
         raise ValueError(
             f"{what} needs a head without intercepts, and a {head.provenance_['estimator']} has "
-            "some: they count beside unit features, whose length would have to be computed. Use "
-            "to_torch(head, embedder), which does."
+            "some: they are added to the scores of unit features, and the length of features is "
+            "not computed here. Use to_torch(head, embedder), which computes it."
         )
     matrix: NDArray[np.float32] = head.coef_.astype(np.float32)
     return matrix

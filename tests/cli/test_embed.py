@@ -48,9 +48,7 @@ def test_interrupted_embedding_goes_on(few, tmp_path, capsys, monkeypatch):
     command = ["embed", str(few), "--output", str(output), *MODEL, "--batch-size", "2", "--quiet"]
     restored = interrupted(monkeypatch, 2)
     assert main(command) == 130
-    assert (
-        f"4 of {n} images are embedded: the same command goes on there" in capsys.readouterr().err
-    )
+    assert f"4 of {n} images are embedded: the same command continues" in capsys.readouterr().err
     assert not output.exists()
     restored()
     # a row that was not written whole is computed again
@@ -87,7 +85,7 @@ def test_interrupted_embedding_of_others_begins_anew(
     change(few)
     assert main(command) == 0
     said = capsys.readouterr().err
-    assert f"starting anew: the interrupted run of {tmp_path / 'X.npy'} was of {says}" in said
+    assert f"starting again: the interrupted run of {tmp_path / 'X.npy'} was of {says}" in said
     assert len(np.load(tmp_path / "X.npy")) == len(list(few.iterdir()))
 
 

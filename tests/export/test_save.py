@@ -130,7 +130,7 @@ def test_head_must_be_fitted(path):
 
 def test_loaded_head_learns_nothing(fitted, path):
     loaded = load_head(save_head(fitted, path))
-    with pytest.raises(TypeError, match="predicts only"):
+    with pytest.raises(TypeError, match="from a file cannot be fitted"):
         loaded.fit(*blobs()[:2])
     assert clone(loaded) is loaded
     assert not hasattr(loaded, "partial_fit")

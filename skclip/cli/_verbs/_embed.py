@@ -115,12 +115,12 @@ def to_file(args: Namespace) -> int:
         if rows.n_rows:
             say(f"resuming {args.output}: {rows.n_rows} of {n} images are embedded")
         elif rows.other is not None:
-            say(f"starting anew: the interrupted run of {args.output} was of {rows.other}")
+            say(f"starting again: the interrupted run of {args.output} was of {rows.other}")
         try:
             for batch in embedder.iter_transform(images[rows.n_rows :]):
                 rows.append(batch)
         except KeyboardInterrupt:
-            say(f"{rows.n_rows} of {n} images are embedded: the same command goes on there")
+            say(f"{rows.n_rows} of {n} images are embedded: the same command continues")
             raise
     if not args.quiet:
         say(f"{n} embeddings of {loaded.n_features} features in {path}")

@@ -56,7 +56,7 @@ def run(args: Namespace) -> int:
     if args.shots is not None:
         shots = read_labelled(args.shots, "--shots", args, vectors)
     elif vectors is not None:
-        raise ValueError("--embeddings are those of --shots: give their labels by it.")
+        raise ValueError("--embeddings are of labelled images: give their labels by --shots.")
     check_head_options(args, has_shots=shots is not None)
     classes, shots = class_names(args, shots)
     options = table_options(args)

@@ -202,7 +202,7 @@ def _opened(path: str | os.PathLike[str], *, writes: bool) -> Iterator[sqlite3.C
         if is_damage(error):
             raise _DamagedCacheError(
                 f"The cache {str(folder)!r} is damaged ({error}). clear_cache removes it; an "
-                "embedder that uses it sets it aside and starts a new cache."
+                "embedder that uses it moves it aside and starts a new cache."
             ) from error
         raise OSError(f"The cache {str(folder)!r} cannot be used ({error}).") from error
 

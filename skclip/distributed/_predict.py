@@ -123,7 +123,7 @@ class ShardPrediction:
         for _, X in shard.blocks():
             of_rows = np.asarray(self.head.predict_proba(X))
             best = self.head.classes_[of_rows.argmax(axis=1)].tolist()
-            evident = np.asarray(nonzero_rows(X))
+            evident = nonzero_rows(X)
             for is_known, label, row in zip(evident, best, of_rows, strict=True):
                 labels.append(label if is_known else None)
                 proba.append(float(row.max()) if is_known else None)

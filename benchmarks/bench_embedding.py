@@ -12,7 +12,6 @@ named.
 import argparse
 import json
 import logging
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -200,7 +199,6 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--height", type=int, default=480)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--n-jobs", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -216,7 +214,11 @@ def main() -> None:
             )
 
         others = peers(folder, options.batch_size) if options.model == "ViT-B-32" else {}
-        plain = {"bare open_clip loop": bare_loop(ours()), "CLIPEmbedder": ours().transform}
+        plain = {
+            "bare open_clip loop": bare_loop(ours()),
+            "CLIPEmbedder": ours().transform,
+            "CLIPEmbedder(n_jobs=1)": ours(n_jobs=1).transform,
+        }
         images = [Image.open(path).convert("RGB") for path in paths]
         print(
             f"{options.model}, {options.n_images} images {options.width} x {options.height}, batch "
@@ -227,10 +229,9 @@ def main() -> None:
         print_table("decoded images", decoded)
         cached = ours(cache=folder / "cache")
         cached.transform(paths)
-        auto = ours(n_jobs=options.n_jobs, dtype="auto")
+        auto = ours(dtype="auto")
         files = plain | {
-            f"CLIPEmbedder(n_jobs={options.n_jobs})": ours(n_jobs=options.n_jobs).transform,
-            f"… dtype='auto' ({auto.load_model().dtype})": auto.transform,
+            f"CLIPEmbedder(dtype='auto') ({auto.load_model().dtype})": auto.transform,
             **others,
             "CLIPEmbedder(cache=…), second time": cached.transform,
         }

@@ -16,8 +16,9 @@ distance of the class from the centre, without the noise of its mean. Two estima
   :math:`m_c - \bar x` is rescaled to this length. Without it, a class with one outlying image
   would score too low, or too high, for every query;
 - directions: the deviation of a class from the mean of all classes is weighted by
-  :math:`1 / (1 + \kappa a_c)`, and its prediction from the text by the rest. A class without
-  images is predicted from the text alone.
+  :math:`1 / (1 + \kappa a_c)` over the largest of these weights, and its prediction from the text
+  by the rest; :math:`\kappa` is the mean of :math:`v` over the mean of :math:`\ell_c`. A class
+  without images is predicted from the text alone.
 
 Left-out scores equal those of a part refitted without the image, with the same centre, ridge and
 shrinkage.

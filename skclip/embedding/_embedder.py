@@ -69,9 +69,9 @@ class CLIPEmbedder(DocumentedMixin, TransformerMixin, BaseEstimator):
         Number of workers that read and decode images: threads, unless
         :func:`joblib.parallel_config` selects another backend. None means that of
         ``parallel_config`` if that is more than one, else one per thread of torch
-        (``torch.get_num_threads()``: all cores, or their part in a process of joblib). Workers load the next batch while the model
-        runs, if it runs on an accelerator or leaves cores free; otherwise loading and computing
-        alternate.
+        (``torch.get_num_threads()``: all cores, or their part in a process of joblib). Workers
+        load the next batch while the model runs, if it runs on an accelerator or leaves cores
+        free; otherwise loading and computing alternate.
 
     normalize : bool, default=True
         Whether rows are scaled to unit length.

@@ -21,9 +21,12 @@ and all copies are left out together. Pure functions on arrays; called by
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
+
+from skclip.heads._parts import copies
 
 __all__ = [
     "LabelledRows",
@@ -40,6 +43,8 @@ Array = NDArray[np.float64]
 RIDGES = np.logspace(-1, 3, 9)
 # Unit of the values of a regression: 0.1 is a logit.
 REGRESSION_UNIT = 10.0
+# Cosine of rows that are equal but for rounding, and how many rows are compared with each other.
+SAME, MAX_COMPARED = 1 - 1e-6, 4096
 PRIOR_OF_TEXT, PRIOR_OF_IMAGES, PRIOR_SPREAD = 1.0, 0.5, 2.0
 
 
@@ -63,7 +68,9 @@ class LabelledRows(NamedTuple):
 
 
 def distinct_rows(X: NDArray[Any], Y: NDArray[Any], weight: NDArray[Any]) -> LabelledRows:
-    """Merge copies of rows; rows of weight zero are left out.
+    """Merge unit rows that are equal but for rounding; rows of weight zero are left out.
+
+    Of more than 4096 rows, only equal ones are merged.
 
     Examples
     --------
@@ -72,18 +79,16 @@ def distinct_rows(X: NDArray[Any], Y: NDArray[Any], weight: NDArray[Any]) -> Lab
     >>> X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     >>> rows = distinct_rows(X, np.array([[1], [0], [0]]), np.array([3.0, 1.0, 1.0]))
     >>> rows.Y, rows.weight
-    (array([[0.  ],
-           [0.75]]), array([1., 4.]))
+    (array([[0.75],
+           [0.  ]]), array([4., 1.]))
     """
     counted = weight > 0
-    rows, at = np.unique(X[counted], axis=0, return_inverse=True)
-    each = weight[counted].astype(np.float64)
-    total = np.zeros(len(rows))
-    np.add.at(total, at.ravel(), each)
-    labels = np.zeros((len(rows), Y.shape[1]))
-    np.add.at(labels, at.ravel(), each[:, None] * Y[counted])
-    # sums of fractions over their sum may exceed one by rounding
-    return LabelledRows(rows, np.minimum(labels / total[:, None], 1), total)
+    X, each = X[counted].astype(np.float64), weight[counted].astype(np.float64)
+    n, at = copies(X, SAME, MAX_COMPARED)
+    total = np.bincount(at, each, minlength=n)
+    part = sp.csr_array((each / total[at], (at, np.arange(len(at)))), shape=(n, len(at)))
+    # sums of fractions may exceed one by rounding
+    return LabelledRows(part @ X, np.minimum(part @ Y[counted].astype(np.float64), 1), total)
 
 
 def contrasted(text: NDArray[Any], scale: float) -> LinearScores:

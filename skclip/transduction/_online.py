@@ -16,7 +16,7 @@ from skclip._compat import (
     fit_context,
 )
 from skclip._linalg import nonzero_rows
-from skclip._text_head import TextHead, resolve_classes
+from skclip._text_head import TextHead, check_same_width, resolve_classes
 from skclip._validation import encode_known
 from skclip.heads import GaussianDiscriminantClassifier
 from skclip.transduction._bank import OF_A_LABEL, Bank, bank_weight, surest
@@ -108,9 +108,12 @@ class OnlineAdaptedClassifier(ArrayAPIMixin, CosineLinearMixin, BaseEstimator):
 
     A class that has not come yet has :math:`m_c = 0`: a stream may bring its classes one by one.
 
-    All that is kept is the bank. Therefore the result does not depend on how the stream is split
-    into calls, nor, but for images of equal entropy, on its order. Copies of an image are one
-    image. Images that are nearly alike, such as frames of a film, are not: they fill the bank.
+    All that is kept is the bank. Therefore the result does not depend on how a stream of unlabelled
+    images is split into calls, nor, but for images of equal entropy, on its order. Equal rows are
+    one image. Images that are nearly alike, such as frames of a film, are not: they fill the bank.
+
+    Labelled images come before all others, and the first 16 of a class stay: for more use
+    :class:`~skclip.StackedHeadClassifier`. One that found no place is forgotten, with its label.
 
     The discriminant is fitted again whenever the bank changes, on at most 16 images per class.
 
@@ -246,14 +249,22 @@ class OnlineAdaptedClassifier(ArrayAPIMixin, CosineLinearMixin, BaseEstimator):
         if not first and place is not None:
             check_same_namespace(place, self, attribute="coef_", method="partial_fit")
         known = None if first else self.text_head_
-        targets = read_targets(self, X, y, X_unlabeled, known=known)
+        # the first images tell the names of the features
+        reset = first or not len(self.bank_embeddings_)
+        if known is not None and reset and np.ndim(place) == 2:  # before a width is stored
+            check_same_width(np.shape(place)[1], known)
+        targets = read_targets(self, X, y, X_unlabeled, known=known, reset=reset)
         if classes is not None:
             encode_known(classes, targets.classes, source="classes")
-        before = [] if first else [self._bank()]
+        before = [] if reset else [self._bank()]
         return self._add(targets, before, place, self.classes_ if y is None and not first else y)
 
     def _add(self, targets: Targets, before: list[Bank], place: Any, labels: Any) -> Self:
         seen = targets.unlabelled[nonzero_rows(targets.unlabelled)]
+        if len(targets.labelled):  # a labelled image needs no label from the text
+            both = np.concatenate([targets.labelled, seen])
+            first = np.sort(np.unique(both, axis=0, return_index=True)[1])
+            seen = both[first[first >= len(targets.labelled)]]
         text = targets.text._replace(weights=to_numpy(targets.text.weights))
         bank = surest([*before, Bank.labelled(targets.labelled, targets.codes)], BANK_SIZE)
         for start in range(0, len(seen), ROW_BLOCK):

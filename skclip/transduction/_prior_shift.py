@@ -44,9 +44,10 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
     prior : array-like of shape (n_classes,), mapping or {"labels", "uniform"}, default=None
         How frequent the classes are in the batch, in any unit.
 
-        - numbers, in the order of ``classes_``, or by label: every class then has to be named;
+        - numbers, in the order of ``classes_``, or by label (a mapping or a pandas Series), which then
+          names every class;
         - ``"labels"``: as in the labelled images, each class counted once more. They have to be
-          drawn at random from such batches: shots chosen per class are not;
+          a random sample of such batches: shots chosen per class are not;
         - ``"uniform"``: all alike. Of a batch that is not, this ruins the predictions;
         - None: as the head says. It changes nothing.
 
@@ -194,6 +195,8 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
         classes = to_numpy(self.classes_)
         n_classes = len(classes)
         given: Any = self.prior
+        if hasattr(given, "to_dict"):  # a pandas Series, such as value_counts() returns
+            given = given.to_dict()
         if isinstance(given, str) and given == "uniform":
             given = np.ones(n_classes)
         elif isinstance(given, str):

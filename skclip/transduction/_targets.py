@@ -9,7 +9,12 @@ from skclip._array_api import to_numpy
 from skclip._compat import inside_cross_validation
 from skclip._linalg import nonzero_rows, unit_rows
 from skclip._text_head import Classes, TextHead, check_same_width, resolve_classes
-from skclip._validation import check_embeddings, check_optional_embeddings, encode_known
+from skclip._validation import (
+    check_embeddings,
+    check_optional_embeddings,
+    encode_known,
+    sample_of,
+)
 
 __all__ = ["Targets", "read_targets", "refuse_split"]
 
@@ -53,6 +58,7 @@ def read_targets(
     X_unlabeled: ArrayLike | None,
     *,
     known: TextHead | None = None,
+    reset: bool = True,
 ) -> Targets:
     """Validate what ``fit`` or ``partial_fit`` was given.
 
@@ -73,6 +79,9 @@ def read_targets(
     known : TextHead, default=None
         That of an earlier call, which stays as it is.
 
+    reset : bool, default=True
+        False compares the features with those of an earlier call.
+
     Returns
     -------
     targets : Targets
@@ -92,7 +101,7 @@ def read_targets(
         )
     if X is None and X_unlabeled is None:
         raise ValueError(f"{name} got no images: give X, with or without y, or X_unlabeled.")
-    X, y = check_optional_embeddings(estimator, X, y, reset=known is None)
+    X, y = check_optional_embeddings(estimator, X, y, reset=reset)
     mark = None
     if y is not None:
         mark = _marked(name, y, estimator.unlabeled)
@@ -107,7 +116,7 @@ def read_targets(
     if rows is not None:
         parts.append(rows if mark is None else rows[mark])
     if X_unlabeled is not None:
-        further = check_embeddings(estimator, X_unlabeled, reset=known is None and X is None)
+        further = check_embeddings(estimator, X_unlabeled, reset=reset and X is None)
         refuse_split(name, rows, further)
         parts.append(unit_rows(to_numpy(further)))
     unlabelled = np.concatenate(parts) if len(parts) > 1 else parts[0]
@@ -146,10 +155,11 @@ def _marked(name: str, y: Any, unlabeled: Any) -> NDArray[np.bool_]:
         return mark
     texts = labels[~mark].tolist()
     if any(isinstance(label, str) for label in texts):
+        text = next(str(label) for label in texts if isinstance(label, str))
         raise ValueError(
-            f"unlabeled={unlabeled!r} of {name} is a number, but y holds text "
-            f"({next(label for label in texts if isinstance(label, str))!r}), beside which a "
-            f"number is no label. Mark unlabelled rows by a text: unlabeled='?' and y with '?'."
+            f"unlabeled={unlabeled!r} of {name} is a number, but y holds text ({text!r}), beside "
+            "which a number is no label. Mark unlabelled rows by a text: unlabeled='?' and y with "
+            "'?'."
         )
     return mark
 
@@ -160,7 +170,7 @@ def _means(labelled: NDArray[Any], codes: NDArray[Any], classes: NDArray[Any]) -
     if len(missing):
         raise ValueError(
             "Without a text head every class needs a labelled image that is not zero: there is "
-            f"none of {to_numpy(classes)[missing[0]]!r}. Give `zero_shot`, or such images."
+            f"none of {sample_of(to_numpy(classes)[missing])}. Give `zero_shot`, or such images."
         )
     sums = np.zeros((len(classes), labelled.shape[1]))
     np.add.at(sums, codes, labelled)

@@ -156,6 +156,13 @@ def test_copies_of_images_are_left_out_together():
     assert twice["labelled"] < 1.5 * once["labelled"]
 
 
+def test_copies_need_not_be_equal_to_the_bit():
+    text, X, Y = images(30)
+    equal = MultiLabelTextClassifier(text).fit(np.tile(X, (2, 1)), np.tile(Y, (2, 1)))
+    rounded = MultiLabelTextClassifier(text).fit(np.r_[X, X * (1 + 1e-7)], np.tile(Y, (2, 1)))
+    np.testing.assert_allclose(rounded.predict_proba(X), equal.predict_proba(X), atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [list, tuple, pd.Series, np.float32, np.int64])
 def test_weights_of_other_forms(kind):
     text, X, Y = images(20)

@@ -1,6 +1,7 @@
 """Streams of unlabelled images."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -192,3 +193,32 @@ def test_bad_input(world):
         head.partial_fit(X, y, classes=["cat", "owl"])
     with pytest.raises(ValueError, match="NaN"):
         head.partial_fit(X_unlabeled=np.full((1, X.shape[1]), np.nan))
+
+
+def test_an_image_with_a_label_is_not_labelled_by_the_text_as_well():
+    world = World(noise=0.35)
+    X, _ = world.draw(40)
+    labels = np.full(len(X), "cat")
+    together = OnlineAdaptedClassifier(world.text).fit(X, labels, X_unlabeled=X)
+    assert set(together.bank_labels_) == {"cat"}
+    same(together, OnlineAdaptedClassifier(world.text).fit(X, labels))
+
+
+def test_the_first_images_name_the_features():
+    world = World(noise=0.35)
+    X, y = world.draw(40)
+    frame = pd.DataFrame(X.astype(np.float32)).rename(columns="feature {}".format)
+    head = OnlineAdaptedClassifier(world.text).fit().partial_fit(frame, y)
+    assert_array_equal(head.feature_names_in_, frame.columns)
+    assert head.coef_.dtype == np.float32
+    with pytest.raises(ValueError, match="feature names should match"):
+        head.partial_fit(frame[frame.columns[::-1]], y)
+
+
+def test_images_of_another_width_change_nothing():
+    world = World(noise=0.35)
+    X, y = world.draw(40)
+    head = OnlineAdaptedClassifier(world.text).fit()
+    with pytest.raises(ValueError, match="features"):
+        head.partial_fit(X[:, :-1], y)
+    assert head.n_features_in_ == X.shape[1]

@@ -1,6 +1,7 @@
 from unittest.mock import Mock
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -77,6 +78,13 @@ def test_a_mapping_and_an_array_are_the_same(world):
     by_name = PriorShiftAdapter(head_of(world), prior={"fox": 3, "cat": 1, "dog": 2}).fit(X)
     in_order = PriorShiftAdapter(head_of(world), prior=[1, 2, 3]).fit(X)
     assert_allclose(by_name.weight_, in_order.weight_)
+
+
+def test_counts_of_labels_are_read_by_name(world):
+    X, _ = world.draw(60)
+    counts = pd.Series(["fox"] * 3 + ["dog"] * 2 + ["cat"]).value_counts()
+    head = PriorShiftAdapter(head_of(world), prior=counts).fit(X)
+    assert_allclose(head.prior_, np.array([1, 2, 3]) / 6)
 
 
 def test_a_frozen_head_is_not_fitted(world):

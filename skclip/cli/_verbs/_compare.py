@@ -99,7 +99,10 @@ def run(args: Namespace) -> int:
     """Embed, compare, and print tables."""
     saved = None
     if args.replay is not None:
-        saved = HeadComparison.from_json(find_file(args.replay).read_text(encoding="utf-8"))
+        path = find_file(args.replay)
+        if not path.is_file():
+            raise ValueError(f"--replay {args.replay!r} is not a file.")
+        saved = HeadComparison.from_json(path.read_text(encoding="utf-8"))
     shots = read_shots(args.shots)
     if args.output is not None:
         file_to_write(args.output, "--output")

@@ -1,6 +1,6 @@
 """Parts of mixed heads, with their left-out scores and mixing weights."""
 
-from skclip.heads._parts._distinct_images import Images, as_images
+from skclip.heads._parts._distinct_images import Images, as_images, copies
 from skclip.heads._parts._filled_scores import fill_by_text, slope_on_text
 from skclip.heads._parts._given_head import in_closed_form, part_of
 from skclip.heads._parts._kept_images import add_images, take_away
@@ -47,6 +47,7 @@ __all__ = [
     "as_images",
     "class_logits",
     "common_width",
+    "copies",
     "fill_by_text",
     "filled_rows",
     "fit_mixing_weights",

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from skclip._array_api import to_numpy
 from skclip._linalg import nonzero_rows, unit_rows
 
-__all__ = ["Images", "as_images", "distinct_images", "spread_sample"]
+__all__ = ["Images", "as_images", "copies", "distinct_images", "spread_sample"]
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,8 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
         Unit rows; rows of zeros and rows of weight zero are dropped.
 
     similarity : float, default=0.99
-        Two images of a class with at least this cosine are copies. Copies of copies are copies.
+        Two images of a class with at least this cosine are copies, and so are copies of copies. In
+        a class of more than 1024 images only equal rows are copies.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     groups, n_groups = np.empty(len(order), dtype=np.intp), 0
     for start, stop in zip(starts, np.r_[starts[1:], len(order)], strict=True):
-        n_own, own = _copies(images.X[order[start:stop]], similarity)
+        n_own, own = copies(images.X[order[start:stop]], similarity, MAX_COMPARED)
         groups[start:stop] = n_groups + own
         n_groups += n_own
     weight = images.weight[order].astype(np.float64)
@@ -85,11 +86,12 @@ def distinct_images(images: Images, *, similarity: float = 0.99) -> Images:
     return Images(rows, codes[first], total * (n_groups / max(total.sum(), 1e-300)))
 
 
-def _copies(X: NDArray[Any], similarity: float) -> tuple[int, NDArray[Any]]:
-    """Return the number of distinct images of one class, and the index of each row's image."""
-    if len(X) == 1:
-        return 1, np.zeros(1, dtype=np.intp)
-    if len(X) > MAX_COMPARED:
+def copies(X: NDArray[Any], similarity: float, most: int) -> tuple[int, NDArray[Any]]:
+    """Return the number of distinct images among unit rows, and the index of each row's image.
+
+    Of more than ``most`` rows only equal ones are copies.
+    """
+    if len(X) > most:
         first, groups = np.unique(X, axis=0, return_inverse=True)
         return len(first), groups.reshape(-1)
     are_copies = similarity <= X @ X.T

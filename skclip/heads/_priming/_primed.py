@@ -187,11 +187,12 @@ class PrimedNCMClassifier(RecallingHeadMixin, CosineLinearMixin, BaseEstimator):
 
     over :math:`b \ge 0`, with left-out scores of every image. A fraction of the labels, fitted by
     maximum likelihood, is treated as random: labels that no part predicts have less influence. All
-    classes have the same weight. Copies of an image (cosine of at least 0.99) count as one image.
-    For a class with one image, the left-out score of the class is predicted from the similarities
-    of the other classes. Without labels the mixing weights are 1 for the text and 0.1 for recalled
-    images. The fitted head keeps the labelled images, since every update fits the mixing weights
-    again; with a number or a schedule it keeps sums only.
+    classes have the same weight. Copies of an image (cosine of at least 0.99; in a class of more
+    than 1024 images, equal rows) count as one image. For a class with one image, the left-out score
+    of the class is predicted from the similarities of the other classes. Without labels the mixing
+    weights are 1 for the text and 0.1 for recalled images. The fitted head keeps the labelled
+    images, since every update fits the mixing weights again; with a number or a schedule it keeps
+    sums only.
 
     The pool is recalled once in ``fit``. Cross-validation splits the labelled images only, and
     never the pool. Recalls are cached per collection, so clones that differ in ``alpha`` or

@@ -85,7 +85,7 @@ def distinct_rows(X: NDArray[Any], Y: NDArray[Any], weight: NDArray[Any]) -> Lab
     counted = weight > 0
     X, each = X[counted].astype(np.float64), weight[counted].astype(np.float64)
     n, at = copies(X, SAME, MAX_COMPARED)
-    total = np.bincount(at, each, minlength=n)
+    total = np.bincount(at, each, minlength=n).astype(np.float64)
     part = sp.csr_array((each / total[at], (at, np.arange(len(at)))), shape=(n, len(at)))
     # sums of fractions may exceed one by rounding
     return LabelledRows(part @ X, np.minimum(part @ Y[counted].astype(np.float64), 1), total)

@@ -245,7 +245,7 @@ class OnlineAdaptedClassifier(ArrayAPIMixin, CosineLinearMixin, BaseEstimator):
             known.
         """
         first = not hasattr(self, "text_head_")
-        place = X if X is not None else X_unlabeled
+        place: Any = X if X is not None else X_unlabeled
         if not first and place is not None:
             check_same_namespace(place, self, attribute="coef_", method="partial_fit")
         known = None if first else self.text_head_

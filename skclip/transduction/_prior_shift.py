@@ -44,8 +44,8 @@ class PriorShiftAdapter(MetaEstimatorMixin, ScoreClassifierMixin, BaseEstimator)
     prior : array-like of shape (n_classes,), mapping or {"labels", "uniform"}, default=None
         How frequent the classes are in the batch, in any unit.
 
-        - numbers, in the order of ``classes_``, or by label (a mapping or a pandas Series), which then
-          names every class;
+        - numbers, in the order of ``classes_``, or by label (a mapping or a pandas Series), which
+          then names every class;
         - ``"labels"``: as in the labelled images, each class counted once more. They have to be
           a random sample of such batches: shots chosen per class are not;
         - ``"uniform"``: all alike. Of a batch that is not, this ruins the predictions;

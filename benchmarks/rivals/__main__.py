@@ -148,7 +148,7 @@ def _against_the_stack(comparisons: dict[str, HeadComparison]) -> str:
             if np.isfinite(d.difference):
                 found.setdefault((d.head, d.choice), []).append(d)
     header = ["head", "constants", "cells", "stack better", "alike", "stack worse"]
-    header += ["worse by draws alone", "mean difference"]
+    header += ["worse by samples alone", "mean difference"]
     lines = [f"| {' | '.join(header)} |", "|---" * len(header) + "|"]
     for (head, choice), own in sorted(found.items(), key=lambda item: item[0][1]):
         better = sum(d.difference > d.error for d in own)
